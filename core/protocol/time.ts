@@ -1,0 +1,31 @@
+declare const eventMs: unique symbol;
+/** An instant in milliseconds since 1970-01-01T00:00:00Z. */
+export type EventMs = number & { readonly [eventMs]: true };
+
+/** Where time comes from. Domain code takes instants as arguments; only the rim holds a clock. */
+export interface Clock {
+  now(): EventMs;
+}
+
+export const systemClock: Clock = { now: () => Date.now() as EventMs };
+
+/** China Standard Time has no daylight saving: a fixed offset of eight hours (Asia/Shanghai since 1991). */
+export const CST_OFFSET_MS = 8 * 3_600_000;
+
+/** `yyyyMMddHHmmss` in UTC+8, the 14-digit timestamp of S3 A.2. */
+export function formatCst14(at: EventMs): string {
+  return new Date(at + CST_OFFSET_MS).toISOString().replaceAll(/[-:T]/g, "").slice(0, 14);
+}
+
+/** Parses `yyyyMMddHHmmss` in UTC+8; impossible dates (month 13, 30 February) give `undefined`. */
+export function parseCst14(text: string): EventMs | undefined {
+  if (!/^\d{14}$/.test(text)) return undefined;
+  const at = (from: number, to: number): number => Number(text.slice(from, to));
+  const ms = Date.UTC(at(0, 4), at(4, 6) - 1, at(6, 8), at(8, 10), at(10, 12), at(12, 14)) - CST_OFFSET_MS;
+  return Number.isFinite(ms) && formatCst14(ms as EventMs) === text ? (ms as EventMs) : undefined;
+}
+
+/** The calendar day of an instant in UTC+8, `yyyy-MM-dd`: the business day of settlement and supervision. */
+export function cstDay(at: EventMs): string {
+  return new Date(at + CST_OFFSET_MS).toISOString().slice(0, 10);
+}

@@ -1,0 +1,20 @@
+import type { DataTopic, EventData } from "./topics.ts";
+
+/**
+ * A CloudEvents 1.0 event of one of our topics. On Kafka it travels in binary mode: attributes as `ce_` headers,
+ * `content-type`, the JSON of `data` as the value, `key` from `partitionkey`.
+ */
+export interface RongheEvent<T extends DataTopic = DataTopic> {
+  /** Fixed before the first attempt to publish: consumers drop a repeated (source, id). */
+  readonly id: string;
+  readonly type: T;
+  /** `/ronghe/<component>[/<instance>]`. */
+  readonly source: string;
+  /** Instant the event speaks of, ms; travels as RFC 3339 in `ce_time`. */
+  readonly timeMs: number;
+  readonly subject?: string;
+  readonly key: string;
+  /** Ledger entry that records it (`ce_ledgerlog`, `ce_ledgerseq`). */
+  readonly ledger?: { readonly log: string; readonly index: bigint };
+  readonly data: EventData<T>;
+}

@@ -1,0 +1,238 @@
+/**
+ * Every event that leaves a room: its topic, its data as a valibot schema, who writes and who reads it.
+ * JSON Schema and AsyncAPI are generated from this file; the golden events beside it stay readable for ever,
+ * so readers tolerate unknown optional fields (`v.object`), writers are strict by type.
+ */
+import * as v from "valibot";
+import { sealedCredential } from "../../core/protocol/internal.ts";
+
+const hex32 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+/** HMAC-SM3 under the analytics key, hex: a person as streams know one. */
+const person = hex32;
+/** Yuan with two decimals. */
+const yuan = v.pipe(v.string(), v.regex(/^\d+\.\d{2}$/));
+const ms = v.pipe(v.number(), v.integer(), v.minValue(0));
+const orgId = v.pipe(v.string(), v.minLength(1), v.maxLength(40));
+const termId = v.pipe(v.string(), v.minLength(1), v.maxLength(32));
+const businessType = v.pipe(v.string(), v.regex(/^\d{5}$/));
+const leg = v.object({ rail: v.picklist(["insurance", "commercial", "bank"]), fundSource: v.string(), amount: yuan });
+
+const submitted = v.object({
+  action: v.picklist(["settle", "refund"]),
+  institution: orgId,
+  terminal: termId,
+  businessType,
+  outTradeNo: v.string(),
+  /** SM3 over the canonical request, hex: same id with another hash is a conflict. */
+  requestHash: hex32,
+  amount: v.optional(yuan),
+  originalOutTradeNo: v.optional(v.string()),
+  credential: v.optional(sealedCredential),
+  codeFingerprint: v.optional(hex32),
+  operatorId: v.string(),
+  acceptedAtMs: ms,
+  edge: v.string(),
+});
+
+const outcome = {
+  settlementId: v.string(),
+  institution: orgId,
+  terminal: termId,
+  businessType,
+  outTradeNo: v.string(),
+  requestHash: hex32,
+  /** Instant of the outcome, from the core's clock. */
+  atMs: ms,
+};
+/** The text of `ledger/FORMAT.md` section "Receipt"; attached on the way out, once a checkpoint covers the entry. */
+const receipt = v.optional(v.string());
+
+const settled = v.object({ ...outcome, person, amount: yuan, legs: v.array(leg), receipt });
+const refusedOutcome = v.object({
+  ...outcome,
+  person: v.optional(person),
+  amount: v.optional(yuan),
+  action: v.picklist(["settle", "refund"]),
+  refusal: v.string(),
+  receipt,
+});
+const refunded = v.object({
+  ...outcome,
+  person,
+  amount: yuan,
+  legs: v.array(leg),
+  originalSettlementId: v.string(),
+  originalSettledAtMs: ms,
+  receipt,
+});
+const unknown = v.object({ ...outcome, person, amount: yuan, rail: v.picklist(["insurance", "commercial", "bank"]), receipt });
+
+const scanObserved = v.object({
+  institution: orgId,
+  terminal: termId,
+  businessType,
+  step: v.picklist(["verify", "settle"]),
+  codeKind: v.picklist(["fused.signed", "fused.opaque", "ehc.static", "ehc.dynamic", "nhsa", "unreadable"]),
+  /** HMAC-SM3 under the platform's fingerprint key of the whole code; absent when unreadable. */
+  codeFingerprint: v.optional(hex32),
+  /** `accepted` or a name of the error table (`codeExpired`, `codeForged`, …), `unknown` for one of a newer version. */
+  outcome: v.string(),
+  observedBy: v.picklist(["edge", "core"]),
+  atMs: ms,
+});
+
+const tokenResolved = v.object({
+  transactionId: v.string(),
+  institution: orgId,
+  terminal: termId,
+  businessType,
+  person,
+  codeFingerprint: v.optional(hex32),
+  /** Where the terminal is registered, degrees WGS 84. */
+  latitude: v.number(),
+  longitude: v.number(),
+  atMs: ms,
+});
+
+const bindingChanged = v.object({
+  person,
+  kind: v.picklist(["insurance", "commercial", "bank", "app"]),
+  state: v.picklist(["pending", "active", "suspended", "revoked", "expired"]),
+  atMs: ms,
+});
+
+const alertRaised = v.object({
+  alertId: v.string(),
+  rule: v.string(),
+  ruleVersion: v.string(),
+  ruleName: v.string(),
+  severity: v.picklist(["clear", "suspicious"]),
+  institution: orgId,
+  terminal: v.optional(termId),
+  person: v.optional(person),
+  /** The values that made it fire, by name, as text. */
+  values: v.record(v.string(), v.string()),
+  /** Events it used: their ids, and ledger positions where they have one. */
+  evidence: v.array(v.object({ eventId: v.string(), type: v.string(), log: v.optional(v.string()), index: v.optional(v.string()) })),
+  atMs: ms,
+});
+
+const rulePublished = v.object({ rule: v.string(), version: v.string(), digest: hex32, definition: v.string(), atMs: ms });
+
+export interface TopicContract {
+  readonly summary: string;
+  readonly writtenBy: readonly string[];
+  readonly readBy: readonly string[];
+  readonly keyedBy: "institution" | "rule" | "alert" | "person" | "log";
+  /** `undefined`: the value is not JSON but the bytes that `contentType` says. */
+  readonly data?: v.GenericSchema;
+  readonly contentType: "application/json" | "application/vnd.ronghe.leaf" | "text/plain; charset=utf-8";
+}
+
+export const TOPICS = {
+  "settlement.request.submitted.v1": {
+    summary: "A hospital's settlement or refund, durable at the edge",
+    writtenBy: ["edge"],
+    readBy: ["core"],
+    keyedBy: "institution",
+    data: submitted,
+    contentType: "application/json",
+  },
+  "settlement.claim.settled.v1": {
+    summary: "A bill is paid in full",
+    writtenBy: ["core"],
+    readBy: ["fraud", "supervision", "edge"],
+    keyedBy: "institution",
+    data: settled,
+    contentType: "application/json",
+  },
+  "settlement.claim.refused.v1": {
+    summary: "A settlement or refund was refused; nothing moved",
+    writtenBy: ["core"],
+    readBy: ["fraud", "supervision", "edge"],
+    keyedBy: "institution",
+    data: refusedOutcome,
+    contentType: "application/json",
+  },
+  "settlement.claim.refunded.v1": {
+    summary: "A settlement was given back",
+    writtenBy: ["core"],
+    readBy: ["fraud", "supervision", "edge"],
+    keyedBy: "institution",
+    data: refunded,
+    contentType: "application/json",
+  },
+  "settlement.claim.unknown.v1": {
+    summary: "A payer's answer is missing; asked again and reconciled",
+    writtenBy: ["core"],
+    readBy: ["fraud", "supervision", "edge"],
+    keyedBy: "institution",
+    data: unknown,
+    contentType: "application/json",
+  },
+  "code.scan.observed.v1": {
+    summary: "A code was shown to a terminal, good or bad",
+    writtenBy: ["edge", "core"],
+    readBy: ["fraud", "supervision"],
+    keyedBy: "institution",
+    data: scanObserved,
+    contentType: "application/json",
+  },
+  "identity.token.resolved.v1": {
+    summary: "A code or ecToken was resolved to a person",
+    writtenBy: ["core"],
+    readBy: ["fraud"],
+    keyedBy: "institution",
+    data: tokenResolved,
+    contentType: "application/json",
+  },
+  "identity.binding.changed.v1": {
+    summary: "An account was bound, suspended or unbound",
+    writtenBy: ["core"],
+    readBy: ["fraud"],
+    keyedBy: "person",
+    data: bindingChanged,
+    contentType: "application/json",
+  },
+  "ledger.entry.appended.v1": {
+    summary: "A leaf, byte for byte",
+    writtenBy: ["ledger"],
+    readBy: ["auditors", "witnesses", "rebuild"],
+    keyedBy: "log",
+    contentType: "application/vnd.ronghe.leaf",
+  },
+  "ledger.checkpoint.published.v1": {
+    summary: "A signed tree head",
+    writtenBy: ["ledger"],
+    readBy: ["auditors", "witnesses", "rebuild"],
+    keyedBy: "log",
+    contentType: "text/plain; charset=utf-8",
+  },
+  "fraud.rule.published.v1": {
+    summary: "A version of a fraud rule",
+    writtenBy: ["fraud"],
+    readBy: ["auditors", "desk"],
+    keyedBy: "rule",
+    data: rulePublished,
+    contentType: "application/json",
+  },
+  "fraud.alert.raised.v1": {
+    summary: "A rule fired",
+    writtenBy: ["fraud"],
+    readBy: ["desk", "analysts"],
+    keyedBy: "institution",
+    data: alertRaised,
+    contentType: "application/json",
+  },
+} as const satisfies Record<string, TopicContract>;
+
+export type Topic = keyof typeof TOPICS;
+type Contracts = typeof TOPICS;
+/** Topics whose data is JSON. */
+export type DataTopic = { [T in Topic]: Contracts[T] extends { data: v.GenericSchema } ? T : never }[Topic];
+export type EventData<T extends DataTopic> = Contracts[T] extends { data: infer S extends v.GenericSchema } ? v.InferOutput<S> : never;
+
+/** Where undeliverable or unreadable records of a topic go. */
+export function deadLetterTopic(topic: string): string {
+  return `${topic.replace(/\.v\d+$/, "")}.dlq.v1`;
+}
