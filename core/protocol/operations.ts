@@ -69,6 +69,8 @@ export type CodePurpose = IssueCodeRequest["purpose"];
 
 /** Answer to `rh.verify`: as little as the desk needs (masking: domain notes 6.3). */
 export interface VerifyReply {
+  /** The caller's number: S3 binds no reply to its request, so the answer names what it answers. */
+  readonly outTradeNo: string;
   readonly userName: string;
   readonly idType: string;
   readonly idNo: string;

@@ -25,6 +25,27 @@ export function parseCst14(text: string): EventMs | undefined {
   return Number.isFinite(ms) && formatCst14(ms as EventMs) === text ? (ms as EventMs) : undefined;
 }
 
+/** How far an envelope's timestamp may be from ours. S3 names no window; ±5 min (domain notes 8.1 row 5). */
+export const TIMESTAMP_WINDOW_MS = 300_000;
+
+/**
+ * The timestamp of S3 A.2 as partners send it, string or number lexeme: 10 digits are seconds, 13 milliseconds,
+ * 14 local time in UTC+8 (domain notes 8.1 row 5). Any other length or an impossible date gives `undefined`.
+ */
+export function parseWireTimestamp(digits: string): EventMs | undefined {
+  if (!/^[1-9]\d*$/.test(digits)) return undefined;
+  switch (digits.length) {
+    case 10:
+      return (Number(digits) * 1000) as EventMs;
+    case 13:
+      return Number(digits) as EventMs;
+    case 14:
+      return parseCst14(digits);
+    default:
+      return undefined;
+  }
+}
+
 /** The calendar day of an instant in UTC+8, `yyyy-MM-dd`: the business day of settlement and supervision. */
 export function cstDay(at: EventMs): string {
   return new Date(at + CST_OFFSET_MS).toISOString().slice(0, 10);
