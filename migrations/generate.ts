@@ -11,15 +11,20 @@ const SCHEMAS: Record<string, readonly string[]> = {
     "core/access/schema.ts",
     "core/identity/schema.ts",
     "core/vault/schema.ts",
+    "core/ledger-publisher-schema.ts",
     "ledger/store/schema.ts",
     "streams/bus/outbox-schema.ts",
   ],
-  shard: ["core/settlement/schema.ts", "ledger/store/schema.ts", "streams/bus/outbox-schema.ts"],
+  shard: ["core/settlement/schema.ts", "core/ledger-publisher-schema.ts", "ledger/store/schema.ts", "streams/bus/outbox-schema.ts"],
   bus: ["streams/bus/schema.ts"],
   streams: ["streams/fraud/schema.ts", "streams/supervision/schema.ts", "streams/bus/outbox-schema.ts"],
 };
-/** Triggers that drizzle cannot say, added behind the tables of a log. */
-const WITH_LEDGER = new Set(["core", "shard"]);
+/** Triggers that drizzle cannot say, added behind the tables: name of the migration, and the file it is copied from. */
+const LEDGER_GUARDS = ["0001_ledger_guards.sql", "ledger/store/guards.sql"] as const;
+const GUARDS: Record<string, readonly (readonly [name: string, from: string])[]> = {
+  core: [LEDGER_GUARDS],
+  shard: [LEDGER_GUARDS, ["0002_settlement_guards.sql", "core/settlement/guards.sql"]],
+};
 
 const kinds = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(SCHEMAS);
 for (const kind of kinds) {
@@ -31,6 +36,5 @@ for (const kind of kinds) {
   writeFileSync(config, JSON.stringify({ dialect: "sqlite", schema: schema.map((file) => `./${file}`), out: `./${out}` }));
   const run = spawnSync("npx", ["drizzle-kit", "generate", `--config=${config}`, "--name=tables"], { stdio: "inherit" });
   if (run.status !== 0) process.exit(run.status ?? 1);
-  const guards = `${out}/0001_ledger_guards.sql`;
-  if (WITH_LEDGER.has(kind) && !existsSync(guards)) copyFileSync("ledger/store/guards.sql", guards);
+  for (const [name, from] of GUARDS[kind] ?? []) if (!existsSync(`${out}/${name}`)) copyFileSync(from, `${out}/${name}`);
 }

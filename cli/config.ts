@@ -1,0 +1,76 @@
+/**
+ * Configuration: `RONGHE_*` environment variables, one schema, fail closed. A variable that no schema row knows is
+ * refused, so that a misspelt setting never silently keeps its default.
+ */
+import * as v from "valibot";
+
+const port = v.pipe(v.string(), v.regex(/^\d{1,5}$/), v.transform(Number), v.maxValue(65_535));
+const seconds = (max: number) => v.pipe(v.string(), v.regex(/^\d{1,6}$/), v.transform(Number), v.minValue(1), v.maxValue(max));
+const url = v.pipe(v.string(), v.url());
+const list = v.pipe(
+  v.string(),
+  v.transform((text) => text.split(",").map((part) => part.trim()).filter((part) => part !== "")),
+);
+
+const environment = v.pipe(
+  v.strictObject({
+    RONGHE_DATA: v.optional(v.pipe(v.string(), v.minLength(1)), "ronghe-data"),
+    RONGHE_BUS: v.optional(v.picklist(["embedded", "kafka"]), "embedded"),
+    RONGHE_KAFKA_BROKERS: v.optional(list, ""),
+    RONGHE_KAFKA_TLS: v.optional(v.picklist(["on", "off"]), "off"),
+    RONGHE_KAFKA_USERNAME: v.optional(v.string()),
+    RONGHE_KAFKA_PASSWORD: v.optional(v.string()),
+    /** Only read by tests: which image testcontainers starts. */
+    RONGHE_KAFKA_IMAGE: v.optional(v.string()),
+    RONGHE_HOST: v.optional(v.string(), "127.0.0.1"),
+    RONGHE_EDGE_PORT: v.optional(port, "8787"),
+    RONGHE_CORE_PORT: v.optional(port, "8788"),
+    RONGHE_RAILS_PORT: v.optional(port, "8790"),
+    /** Where an edge that runs by itself finds the core. */
+    RONGHE_CORE_URL: v.optional(url),
+    RONGHE_RAIL_INSURANCE_URL: v.optional(url),
+    RONGHE_RAIL_COMMERCIAL_URL: v.optional(url),
+    RONGHE_RAIL_BANK_URL: v.optional(url),
+    /** Opens the key stores; without it `<data>/kek` must hold the key that `sandbox init` made. */
+    RONGHE_KEY_PASSPHRASE: v.optional(v.pipe(v.string(), v.minLength(12))),
+    RONGHE_CODE_TTL_S: v.optional(seconds(300), "60"),
+    RONGHE_EC_TOKEN_TTL_S: v.optional(seconds(86_400), "1800"),
+    RONGHE_RAIL_TIMEOUT_S: v.optional(seconds(120), "10"),
+    RONGHE_OUTBOX_MAX: v.optional(v.pipe(v.string(), v.regex(/^\d{1,9}$/), v.transform(Number), v.minValue(1)), "200000"),
+    RONGHE_LOG: v.optional(v.picklist(["json", "off"]), "json"),
+  }),
+  v.check((env) => env.RONGHE_BUS !== "kafka" || env.RONGHE_KAFKA_BROKERS.length > 0, "RONGHE_BUS=kafka needs RONGHE_KAFKA_BROKERS"),
+  v.check(
+    (env) => (env.RONGHE_KAFKA_USERNAME === undefined) === (env.RONGHE_KAFKA_PASSWORD === undefined),
+    "RONGHE_KAFKA_USERNAME and RONGHE_KAFKA_PASSWORD go together",
+  ),
+);
+
+export type Config = v.InferOutput<typeof environment>;
+
+/** Said to the user as one line; the process then ends with status 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+const SECRETS: readonly (keyof Config)[] = ["RONGHE_KEY_PASSPHRASE", "RONGHE_KAFKA_PASSWORD"];
+
+/** Reads the `RONGHE_*` part of an environment. An error names the variable and what was wanted, never its value. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const ours = Object.fromEntries(Object.entries(env).filter(([name, value]) => name.startsWith("RONGHE_") && value !== undefined && value !== ""));
+  const parsed = v.safeParse(environment, ours);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  const name = issue.path?.[0]?.key;
+  if (issue.type === "strict_object" && typeof name === "string" && name in ours) throw new UsageError(`${name} is not a setting of Ronghe; \`ronghe config\` lists them`);
+  throw new UsageError(typeof name === "string" ? `${name} is not usable: wanted ${issue.expected ?? issue.type.replaceAll("_", " ")}` : issue.message);
+}
+
+/** The configuration as printed: secrets only say whether they are set. */
+export function describeConfig(config: Config): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(config).map(([name, value]) => [name, SECRETS.some((secret) => secret === name) ? "(set, hidden)" : String(value)]),
+  );
+}
+
+export const SETTING_NAMES: readonly string[] = Object.keys(environment.pipe[0].entries);
