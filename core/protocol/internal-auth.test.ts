@@ -16,8 +16,8 @@ const NOW = 1_780_000_000_000 as EventMs;
 
 describe("the signature of an internal call", () => {
   it("verifies what was signed, whatever it is", () => {
-    assert(
-      property(uint8Array(), webPath(), constantFrom("GET", "POST"), (body, path, method) => {
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.webPath(), fc.constantFrom("GET", "POST"), (body, path, method) => {
         const { headers } = signInternalRequest(crypto, KEY, { edge: "e1", method, path, body }, NOW);
         const claim = readInternalClaim((name) => headers[name]);
         if (claim === undefined) throw new Error("our own headers are unreadable");

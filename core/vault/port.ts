@@ -45,12 +45,22 @@ export interface CredentialUse {
   /** `<institution>/<outTradeNo>`: repeating it repeats the answer. */
   readonly transactionId: string;
   readonly atMs: EventMs;
+  /** Who asks, for the ledger: `edge/<id>`; the core itself when absent. */
+  readonly actor?: string;
 }
 export type ResolveCredential = CredentialUse;
-export interface DeTokenise extends CredentialUse {
-  readonly purpose: "settlement" | "refund";
+export type DeTokenise = DeTokeniseForSettlement | DeTokeniseForRefund;
+export interface DeTokeniseForSettlement extends CredentialUse {
+  readonly purpose: "settlement";
   /** When the edge accepted it: a code counts as of that instant, so that a slow road does not expire it. */
   readonly acceptedAtMs: EventMs;
+}
+/** A refund shows no code: the accounts are those of the settlement it gives back. */
+export interface DeTokeniseForRefund extends Omit<CredentialUse, "credential"> {
+  readonly purpose: "refund";
+  readonly acceptedAtMs: EventMs;
+  /** `<institution>/<outTradeNo>` of the settlement. */
+  readonly originalTransactionId: string;
 }
 
 export interface ResolvedPerson {

@@ -18,3 +18,6 @@ export interface RongheEvent<T extends DataTopic = DataTopic> {
   readonly ledger?: { readonly log: string; readonly index: bigint };
   readonly data: EventData<T>;
 }
+
+/** An event of some topic; `type` tells which data it has. */
+export type AnyEvent = { [T in DataTopic]: RongheEvent<T> }[DataTopic];

@@ -105,14 +105,22 @@ const alertRaised = v.object({
   alertId: v.string(),
   rule: v.string(),
   ruleVersion: v.string(),
+  /** SM3 of the rule's canonical definition: which text judged. */
+  ruleDigest: hex32,
   ruleName: v.string(),
+  /** Which band of the outcome it fell in, in words. */
+  reason: v.string(),
   severity: v.picklist(["clear", "suspicious"]),
   institution: orgId,
   terminal: v.optional(termId),
   person: v.optional(person),
+  /** Event that was judged. */
+  trigger: v.string(),
+  /** SM3 over all events that were used; with rule digest and trigger it makes `alertId`. */
+  windowDigest: hex32,
   /** The values that made it fire, by name, as text. */
   values: v.record(v.string(), v.string()),
-  /** Events it used: their ids, and ledger positions where they have one. */
+  /** Events it used, oldest first: their ids, and ledger positions where they have one. Of very many, the ends only. */
   evidence: v.array(v.object({ eventId: v.string(), type: v.string(), log: v.optional(v.string()), index: v.optional(v.string()) })),
   atMs: ms,
 });

@@ -1,0 +1,65 @@
+import { existsSync } from "node:fs";
+import { loadCrypto } from "../../core/crypto/index.ts";
+import { openDatabase } from "../../migrations/database.ts";
+import { canonicalJson } from "../../streams/contracts/canonical.ts";
+import { replay } from "../../streams/fraud/replay.ts";
+import { FraudStore } from "../../streams/fraud/store.ts";
+import { type Config, UsageError } from "../config.ts";
+import { printJson, printTable } from "../output.ts";
+import { openBusForReading } from "../platform/bus.ts";
+import { layoutOf } from "../platform/layout.ts";
+
+/** `ronghe alerts`: every alert with its rule, the values that made it fire and what it rests on. */
+export async function alerts(config: Config, options: { readonly json?: boolean; readonly replay?: boolean; readonly lang: "zh" | "en" }): Promise<number> {
+  const { streams } = layoutOf(config.RONGHE_DATA);
+  if (!existsSync(streams.database)) throw new UsageError(`no fraud rules have run on ${config.RONGHE_DATA} yet`);
+  const db = await openDatabase({ kind: "streams", file: streams.database, readOnly: true });
+  try {
+    const store = new FraudStore(db);
+    const raised = await store.alerts();
+    if (options.replay === true) return await replayed(config, store, raised.map(canonicalJson));
+    if (options.json === true) {
+      for (const alert of raised) printJson(alert);
+      return 0;
+    }
+    const zh = options.lang === "zh";
+    printTable(
+      zh ? ["时间 (UTC+8)", "规则", "版本", "结论", "机构", "终端", "触发值", "依据"] : ["time (UTC+8)", "rule", "version", "grade", "institution", "terminal", "values", "rests on"],
+      raised.map((data) => [
+        new Date(data.atMs + 8 * 3_600_000).toISOString().slice(0, 19).replace("T", " "),
+        zh ? data.ruleName : data.rule,
+        data.ruleVersion,
+        zh ? { clear: "明确", suspicious: "可疑" }[data.severity] : data.severity,
+        data.institution,
+        data.terminal ?? "",
+        Object.entries(data.values)
+          .map(([name, value]) => `${name}=${value}`)
+          .join("\n"),
+        evidence(data.evidence),
+      ]),
+    );
+    console.log(zh ? `共 ${raised.length} 条` : `${raised.length} alerts`);
+    return 0;
+  } finally {
+    await db.close();
+  }
+}
+
+function evidence(items: readonly { readonly type: string; readonly log?: string | undefined; readonly index?: string | undefined }[]): string {
+  const cited = items.map((item) => (item.log === undefined ? item.type : `${item.log.split("/").at(-1) ?? ""} #${item.index ?? ""}`));
+  return [...new Set(cited)].slice(0, 6).join("\n") + (new Set(cited).size > 6 ? "\n…" : "");
+}
+
+/** Judges the journaled events once more; status 1 when a single byte differs. */
+async function replayed(config: Config, store: FraudStore, then: readonly string[]): Promise<number> {
+  const bus = await openBusForReading(config);
+  try {
+    const again = await replay({ bus, journal: store, crypto: await loadCrypto() });
+    const now = again.alerts.map(canonicalJson);
+    const same = now.length === then.length && now.every((text, at) => text === then[at]);
+    printJson({ identical: same, events: again.events, alerts: { then: then.length, now: now.length }, stateDigest: again.stateDigest });
+    return same ? 0 : 1;
+  } finally {
+    await bus.close();
+  }
+}

@@ -1,0 +1,16 @@
+import { loadCrypto } from "../../core/crypto/index.ts";
+import { type Config, describeConfig, SETTING_NAMES } from "../config.ts";
+import { printJson, printTable } from "../output.ts";
+
+/** `ronghe config`: every setting with its value in force (secrets hidden), and the cryptography chosen at start. */
+export async function printConfig(config: Config, options: { readonly json?: boolean }): Promise<void> {
+  const settings = describeConfig(config);
+  const { implementations } = await loadCrypto();
+  const all = Object.fromEntries(SETTING_NAMES.map((name) => [name, settings[name] ?? "(not set)"]));
+  if (options.json === true) {
+    printJson({ settings: all, crypto: implementations, node: process.version });
+    return;
+  }
+  printTable(["setting", "value"], Object.entries(all));
+  printTable(["cryptography", `in use on Node ${process.version}`], Object.entries(implementations));
+}

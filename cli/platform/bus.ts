@@ -1,0 +1,31 @@
+import type { Clock } from "../../core/protocol/time.ts";
+import { openEmbeddedBus } from "../../streams/bus/embedded.ts";
+import { connectKafkaBus } from "../../streams/bus/kafka.ts";
+import type { EventBus } from "../../streams/bus/port.ts";
+import { type Config, UsageError } from "../config.ts";
+import { systemClock } from "../../core/protocol/time.ts";
+import { existsSync } from "node:fs";
+import { layoutOf } from "./layout.ts";
+
+/** The bus of a running platform: the embedded log, owned by this process, or Kafka. */
+export async function openBus(config: Config, clock: Clock, clientId: string): Promise<EventBus> {
+  return config.RONGHE_BUS === "kafka" ? await connectKafka(config, clientId) : await openEmbeddedBus({ file: layoutOf(config.RONGHE_DATA).bus, clock });
+}
+
+/** The bus for looking at: of another process when embedded. */
+export async function openBusForReading(config: Config): Promise<EventBus> {
+  if (config.RONGHE_BUS === "kafka") return await connectKafka(config, "ronghe-read");
+  const { bus } = layoutOf(config.RONGHE_DATA);
+  if (!existsSync(bus)) throw new UsageError(`no embedded bus in ${config.RONGHE_DATA}: give --data, or RONGHE_BUS=kafka with its brokers`);
+  return await openEmbeddedBus({ file: bus, clock: systemClock, readOnly: true });
+}
+
+async function connectKafka(config: Config, clientId: string): Promise<EventBus> {
+  const { RONGHE_KAFKA_USERNAME: username, RONGHE_KAFKA_PASSWORD: password } = config;
+  return await connectKafkaBus({
+    brokers: config.RONGHE_KAFKA_BROKERS,
+    clientId,
+    ...(config.RONGHE_KAFKA_TLS === "on" ? { tls: true } : {}),
+    ...(username === undefined || password === undefined ? {} : { sasl: { mechanism: "scram-sha-512" as const, username, password } }),
+  });
+}

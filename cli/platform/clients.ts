@@ -1,0 +1,105 @@
+/**
+ * Who calls the platform from outside: a hospital's system and a patient's app, each with a profile file that
+ * `sandbox init` wrote. The files hold the callers' own private keys; the platform never reads them.
+ */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as v from "valibot";
+import type { Crypto } from "../../core/crypto/port.ts";
+import { fromHex } from "../../core/protocol/bytes.ts";
+import { PARTNER_DIALECTS } from "../../core/protocol/dialects.ts";
+import { type MessageSigner, openReply, type PartnerProfile, sealRequest } from "../../core/protocol/envelope.ts";
+import type { ErrorName } from "../../core/protocol/errors.ts";
+import type { CodePurpose } from "../../core/protocol/operations.ts";
+import { ok, refused, type Result } from "../../core/protocol/result.ts";
+import type { Clock } from "../../core/protocol/time.ts";
+import { UsageError } from "../config.ts";
+import type { Layout } from "./layout.ts";
+
+const clientProfile = v.strictObject({
+  kind: v.picklist(["institution", "app"]),
+  orgId: v.string(),
+  name: v.string(),
+  appId: v.string(),
+  appSecret: v.string(),
+  dialect: v.picklist(PARTNER_DIALECTS),
+  signType: v.picklist(["SM2", "SM3"]),
+  encryption: v.picklist(["required", "optional", "none"]),
+  /** Hex; the caller's own SM2 private key. */
+  privateKey: v.string(),
+  /** Hex; keys that sign the replies this caller gets. */
+  platformKeys: v.array(v.string()),
+  /** Of an institution. */
+  terminals: v.array(v.string()),
+  /** Of an app: people who bound it. */
+  users: v.array(v.string()),
+});
+export type ClientProfile = v.InferOutput<typeof clientProfile>;
+
+export function clientFile(layout: Layout, profile: Pick<ClientProfile, "kind" | "orgId">): string {
+  return join(layout.clients, `${profile.kind}-${profile.orgId}.json`);
+}
+
+/** Profiles of one kind, in the order of their ids. */
+export async function readClients(layout: Layout, kind: ClientProfile["kind"]): Promise<readonly ClientProfile[]> {
+  const names = await readdir(layout.clients).catch(() => []);
+  const profiles = await Promise.all(
+    names
+      .filter((name) => name.startsWith(`${kind}-`) && name.endsWith(".json"))
+      .sort()
+      .map(async (name) => v.parse(clientProfile, JSON.parse(await readFile(join(layout.clients, name), "utf8")))),
+  );
+  if (profiles.length === 0) throw new UsageError(`no caller's keys in ${layout.clients}: \`ronghe sandbox init\` makes some`);
+  return profiles;
+}
+
+export function partnerOf(profile: ClientProfile): PartnerProfile {
+  return {
+    appId: profile.appId,
+    appSecret: profile.appSecret,
+    dialect: profile.dialect,
+    signType: profile.signType,
+    encryption: profile.encryption,
+    publicKeys: profile.platformKeys.map(bytesOf),
+  };
+}
+
+export function signerOf(crypto: Crypto, profile: ClientProfile): MessageSigner {
+  const privateKey = bytesOf(profile.privateKey);
+  return (message) => crypto.sm2Sign(privateKey, message);
+}
+
+function bytesOf(hex: string): Uint8Array {
+  const bytes = fromHex(hex);
+  if (bytes === undefined) throw new UsageError("a key in the caller's profile is not hex");
+  return bytes;
+}
+
+export interface AppClient {
+  issueCode(appUserId: string, purpose: CodePurpose, form: "signed" | "opaque"): Promise<Result<{ readonly code: string; readonly expiresAt: string }, ErrorName | string>>;
+}
+
+const issuedCode = v.object({ code: v.string(), expiresAt: v.string() });
+
+/** A patient's app: asks the core's channel address for codes. */
+export function createAppClient(options: { readonly url: string; readonly profile: ClientProfile; readonly crypto: Crypto; readonly clock: Clock; readonly fetch?: typeof fetch }): AppClient {
+  const { crypto, clock, profile } = options;
+  const partner = partnerOf(profile);
+  const sign = signerOf(crypto, profile);
+  const send = options.fetch ?? fetch;
+  return {
+    issueCode: async (appUserId, purpose, form) => {
+      const body = await sealRequest(
+        crypto,
+        { orgId: profile.orgId, transType: "rh.code.issue", version: "1.0.0", timestampMs: clock.now(), data: { orgId: profile.orgId, appUserId, purpose, form } },
+        partner,
+        sign,
+      );
+      const response = await send(`${options.url}/v1/rh.code.issue`, { method: "POST", headers: { "content-type": "application/json" }, body });
+      const reply = openReply(crypto, await response.text(), partner, { nowMs: clock.now() });
+      if (!reply.ok) return refused(reply.error);
+      if (!reply.value.success) return refused(`${reply.value.code} ${reply.value.message}`);
+      return ok(v.parse(issuedCode, reply.value.data));
+    },
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * Where a platform keeps its things below `--data`. Each part touches only its own folder, so that parts can be
+ * moved to machines of their own by copying one folder.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as v from "valibot";
+import { UsageError } from "../config.ts";
+
+export interface Layout {
+  readonly root: string;
+  readonly platform: string;
+  readonly runtime: string;
+  readonly kek: string;
+  readonly core: { readonly folder: string; readonly database: string; readonly keys: string; shard(partition: number): string };
+  readonly edge: { readonly folder: string; readonly database: string; readonly keys: string; readonly secret: string; readonly bundle: string; readonly trust: string };
+  readonly bus: string;
+  readonly streams: { readonly folder: string; readonly database: string };
+  readonly sandbox: { readonly folder: string; readonly rails: string };
+  /** Verifier keys of the logs, for auditors. */
+  readonly policy: string;
+  /** Public keys that sign codes, for checking one offline. */
+  readonly codeKeys: string;
+  readonly clients: string;
+}
+
+export function layoutOf(root: string): Layout {
+  const at = (...parts: string[]): string => join(root, ...parts);
+  return {
+    root,
+    platform: at("platform.json"),
+    runtime: at("runtime.json"),
+    kek: at("kek"),
+    core: { folder: at("core"), database: at("core", "core.db"), keys: at("core", "keys.json"), shard: (partition) => at("core", `settlement-${partition}.db`) },
+    edge: {
+      folder: at("edge"),
+      database: at("edge", "edge.db"),
+      keys: at("edge", "keys.json"),
+      secret: at("edge", "core-secret.sealed"),
+      bundle: at("edge", "bundle.sealed"),
+      trust: at("edge", "platform-key.hex"),
+    },
+    bus: at("bus.db"),
+    streams: { folder: at("streams"), database: at("streams", "streams.db") },
+    sandbox: { folder: at("sandbox"), rails: at("sandbox", "rails.journal") },
+    policy: at("ledger-policy.txt"),
+    codeKeys: at("code-keys.txt"),
+    clients: at("clients"),
+  };
+}
+
+/** What must never change in the life of a platform, fixed when it is created. */
+const platformFile = v.strictObject({
+  /** Prefix of log origins and names, for example `ronghe.example/51`. */
+  platform: v.pipe(v.string(), v.regex(/^[a-z0-9.-]+(?:\/[a-z0-9.-]+)*$/)),
+  /** Partitions of every topic and shards of the settlement ledger. */
+  partitions: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64)),
+  /** GB/T 2260 area, six digits. */
+  area: v.pipe(v.string(), v.regex(/^\d{6}$/)),
+  appIdWidth: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(32)),
+  edgeId: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,32}$/)),
+  createdAtMs: v.number(),
+});
+export type PlatformFile = v.InferOutput<typeof platformFile>;
+
+export function platformExists(layout: Layout): boolean {
+  return existsSync(layout.platform);
+}
+
+export function readPlatform(layout: Layout): PlatformFile {
+  if (!platformExists(layout)) throw new UsageError(`no platform in ${layout.root}: create one with \`ronghe sandbox init --data ${layout.root}\``);
+  const parsed = v.safeParse(platformFile, JSON.parse(readFileSync(layout.platform, "utf8")));
+  if (!parsed.success) throw new UsageError(`${layout.platform} is not a platform file of this version`);
+  return parsed.output;
+}
+
+/** Where a running platform listens; removed when it stops in order. */
+const runtimeFile = v.object({
+  pid: v.number(),
+  bus: v.string(),
+  edgeUrl: v.optional(v.string()),
+  coreUrl: v.optional(v.string()),
+  railsAdminUrl: v.optional(v.string()),
+  rails: v.optional(v.object({ insurance: v.string(), commercial: v.string(), bank: v.string() })),
+});
+export type RuntimeFile = v.InferOutput<typeof runtimeFile>;
+
+export async function readRuntime(layout: Layout): Promise<RuntimeFile> {
+  const text = await readFile(layout.runtime, "utf8").catch(() => undefined);
+  if (text === undefined) throw new UsageError(`no platform is running on ${layout.root}: start it with \`ronghe serve all --data ${layout.root}\``);
+  return v.parse(runtimeFile, JSON.parse(text));
+}
+
+/** Writes a file whole or not at all, readable by its owner only. */
+export async function writePrivate(file: string, content: string | Uint8Array): Promise<void> {
+  const draft = `${file}.${process.pid}.new`;
+  await writeFile(draft, content, { mode: 0o600 });
+  await chmod(draft, 0o600);
+  await rename(draft, file);
+}
+
+export async function makeFolders(layout: Layout): Promise<void> {
+  for (const folder of [layout.core.folder, layout.edge.folder, layout.streams.folder, layout.sandbox.folder, layout.clients])
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+}

@@ -1,0 +1,164 @@
+/** The parts of a platform running in this process: all of them on one machine, or one of them beside others. */
+import { rm } from "node:fs/promises";
+import { loadCrypto } from "../../core/crypto/index.ts";
+import type { Crypto } from "../../core/crypto/port.ts";
+import { type Clock, systemClock } from "../../core/protocol/time.ts";
+import { startSandboxRails, type SandboxRails } from "../../core/settlement/rails/sandbox/start.ts";
+import type { RunningEdge } from "../../edge/entry.node.ts";
+import type { EventBus } from "../../streams/bus/port.ts";
+import { topicPlan } from "../../streams/contracts/codec.ts";
+import { type Config, UsageError } from "../config.ts";
+import { openBus } from "./bus.ts";
+import { type RailUrls, type RunningCore, startCore } from "./core.ts";
+import { startPlatformEdge } from "./edge.ts";
+import { openKeys } from "./keys.ts";
+import { type Layout, layoutOf, makeFolders, type PlatformFile, readPlatform, readRuntime, type RuntimeFile, writePrivate } from "./layout.ts";
+import { ownFolder } from "./owner.ts";
+import { type RunningStreams, startStreams } from "./streams.ts";
+
+export const PARTS = ["core", "edge", "streams", "sandbox"] as const;
+export type Part = (typeof PARTS)[number];
+
+export interface RunOptions {
+  readonly config: Config;
+  readonly parts: ReadonlySet<Part>;
+  readonly clock?: Clock;
+  readonly crypto?: Crypto;
+  /** No request lines on standard output. */
+  readonly quiet?: boolean;
+  /** How often the edge looks for new settings. */
+  readonly edgeRefreshMs?: number;
+}
+
+export interface RunningPlatform {
+  readonly layout: Layout;
+  readonly platform: PlatformFile;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly bus: EventBus;
+  readonly core?: RunningCore;
+  readonly edge?: RunningEdge;
+  readonly streams?: RunningStreams;
+  readonly rails?: SandboxRails;
+  /** Rejects when some part cannot go on; the process should then end, its supervisor start it again. */
+  readonly crashed: Promise<never>;
+  /** Resolves when everything taken in has been settled, recorded, streamed and judged. */
+  drained(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function runPlatform(options: RunOptions): Promise<RunningPlatform> {
+  const { config, parts } = options;
+  const layout = layoutOf(config.RONGHE_DATA);
+  const platform = readPlatform(layout);
+  const alone = parts.size === 1 && parts.has("sandbox");
+  if (config.RONGHE_BUS === "embedded" && !alone && parts.size < PARTS.length)
+    throw new UsageError("parts that run by themselves need a bus between them: RONGHE_BUS=kafka and RONGHE_KAFKA_BROKERS");
+  await makeFolders(layout);
+  const stops: (() => Promise<void> | void)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const end of stops.splice(0).reverse()) await end();
+  };
+  try {
+    return await startParts(options, layout, platform, stops, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startParts(
+  options: RunOptions,
+  layout: Layout,
+  platform: PlatformFile,
+  stops: (() => Promise<void> | void)[],
+  stop: () => Promise<void>,
+): Promise<RunningPlatform> {
+  const { config, parts } = options;
+  const clock = options.clock ?? systemClock;
+  const crypto = options.crypto ?? (await loadCrypto());
+  for (const part of parts) {
+    const owned = ownFolder(layout[part].folder);
+    stops.push(() => owned.release());
+  }
+  const bus = await openBus(config, clock, `ronghe-${[...parts].join("-")}`);
+  stops.push(() => bus.close());
+  await bus.ensureTopics(topicPlan(platform.partitions));
+
+  const railPort = (offset: number): number => (config.RONGHE_RAILS_PORT === 0 ? 0 : config.RONGHE_RAILS_PORT + offset);
+  const rails = parts.has("sandbox")
+    ? await startSandboxRails({
+        clock,
+        file: layout.sandbox.rails,
+        host: config.RONGHE_HOST,
+        ports: { insurance: railPort(0), commercial: railPort(1), bank: railPort(2), admin: railPort(3) },
+      })
+    : undefined;
+  if (rails !== undefined) stops.push(() => rails.close());
+
+  const common = { config, layout, platform, crypto, clock, bus };
+  const core = parts.has("core") ? await startCore({ ...common, keys: await openKeys(config, layout, crypto, "core"), rails: await railUrls(config, layout, rails) }) : undefined;
+  if (core !== undefined) stops.push(() => core.stop());
+  const streams = parts.has("streams") ? await startStreams(common) : undefined;
+  if (streams !== undefined) stops.push(() => streams.stop());
+  const edge = parts.has("edge")
+    ? await startPlatformEdge({
+        ...common,
+        keys: await openKeys(config, layout, crypto, "edge"),
+        coreUrl: core?.url ?? config.RONGHE_CORE_URL ?? (await readRuntime(layout)).coreUrl ?? missing("RONGHE_CORE_URL"),
+        ...(core === undefined ? {} : { coreFetch: core.fetch }),
+        ...(options.edgeRefreshMs === undefined ? {} : { refreshMs: options.edgeRefreshMs }),
+        quiet: options.quiet ?? false,
+      })
+    : undefined;
+  if (edge !== undefined) stops.push(() => edge.stop());
+
+  const known = await readRuntime(layout).catch(() => undefined);
+  const runtime: RuntimeFile = {
+    ...(known !== undefined && parts.size < PARTS.length ? known : {}),
+    pid: process.pid,
+    bus: config.RONGHE_BUS,
+    ...(edge === undefined ? {} : { edgeUrl: edge.url }),
+    ...(core === undefined ? {} : { coreUrl: core.url }),
+    ...(rails === undefined ? {} : { railsAdminUrl: rails.adminUrl, rails: { insurance: rails.insuranceUrl, commercial: rails.commercialUrl, bank: rails.bankUrl } }),
+  };
+  await writePrivate(layout.runtime, `${JSON.stringify(runtime, undefined, 2)}\n`);
+  if (parts.has("edge")) stops.push(() => rm(layout.runtime, { force: true }));
+
+  const never = new Promise<never>(() => undefined);
+  const crashed = Promise.race([core?.crashed ?? never, edge?.crashed ?? never, streams?.crashed ?? never]);
+  crashed.catch(() => undefined);
+  return {
+    layout,
+    platform,
+    crypto,
+    clock,
+    bus,
+    ...(core === undefined ? {} : { core }),
+    ...(edge === undefined ? {} : { edge }),
+    ...(streams === undefined ? {} : { streams }),
+    ...(rails === undefined ? {} : { rails }),
+    crashed,
+    async drained() {
+      await edge?.drained();
+      await core?.drained();
+      await streams?.drained();
+    },
+    stop,
+  };
+}
+
+async function railUrls(config: Config, layout: Layout, rails: SandboxRails | undefined): Promise<RailUrls> {
+  if (rails !== undefined) return { insurance: rails.insuranceUrl, commercial: rails.commercialUrl, bank: rails.bankUrl };
+  const { RONGHE_RAIL_INSURANCE_URL: insurance, RONGHE_RAIL_COMMERCIAL_URL: commercial, RONGHE_RAIL_BANK_URL: bank } = config;
+  const found = (await readRuntime(layout).catch(() => undefined))?.rails;
+  return {
+    insurance: insurance ?? found?.insurance ?? missing("RONGHE_RAIL_INSURANCE_URL"),
+    commercial: commercial ?? found?.commercial ?? missing("RONGHE_RAIL_COMMERCIAL_URL"),
+    bank: bank ?? found?.bank ?? missing("RONGHE_RAIL_BANK_URL"),
+  };
+}
+
+function missing(setting: string): never {
+  throw new UsageError(`${setting} is needed for this part`);
+}

@@ -1,0 +1,60 @@
+/** What an operator may register; checked here, whoever asks (command line, admin address, seeding). */
+import * as v from "valibot";
+import { PARTNER_DIALECTS } from "../protocol/dialects.ts";
+
+const identifier = (max: number) => v.pipe(v.string(), v.regex(/^[0-9A-Za-z][0-9A-Za-z._-]*$/), v.maxLength(max));
+const name = v.pipe(v.string(), v.minLength(1), v.maxLength(100), v.regex(/^[^\p{Cc}]*$/u));
+/** Hex of 04‖x‖y; that it is a point of the curve is checked by the crypto port. */
+const publicKey = v.pipe(v.string(), v.regex(/^04[0-9a-f]{128}$/));
+
+/** S3 D.2: what the platform hands to a partner, and how the partner signs. */
+const partner = {
+  /** Envelope APPID; its first 16 characters become an SM4 key (domain notes 1.3). */
+  partnerAppId: v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{16,64}$/)),
+  /** Envelope SECRET. */
+  partnerSecret: v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{16,64}$/)),
+  dialect: v.picklist(PARTNER_DIALECTS),
+  signType: v.picklist(["SM2", "SM3"]),
+  encryption: v.picklist(["required", "optional", "none"]),
+  publicKeys: v.pipe(v.array(publicKey), v.minLength(1), v.maxLength(8)),
+};
+
+export const terminalRegistration = v.strictObject({
+  /** 20 digits when filed at the centre, at most 32 otherwise (domain notes 8.1 row 23). */
+  termId: identifier(32),
+  latitude: v.pipe(v.number(), v.minValue(-90), v.maxValue(90)),
+  longitude: v.pipe(v.number(), v.minValue(-180), v.maxValue(180)),
+});
+
+export const institutionRegistration = v.strictObject({
+  orgId: identifier(40),
+  name,
+  kind: v.picklist(["hospital", "pharmacy"]),
+  ...partner,
+  terminals: v.array(terminalRegistration),
+  /** Calls per second in the long run, and at once. */
+  ratePerSecond: v.pipe(v.number(), v.minValue(0.1), v.maxValue(100_000)),
+  rateBurst: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100_000)),
+});
+
+export const edgeRegistration = v.strictObject({
+  edgeId: identifier(40),
+  /** The institutions beside it; absent: every one. */
+  serves: v.optional(v.pipe(v.array(identifier(40)), v.minLength(1))),
+});
+
+/** @param appIdWidth characters of EHCAPPID (S0 5.1), the same for every app of a platform. */
+export function appRegistration(appIdWidth: number) {
+  return v.strictObject({
+    appId: v.pipe(v.string(), v.regex(/^[0-9A-Za-z]+$/), v.length(appIdWidth)),
+    name,
+    ...partner,
+    ratePerSecond: institutionRegistration.entries.ratePerSecond,
+    rateBurst: institutionRegistration.entries.rateBurst,
+  });
+}
+
+export type TerminalRegistration = v.InferOutput<typeof terminalRegistration>;
+export type InstitutionRegistration = v.InferOutput<typeof institutionRegistration>;
+export type EdgeRegistration = v.InferOutput<typeof edgeRegistration>;
+export type AppRegistration = v.InferOutput<ReturnType<typeof appRegistration>>;

@@ -1,0 +1,289 @@
+import { FIELD_BYTES, FIELD_R2, FIELD_SCRATCH, FIELD_UNIT, FIELD_ZERO, WORK_WORDS } from "./layout";
+import { loadWords } from "./scalar";
+
+/*
+ * Arithmetic modulo p = 2^256 - 2^224 - 2^96 + 2^64 - 1 (GB/T 32918.5).
+ *
+ * A field element is nine signed limbs of radix 2^29, value = Σ limb[i]·2^(29i), known modulo p only. Products are Montgomery products
+ * with R = 2^261. Because p ≡ -1 mod 2^29, the Montgomery factor of each step is the low limb itself, and adding m·p is four shifts.
+ *
+ * Two bounds are kept for every element, and stated at every function:
+ *   weight w: |limb[i]| ≤ w·2^28 for each i (a sum of w reduced elements has weight w);
+ *   size   v: |value| ≤ v·p.
+ * Reduced means weight 1: each limb but the last in [-2^28, 2^28), which makes the limbs of a value unique.
+ */
+
+const LIMB: i64 = 29;
+const HALF: i64 = 1 << 28;
+
+/** The low 29 bits of `t` as a signed number in [-2^28, 2^28). */
+function low(t: i64): i64 {
+  return (t << 35) >> 35;
+}
+
+/** (t - low(t)) / 2^29, exactly. |t| < 2^63 - 2^28. */
+function carry(t: i64): i64 {
+  return (t + HALF) >> LIMB;
+}
+
+/**
+ * a·b / R. Needs weight(a)·weight(b) ≤ 14. Gives weight 1 and size ≤ 1/2 + size(a)·size(b)/32 + 2^-20.
+ *
+ * No overflow: a column has at most nine products, 9·14·2^56 < 2^63 - 2^57; the multiples of p add at most
+ * 2^28·(2^6 + 2^9 + 2^21 + 2^24) < 2^53, the carry at most 2^34.
+ * Size: the factors m[0..8] are below 2^260·(1 + 2^-28) together, so |m·p / R| ≤ p/2·(1 + 2^-28); and p/R < 1/32.
+ * Last limb: it is what the carry leaves, below size·2^24 + 1, so weight 1 holds for every size up to 15.
+ * `out` may be `a` or `b`: all limbs are read first.
+ */
+export function multiply(out: usize, a: usize, b: usize): void {
+  const a0: i64 = load<i32>(a, 0);
+  const a1: i64 = load<i32>(a, 4);
+  const a2: i64 = load<i32>(a, 8);
+  const a3: i64 = load<i32>(a, 12);
+  const a4: i64 = load<i32>(a, 16);
+  const a5: i64 = load<i32>(a, 20);
+  const a6: i64 = load<i32>(a, 24);
+  const a7: i64 = load<i32>(a, 28);
+  const a8: i64 = load<i32>(a, 32);
+  const b0: i64 = load<i32>(b, 0);
+  const b1: i64 = load<i32>(b, 4);
+  const b2: i64 = load<i32>(b, 8);
+  const b3: i64 = load<i32>(b, 12);
+  const b4: i64 = load<i32>(b, 16);
+  const b5: i64 = load<i32>(b, 20);
+  const b6: i64 = load<i32>(b, 24);
+  const b7: i64 = load<i32>(b, 28);
+  const b8: i64 = load<i32>(b, 32);
+  let t: i64 = a0 * b0;
+  const m0 = low(t);
+  t = carry(t) + a0 * b1 + a1 * b0;
+  const m1 = low(t);
+  t = carry(t) + a0 * b2 + a1 * b1 + a2 * b0 + (m0 << 6);
+  const m2 = low(t);
+  t = carry(t) + a0 * b3 + a1 * b2 + a2 * b1 + a3 * b0 + (m1 << 6) - (m0 << 9);
+  const m3 = low(t);
+  t = carry(t) + a0 * b4 + a1 * b3 + a2 * b2 + a3 * b1 + a4 * b0 + (m2 << 6) - (m1 << 9);
+  const m4 = low(t);
+  t = carry(t) + a0 * b5 + a1 * b4 + a2 * b3 + a3 * b2 + a4 * b1 + a5 * b0 + (m3 << 6) - (m2 << 9);
+  const m5 = low(t);
+  t = carry(t) + a0 * b6 + a1 * b5 + a2 * b4 + a3 * b3 + a4 * b2 + a5 * b1 + a6 * b0 + (m4 << 6) - (m3 << 9);
+  const m6 = low(t);
+  t = carry(t) + a0 * b7 + a1 * b6 + a2 * b5 + a3 * b4 + a4 * b3 + a5 * b2 + a6 * b1 + a7 * b0 + (m5 << 6) - (m4 << 9) - (m0 << 21);
+  const m7 = low(t);
+  t = carry(t) + a0 * b8 + a1 * b7 + a2 * b6 + a3 * b5 + a4 * b4 + a5 * b3 + a6 * b2 + a7 * b1 + a8 * b0 + (m6 << 6) - (m5 << 9) - (m1 << 21) + (m0 << 24);
+  const m8 = low(t);
+  t = carry(t) + a1 * b8 + a2 * b7 + a3 * b6 + a4 * b5 + a5 * b4 + a6 * b3 + a7 * b2 + a8 * b1 + (m7 << 6) - (m6 << 9) - (m2 << 21) + (m1 << 24);
+  store<i32>(out, i32(low(t)), 0);
+  t = carry(t) + a2 * b8 + a3 * b7 + a4 * b6 + a5 * b5 + a6 * b4 + a7 * b3 + a8 * b2 + (m8 << 6) - (m7 << 9) - (m3 << 21) + (m2 << 24);
+  store<i32>(out, i32(low(t)), 4);
+  t = carry(t) + a3 * b8 + a4 * b7 + a5 * b6 + a6 * b5 + a7 * b4 + a8 * b3 - (m8 << 9) - (m4 << 21) + (m3 << 24);
+  store<i32>(out, i32(low(t)), 8);
+  t = carry(t) + a4 * b8 + a5 * b7 + a6 * b6 + a7 * b5 + a8 * b4 - (m5 << 21) + (m4 << 24);
+  store<i32>(out, i32(low(t)), 12);
+  t = carry(t) + a5 * b8 + a6 * b7 + a7 * b6 + a8 * b5 - (m6 << 21) + (m5 << 24);
+  store<i32>(out, i32(low(t)), 16);
+  t = carry(t) + a6 * b8 + a7 * b7 + a8 * b6 - (m7 << 21) + (m6 << 24);
+  store<i32>(out, i32(low(t)), 20);
+  t = carry(t) + a7 * b8 + a8 * b7 - (m8 << 21) + (m7 << 24);
+  store<i32>(out, i32(low(t)), 24);
+  t = carry(t) + a8 * b8 + (m8 << 24);
+  store<i32>(out, i32(low(t)), 28);
+  store<i32>(out, i32(carry(t)), 32);
+}
+
+/** a² / R: {@link multiply} of `a` with itself, with the equal products taken once. Same bounds. */
+export function square(out: usize, a: usize): void {
+  const a0: i64 = load<i32>(a, 0);
+  const a1: i64 = load<i32>(a, 4);
+  const a2: i64 = load<i32>(a, 8);
+  const a3: i64 = load<i32>(a, 12);
+  const a4: i64 = load<i32>(a, 16);
+  const a5: i64 = load<i32>(a, 20);
+  const a6: i64 = load<i32>(a, 24);
+  const a7: i64 = load<i32>(a, 28);
+  const a8: i64 = load<i32>(a, 32);
+  const d0 = a0 << 1;
+  const d1 = a1 << 1;
+  const d2 = a2 << 1;
+  const d3 = a3 << 1;
+  const d4 = a4 << 1;
+  const d5 = a5 << 1;
+  const d6 = a6 << 1;
+  const d7 = a7 << 1;
+  let t: i64 = a0 * a0;
+  const m0 = low(t);
+  t = carry(t) + d0 * a1;
+  const m1 = low(t);
+  t = carry(t) + d0 * a2 + a1 * a1 + (m0 << 6);
+  const m2 = low(t);
+  t = carry(t) + d0 * a3 + d1 * a2 + (m1 << 6) - (m0 << 9);
+  const m3 = low(t);
+  t = carry(t) + d0 * a4 + d1 * a3 + a2 * a2 + (m2 << 6) - (m1 << 9);
+  const m4 = low(t);
+  t = carry(t) + d0 * a5 + d1 * a4 + d2 * a3 + (m3 << 6) - (m2 << 9);
+  const m5 = low(t);
+  t = carry(t) + d0 * a6 + d1 * a5 + d2 * a4 + a3 * a3 + (m4 << 6) - (m3 << 9);
+  const m6 = low(t);
+  t = carry(t) + d0 * a7 + d1 * a6 + d2 * a5 + d3 * a4 + (m5 << 6) - (m4 << 9) - (m0 << 21);
+  const m7 = low(t);
+  t = carry(t) + d0 * a8 + d1 * a7 + d2 * a6 + d3 * a5 + a4 * a4 + (m6 << 6) - (m5 << 9) - (m1 << 21) + (m0 << 24);
+  const m8 = low(t);
+  t = carry(t) + d1 * a8 + d2 * a7 + d3 * a6 + d4 * a5 + (m7 << 6) - (m6 << 9) - (m2 << 21) + (m1 << 24);
+  store<i32>(out, i32(low(t)), 0);
+  t = carry(t) + d2 * a8 + d3 * a7 + d4 * a6 + a5 * a5 + (m8 << 6) - (m7 << 9) - (m3 << 21) + (m2 << 24);
+  store<i32>(out, i32(low(t)), 4);
+  t = carry(t) + d3 * a8 + d4 * a7 + d5 * a6 - (m8 << 9) - (m4 << 21) + (m3 << 24);
+  store<i32>(out, i32(low(t)), 8);
+  t = carry(t) + d4 * a8 + d5 * a7 + a6 * a6 - (m5 << 21) + (m4 << 24);
+  store<i32>(out, i32(low(t)), 12);
+  t = carry(t) + d5 * a8 + d6 * a7 - (m6 << 21) + (m5 << 24);
+  store<i32>(out, i32(low(t)), 16);
+  t = carry(t) + d6 * a8 + a7 * a7 - (m7 << 21) + (m6 << 24);
+  store<i32>(out, i32(low(t)), 20);
+  t = carry(t) + d7 * a8 - (m8 << 21) + (m7 << 24);
+  store<i32>(out, i32(low(t)), 24);
+  t = carry(t) + a8 * a8 + (m8 << 24);
+  store<i32>(out, i32(low(t)), 28);
+  store<i32>(out, i32(carry(t)), 32);
+}
+
+/** a + b, limb by limb: weights and sizes add. Weight of the sum ≤ 7, so that 32 bits hold a limb. */
+export function add(out: usize, a: usize, b: usize): void {
+  for (let at: usize = 0; at < FIELD_BYTES; at += 4) store<i32>(out + at, load<i32>(a + at) + load<i32>(b + at));
+}
+
+/** a - b, limb by limb: weights and sizes add. Weight of the difference ≤ 7. */
+export function subtract(out: usize, a: usize, b: usize): void {
+  for (let at: usize = 0; at < FIELD_BYTES; at += 4) store<i32>(out + at, load<i32>(a + at) - load<i32>(b + at));
+}
+
+/**
+ * a - b - 2c, carried, and folded: the multiple of 2^256 in the last limb is taken off as the same multiple of p. Inputs have weight ≤ 4.
+ * Gives weight 1 and size ≤ 0.51.
+ *
+ * After the fold the last limb is within ±2^23, and the carry into it is below 16·2^28 / 2^29 + 2 = 10, so
+ * |value| ≤ (2^23 + 10)·2^232 + 2^231 < 0.51·p. Without the fold the coordinates of a long run of doublings would grow past every bound.
+ */
+export function reduceDifference(out: usize, a: usize, b: usize, c: usize): void {
+  let last: i64 = <i64>load<i32>(a, 32) - <i64>load<i32>(b, 32) - (<i64>load<i32>(c, 32) << 1);
+  const top: i64 = (last + (1 << 23)) >> 24;
+  last -= top << 24;
+  let t: i64 = <i64>load<i32>(a) - <i64>load<i32>(b) - (<i64>load<i32>(c) << 1) + top;
+  store<i32>(out, i32(low(t)));
+  t = carry(t) + <i64>load<i32>(a, 4) - <i64>load<i32>(b, 4) - (<i64>load<i32>(c, 4) << 1);
+  store<i32>(out, i32(low(t)), 4);
+  t = carry(t) + <i64>load<i32>(a, 8) - <i64>load<i32>(b, 8) - (<i64>load<i32>(c, 8) << 1) - (top << 6);
+  store<i32>(out, i32(low(t)), 8);
+  t = carry(t) + <i64>load<i32>(a, 12) - <i64>load<i32>(b, 12) - (<i64>load<i32>(c, 12) << 1) + (top << 9);
+  store<i32>(out, i32(low(t)), 12);
+  t = carry(t) + <i64>load<i32>(a, 16) - <i64>load<i32>(b, 16) - (<i64>load<i32>(c, 16) << 1);
+  store<i32>(out, i32(low(t)), 16);
+  t = carry(t) + <i64>load<i32>(a, 20) - <i64>load<i32>(b, 20) - (<i64>load<i32>(c, 20) << 1);
+  store<i32>(out, i32(low(t)), 20);
+  t = carry(t) + <i64>load<i32>(a, 24) - <i64>load<i32>(b, 24) - (<i64>load<i32>(c, 24) << 1);
+  store<i32>(out, i32(low(t)), 24);
+  t = carry(t) + <i64>load<i32>(a, 28) - <i64>load<i32>(b, 28) - (<i64>load<i32>(c, 28) << 1) + (top << 21);
+  store<i32>(out, i32(low(t)), 28);
+  store<i32>(out, i32(last + carry(t)), 32);
+}
+
+export function copy(out: usize, a: usize): void {
+  memory.copy(out, a, FIELD_BYTES);
+}
+
+/**
+ * Whether a ≡ 0 mod p. Weight ≤ 14, size ≤ 15. The product with 1 has size ≤ 1/2 + 15/32 + 2^-20 (1 is of size 2^-255) < 1, so it is a
+ * multiple of p only as the number 0, whose reduced limbs are all 0.
+ */
+export function isZero(a: usize): bool {
+  multiply(FIELD_SCRATCH, a, FIELD_UNIT);
+  let any: i32 = 0;
+  for (let at: usize = 0; at < FIELD_BYTES; at += 4) any |= load<i32>(FIELD_SCRATCH + at);
+  return any == 0;
+}
+
+/** Whether a ≡ b mod p. Weights ≤ 3 and sizes ≤ 7 each. */
+export function isEqual(a: usize, b: usize): bool {
+  subtract(FIELD_SCRATCH + FIELD_BYTES, a, b);
+  return isZero(FIELD_SCRATCH + FIELD_BYTES);
+}
+
+/** The limbs of a 256-bit number as it stands: each in [0, 2^29), weight 2, size < 1.0001. Not yet in Montgomery form. */
+export function fromWords(out: usize, words: usize): void {
+  for (let limb: usize = 0; limb < 9; limb += 1) {
+    const bit = 29 * limb;
+    const at = words + ((bit >> 5) << 2);
+    // The last limb begins at bit 232, in the last word: nothing lies behind it.
+    const next: u64 = limb < 8 ? load<u32>(at, 4) : 0;
+    const pair: u64 = (next << 32) | <u64>load<u32>(at);
+    store<i32>(out + (limb << 2), i32((pair >> (bit & 31)) & 0x1fffffff));
+  }
+}
+
+/** a·R, for a of weight ≤ 2 and size ≤ 1.0001: weight 1, size ≤ 0.54. */
+export function toMontgomery(out: usize, a: usize): void {
+  multiply(out, a, FIELD_R2);
+}
+
+/** A coordinate of 32 big-endian bytes, below p (the caller checks), in Montgomery form: weight 1, size ≤ 0.54. */
+export function fromBytes(out: usize, bytes: usize): void {
+  loadWords(WORK_WORDS, bytes);
+  fromWords(out, WORK_WORDS);
+  toMontgomery(out, out);
+}
+
+function squareTimes(a: usize, times: i32): void {
+  for (let at = 0; at < times; at += 1) square(a, a);
+}
+
+/**
+ * 1/a = a^(p-2), in Montgomery form; 0 for 0. Weight(a) ≤ 3, size ≤ 4; gives weight 1, size ≤ 0.54. `out` is not `a`.
+ * p-2 in words: fffffffe ffffffff ffffffff ffffffff ffffffff 00000000 ffffffff fffffffd.
+ */
+export function invert(out: usize, a: usize): void {
+  const run = FIELD_SCRATCH + 2 * FIELD_BYTES;
+  const run30 = FIELD_SCRATCH + 3 * FIELD_BYTES;
+  const run32 = FIELD_SCRATCH + 4 * FIELD_BYTES;
+  // run = a^(2^k - 1) for k = 1, 2, 3, 6, 7, 14, 15, 30: double k, or lengthen it by one.
+  square(run, a);
+  multiply(run, run, a);
+  square(run, run);
+  multiply(run, run, a);
+  extend(run, 3);
+  square(run, run);
+  multiply(run, run, a);
+  extend(run, 7);
+  square(run, run);
+  multiply(run, run, a);
+  extend(run, 15);
+  copy(run30, run);
+  square(run, run);
+  multiply(out, run, a);
+  square(run32, out);
+  multiply(run32, run32, a);
+  // out = a^(2^31 - 1): the first word but its last bit.
+  square(out, out);
+  for (let word = 0; word < 4; word += 1) {
+    squareTimes(out, 32);
+    multiply(out, out, run32);
+  }
+  squareTimes(out, 64);
+  multiply(out, out, run32);
+  squareTimes(out, 30);
+  multiply(out, out, run30);
+  squareTimes(out, 2);
+  multiply(out, out, a);
+}
+
+/** run = a^(2^k - 1) becomes a^(2^2k - 1). */
+function extend(run: usize, k: i32): void {
+  const before = FIELD_SCRATCH + 5 * FIELD_BYTES;
+  copy(before, run);
+  squareTimes(run, k);
+  multiply(run, run, before);
+}
+
+/** -a: same weight and size. */
+export function negate(out: usize, a: usize): void {
+  subtract(out, FIELD_ZERO, a);
+}

@@ -1,0 +1,133 @@
+/**
+ * What apps ask of the core, in the S3 envelope: `POST /v1/rh.code.issue`. Every answer, refusals included, is a
+ * signed S3 A.3 reply with HTTP 200 and a code of the error table; it never repeats what was sent.
+ */
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import * as v from "valibot";
+import type { Access } from "../access/access.ts";
+import type { Institution } from "../access/directory.ts";
+import type { Nonces } from "../access/nonces.ts";
+import type { Crypto } from "../crypto/port.ts";
+import { openEnvelope, type PartnerProfile, readEnvelope, sealReply } from "../protocol/envelope.ts";
+import type { MessageSigner } from "../protocol/partner.ts";
+import type { ErrorName } from "../protocol/errors.ts";
+import { issueCodeRequest } from "../protocol/operations.ts";
+import { ok, refused, type Result } from "../protocol/result.ts";
+import { type Clock, formatCst14, TIMESTAMP_WINDOW_MS } from "../protocol/time.ts";
+import type { Vault } from "../vault/port.ts";
+import { TokenBuckets } from "./token-bucket.ts";
+
+export interface ChannelPorts {
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly access: Access;
+  readonly nonces: Nonces;
+  readonly vault: Pick<Vault, "issueCode">;
+  /** Signs replies as the platform. */
+  readonly sign: MessageSigner;
+  /** Told of every exception; they are bugs, or a store that failed. */
+  readonly onBug?: (error: Error) => void;
+}
+
+export interface ChannelCall {
+  Variables: { caller: string; outcome: ErrorName };
+}
+
+/** Data of a successful `rh.code.issue`. */
+export interface IssueCodeReply {
+  /** The text of the QR symbol. */
+  readonly code: string;
+  /** yyyyMMddHHmmss, UTC+8. */
+  readonly expiresAt: string;
+}
+
+const BODY_BYTES_MAX = 16 * 1024;
+/** Longer than the window on both sides, so that a nonce outlives every timestamp it could come with. */
+const NONCE_LIFE_MS = 2 * TIMESTAMP_WINDOW_MS + 60_000;
+
+/** How far a call got: who may be answered, and how. */
+interface Answer {
+  readonly orgId: string;
+  readonly partner: PartnerProfile | undefined;
+  readonly encrypted: boolean;
+  readonly result: Result<IssueCodeReply, ErrorName>;
+}
+
+export function channelRoutes(ports: ChannelPorts): Hono<ChannelCall> {
+  const routes = new Hono<ChannelCall>();
+  const buckets = new TokenBuckets();
+
+  const seal = (answer: Answer): Promise<string> => {
+    const { orgId, partner, encrypted, result } = answer;
+    const reply = result.ok ? { orgId, error: "ok" as const, data: result.value } : { orgId, error: result.error };
+    return sealReply(ports.crypto, reply, partner, ports.sign, ports.clock.now(), encrypted);
+  };
+  const tooLarge = bodyLimit({
+    maxSize: BODY_BYTES_MAX,
+    onError: async (c) => c.body(await seal(stranger("bodyTooLarge")), 200, JSON_REPLY),
+  });
+
+  routes.post("/:transType", tooLarge, async (c) => {
+    const answer = await answerTo(ports, buckets, c.req.param("transType"), await c.req.text());
+    c.set("caller", answer.orgId);
+    c.set("outcome", answer.result.ok ? "ok" : answer.result.error);
+    return c.body(await seal(answer), 200, JSON_REPLY);
+  });
+  // Signed like any other: an app may not take a stranger's error for ours (domain notes 1.5).
+  routes.onError(async (error, c) => {
+    ports.onBug?.(error);
+    return c.body(await seal(stranger("internal")), 200, JSON_REPLY);
+  });
+  return routes;
+}
+
+const JSON_REPLY = { "content-type": "application/json; charset=utf-8" };
+
+async function answerTo(ports: ChannelPorts, buckets: TokenBuckets, transType: string, body: string): Promise<Answer> {
+  const raw = readEnvelope(body);
+  if (!raw.ok) return stranger(raw.error);
+  const app = ports.access.institution(raw.value.orgId);
+  const partner = app?.kind === "app" ? await ports.access.partner(app.orgId) : undefined;
+  if (app === undefined || partner === undefined) return stranger("channelUnknown");
+  const nowMs = ports.clock.now();
+  const answer = (result: Result<IssueCodeReply, ErrorName>, encrypted = false): Answer => ({
+    orgId: app.orgId,
+    partner,
+    encrypted,
+    result,
+  });
+  const opened = openEnvelope(ports.crypto, raw.value, partner, { nowMs });
+  if (!opened.ok) return answer(opened);
+  const obstacle = await obstacleTo(ports, buckets, app, opened.value.replayKey, nowMs);
+  if (obstacle !== undefined) return answer(refused(obstacle));
+  if (transType !== "rh.code.issue") return answer(refused("unknownAddress"));
+  if (opened.value.transType !== transType) return answer(refused("badRequest"));
+  return answer(await issue(ports, opened.value.data, nowMs), opened.value.encrypted);
+}
+
+/** After the signature: a replay, a suspended app, too many calls. The nonce is claimed once and for all. */
+async function obstacleTo(
+  ports: ChannelPorts,
+  buckets: TokenBuckets,
+  app: Institution,
+  replayKey: string,
+  nowMs: number,
+): Promise<ErrorName | undefined> {
+  if (!(await ports.nonces.claim(replayKey, nowMs + NONCE_LIFE_MS))) return "requestReplayed";
+  if (app.status !== "active") return "channelInactive";
+  return buckets.take(app.orgId, app, nowMs) ? undefined : "rateLimited";
+}
+
+async function issue(ports: ChannelPorts, data: object, atMs: ReturnType<Clock["now"]>): Promise<Result<IssueCodeReply, ErrorName>> {
+  const parsed = v.safeParse(issueCodeRequest, data);
+  if (!parsed.success) return refused("badRequest");
+  const { orgId, appUserId, purpose, form } = parsed.output;
+  const issued = await ports.vault.issueCode({ appId: orgId, appUserId, purpose, form, atMs });
+  return issued.ok ? ok({ code: issued.value.code, expiresAt: formatCst14(issued.value.expiresAtMs) }) : issued;
+}
+
+/** For callers whose name we could not read or do not know: signed, empty. */
+function stranger(error: ErrorName): Answer {
+  return { orgId: "", partner: undefined, encrypted: false, result: refused(error) };
+}

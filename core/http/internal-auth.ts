@@ -1,0 +1,83 @@
+/**
+ * Lets in only edges that signed the call (scheme: `core/protocol/internal-auth.ts`), once per nonce, and signs the
+ * reply. Nonces are kept in memory for two windows: what a restart forgets can only repeat a read, or a resolve, and
+ * that is idempotent by its transaction.
+ */
+import type { Context, MiddlewareHandler } from "hono";
+import type { Crypto } from "../crypto/port.ts";
+import {
+  checkInternalRequest,
+  INTERNAL_HEADERS,
+  INTERNAL_WINDOW_MS,
+  readInternalClaim,
+  signInternalReply,
+} from "../protocol/internal-auth.ts";
+import type { ErrorName } from "../protocol/errors.ts";
+import type { Clock } from "../protocol/time.ts";
+
+/** What handlers behind the middleware find in the context. */
+export interface InternalCall {
+  Variables: { edgeId: string; body: Uint8Array; outcome: ErrorName };
+}
+
+export interface InternalAuthOptions {
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  /** The key of an active edge. */
+  readonly keyOf: (edgeId: string) => Promise<Uint8Array | undefined>;
+  /** Nonces remembered at once; when so many calls are inside the window, new ones are refused. */
+  readonly noncesMax?: number;
+}
+
+export function internalAuth(options: InternalAuthOptions): MiddlewareHandler<InternalCall> {
+  const { crypto, clock } = options;
+  const nonces = new NonceWindow(options.noncesMax ?? 500_000);
+  return async function internalAuthMiddleware(c, next) {
+    const body = new Uint8Array(await c.req.arrayBuffer());
+    const claim = readInternalClaim((name) => c.req.header(name));
+    const key = claim === undefined ? undefined : await options.keyOf(claim.edge);
+    if (claim === undefined || key === undefined) return refuse(c, "unauthorised");
+    const url = new URL(c.req.url);
+    const nowMs = clock.now();
+    const request = { method: c.req.method, path: url.pathname + url.search, body, nowMs };
+    const checked = checkInternalRequest(crypto, key, claim, request);
+    if (!checked.ok) return refuse(c, checked.error);
+    // Claimed only after the signature holds: nobody else can use up an edge's nonces.
+    const claimed = nonces.claim(`${claim.edge} ${claim.nonce}`, nowMs);
+    if (claimed !== "first") return refuse(c, claimed === "seen" ? "requestReplayed" : "rateLimited");
+    c.set("edgeId", claim.edge);
+    c.set("body", body);
+    await next();
+    const reply = new Uint8Array(await c.res.clone().arrayBuffer());
+    const signature = signInternalReply(crypto, key, { requestSignature: claim.signature, status: c.res.status, body: reply });
+    c.res.headers.set(INTERNAL_HEADERS.signature, signature);
+    return undefined;
+  };
+}
+
+/** Before the caller is known nothing can be signed for it: the refusal is bare, and an edge must not act on it. */
+function refuse(c: Context<InternalCall>, error: ErrorName): Response {
+  c.set("outcome", error);
+  return c.json({ ok: false, error }, error === "rateLimited" ? 429 : 401);
+}
+
+class NonceWindow {
+  readonly #max: number;
+  /** Nonce and the instant it may be forgotten, oldest first. */
+  readonly #seen = new Map<string, number>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  claim(nonce: string, nowMs: number): "first" | "seen" | "full" {
+    for (const [oldest, forgetAtMs] of this.#seen) {
+      if (forgetAtMs > nowMs) break;
+      this.#seen.delete(oldest);
+    }
+    if (this.#seen.has(nonce)) return "seen";
+    if (this.#seen.size >= this.#max) return "full";
+    this.#seen.set(nonce, nowMs + 2 * INTERNAL_WINDOW_MS);
+    return "first";
+  }
+}

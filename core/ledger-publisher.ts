@@ -1,0 +1,196 @@
+/**
+ * Carries a log to the bus: every leaf byte for byte (`ledger.entry.appended.v1`), then the newest checkpoint that
+ * covers them (`ledger.checkpoint.published.v1`). Whoever reads both topics can rebuild and verify the log alone.
+ *
+ * At least once and in order: the position moves, in the log's own database, only after the bus has the records;
+ * a crash in between repeats them under the same ids. Checkpoints signed while others wait are superseded, not queued:
+ * the newest note proves all that the ones before it did.
+ */
+import type { Log } from "../ledger/port.ts";
+import type { Database } from "../migrations/database.ts";
+import type { BusRecord, EventBus } from "../streams/bus/port.ts";
+import type { Clock } from "./protocol/time.ts";
+
+export interface LedgerPublisher {
+  /** Says that the log grew or was signed; without it the publisher looks again after `pollMs`. */
+  notify(): void;
+  /** Resolves when the bus has every durable leaf and the newest checkpoint; rejects when the publisher ends first. */
+  drained(): Promise<void>;
+  /** Ends after the batch under way. */
+  stop(): Promise<void>;
+}
+
+export interface LedgerPublisherOptions {
+  /** The database that holds the log, with the table `ledger_publication`. */
+  readonly db: Database;
+  readonly log: Log;
+  readonly bus: EventBus;
+  /** Shards publish to the partition they are; the registry log to partition 0. */
+  readonly partition: number;
+  readonly clock: Clock;
+  /** Leaves per publish, 256 by default. */
+  readonly batchMax?: number;
+  readonly pollMs?: number;
+}
+
+interface Position {
+  /** First leaf not published. */
+  leaves: bigint;
+  checkpointSize: bigint;
+}
+
+const BACKOFF_MS_MAX = 5_000;
+
+export async function startLedgerPublisher(options: LedgerPublisherOptions): Promise<LedgerPublisher> {
+  return new Publisher(options, await readPosition(options.db, options.log.origin));
+}
+
+class Publisher implements LedgerPublisher {
+  readonly #options: Required<LedgerPublisherOptions>;
+  readonly #position: Position;
+  readonly #running: Promise<void>;
+  #stopped = false;
+  #failure: Error | undefined;
+  #wake: () => void = () => undefined;
+  #woken = true;
+  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+
+  constructor(options: LedgerPublisherOptions, position: Position) {
+    this.#options = { batchMax: 256, pollMs: 1_000, ...options };
+    this.#position = position;
+    this.#running = this.#run();
+  }
+
+  notify(): void {
+    this.#woken = true;
+    this.#wake();
+  }
+
+  drained(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#stopped) return Promise.reject(new Error("the ledger publisher was stopped"));
+    const done = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    this.notify();
+    return done;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.notify();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0;
+    try {
+      while (!this.#stopped) {
+        this.#woken = false;
+        const step = await this.#step();
+        failures = step === "later" ? failures + 1 : 0;
+        if (step === "idle") for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+        if (step === "idle") await this.#sleep(this.#options.pollMs);
+        if (step === "later") await pause(Math.min(BACKOFF_MS_MAX, 50 * 2 ** Math.min(failures, 10)), () => this.#stopped);
+      }
+    } catch (error) {
+      this.#failure = error instanceof Error ? error : new Error("the ledger publisher failed");
+    }
+    const reason = this.#failure ?? new Error("the ledger publisher was stopped");
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
+  }
+
+  /** One publish: leaves first, and only when none wait, the newest note. */
+  async #step(): Promise<"moved" | "idle" | "later"> {
+    const { log, partition, batchMax } = this.#options;
+    if (this.#position.leaves < log.size) {
+      const leaves = await log.leaves(this.#position.leaves, batchMax);
+      return await this.#publish(
+        leaves.map((leaf) => leafRecord(log.origin, leaf, partition)),
+        (count) => (this.#position.leaves += BigInt(count)),
+      );
+    }
+    const checkpoint = log.latestCheckpoint();
+    if (checkpoint === undefined || checkpoint.size <= this.#position.checkpointSize) return "idle";
+    return await this.#publish([checkpointRecord(checkpoint, partition)], () => (this.#position.checkpointSize = checkpoint.size));
+  }
+
+  async #publish(records: readonly BusRecord[], advance: (count: number) => void): Promise<"moved" | "later"> {
+    const verdicts = await this.#options.bus.publish(records);
+    const fatal = verdicts.find((verdict) => verdict.kind === "fatal");
+    // A log with a hole on the bus is worse than one that waits: nothing may be skipped.
+    if (fatal !== undefined) throw new Error(`the bus refused an entry of ${this.#options.log.origin} for good: ${fatal.reason}`);
+    const firstFailed = verdicts.findIndex((verdict) => verdict.kind !== "ok");
+    const count = firstFailed === -1 ? verdicts.length : firstFailed;
+    if (count > 0) {
+      advance(count);
+      await writePosition(this.#options.db, this.#options.log.origin, this.#position);
+    }
+    return firstFailed === -1 ? "moved" : "later";
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    if (this.#woken || this.#stopped) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** Sleeps in small steps, so that a stop is never late. */
+async function pause(ms: number, stopped: () => boolean): Promise<void> {
+  for (let left = ms; left > 0 && !stopped(); left -= 50) await new Promise((resolve) => setTimeout(resolve, Math.min(left, 50)));
+}
+
+function leafRecord(origin: string, leaf: { readonly index: bigint; readonly bytes: Uint8Array }, partition: number): BusRecord {
+  return record("ledger.entry.appended.v1", origin, leaf.index, "application/vnd.ronghe.leaf", leaf.bytes, partition);
+}
+
+function checkpointRecord(
+  checkpoint: { readonly origin: string; readonly size: bigint; readonly note: string },
+  partition: number,
+): BusRecord {
+  const value = new TextEncoder().encode(checkpoint.note);
+  return record("ledger.checkpoint.published.v1", checkpoint.origin, checkpoint.size, "text/plain; charset=utf-8", value, partition);
+}
+
+/** CloudEvents 1.0 binary mode; the id is the position, so that a repeat is recognised. */
+function record(topic: string, origin: string, at: bigint, contentType: string, value: Uint8Array, partition: number): BusRecord {
+  return {
+    topic,
+    key: origin,
+    value,
+    partition,
+    headers: {
+      ce_specversion: "1.0",
+      ce_id: `${origin}/${at}`,
+      ce_source: `/ronghe/ledger/${origin}`,
+      ce_type: topic,
+      ce_partitionkey: origin,
+      ce_ledgerlog: origin,
+      ce_ledgerseq: at.toString(),
+      "content-type": contentType,
+    },
+  };
+}
+
+async function readPosition(db: Database, origin: string): Promise<Position> {
+  const [row] = await db.read("SELECT leaves, checkpoint_size FROM ledger_publication WHERE origin = ?", origin);
+  return { leaves: asBigint(row?.["leaves"]), checkpointSize: asBigint(row?.["checkpoint_size"]) };
+}
+
+async function writePosition(db: Database, origin: string, position: Position): Promise<void> {
+  await db.write([
+    {
+      sql: `INSERT INTO ledger_publication (origin, leaves, checkpoint_size) VALUES (?, ?, ?)
+            ON CONFLICT (origin) DO UPDATE SET leaves = excluded.leaves, checkpoint_size = excluded.checkpoint_size`,
+      args: [origin, position.leaves, position.checkpointSize],
+    },
+  ]);
+}
+
+function asBigint(value: unknown): bigint {
+  return typeof value === "bigint" ? value : 0n;
+}

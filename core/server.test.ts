@@ -1,0 +1,330 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import * as v from "valibot";
+import { fromHex, toBase64, toHex, utf8 } from "./protocol/bytes.ts";
+import { type OpenedReply, openReply, type PartnerProfile, sealRequest } from "./protocol/envelope.ts";
+import { ERRORS, type ErrorName } from "./protocol/errors.ts";
+import { checkInternalReply, INTERNAL_HEADERS, signInternalRequest } from "./protocol/internal-auth.ts";
+import { edgeBundle, type ResolveRequest, signedBundle } from "./protocol/internal.ts";
+import { parseScannedCode } from "./protocol/fused-code.ts";
+import type { EventMs } from "./protocol/time.ts";
+import { type CallLine, createCoreApp } from "./server.ts";
+import {
+  APP,
+  APP_USER,
+  EDGE,
+  HOSPITAL,
+  openProvince,
+  OTHER_HOSPITAL,
+  PARTNER,
+  PERSON,
+  type Province,
+  TERMINAL,
+  valueOf,
+} from "./testing/province.ts";
+
+let province: Province;
+let app: ReturnType<typeof createCoreApp>;
+const lines: CallLine[] = [];
+const bugs: Error[] = [];
+
+beforeAll(async () => {
+  province = await openProvince();
+  app = createCoreApp({ ...province.core.ports, log: (line) => lines.push(line), onBug: (error) => bugs.push(error) });
+});
+afterAll(async () => {
+  await province.close();
+});
+
+describe("health", () => {
+  it("says that it lives, that it is ready, and why not", async () => {
+    expect(await (await app.request("/health")).json()).toEqual({ status: "ok" });
+    expect((await app.request("/ready")).status).toBe(200);
+    const unready = createCoreApp({ ...province.core.ports, ready: () => ({ bus: false, checkpoint: true }) });
+    const response = await unready.request("/ready");
+    expect(response.status).toBe(503);
+    expect(await response.json()).toEqual({ status: "unavailable", checks: { bus: false, checkpoint: true } });
+  });
+});
+
+interface Call {
+  readonly edge: string;
+  readonly key: Uint8Array;
+  readonly body: string;
+  readonly method: string;
+  readonly path: string;
+}
+
+function call(more: Partial<Call> = {}): Call {
+  return { edge: EDGE, key: province.edgeKey, body: "", method: "GET", path: "/internal/v1/bundle", ...more };
+}
+
+async function send(made: Call, change: (init: { headers: Record<string, string>; body: string; path: string }) => void = () => undefined) {
+  const { edge, method, path } = made;
+  const signed = signInternalRequest(province.crypto, made.key, { edge, method, path, body: utf8(made.body) }, province.clock.now());
+  const init = { headers: { ...signed.headers }, body: made.body, path };
+  change(init);
+  const response = await app.request(init.path, { method, headers: init.headers, ...(method === "GET" ? {} : { body: init.body }) });
+  const body = new Uint8Array(await response.arrayBuffer());
+  const reply = { requestSignature: signed.signature, status: response.status, body };
+  const genuine = checkInternalReply(province.crypto, made.key, reply, response.headers.get(INTERNAL_HEADERS.signature));
+  return {
+    status: response.status,
+    json: JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown>,
+    genuine,
+    headers: init.headers,
+  };
+}
+
+describe("an edge's call", () => {
+  it("is answered with a signed bundle that holds what the edge needs and no key of the core", async () => {
+    const { json, genuine } = await send(call());
+    expect(genuine).toBe(true);
+    const { bundle, signature } = v.parse(signedBundle, json);
+    const platform = await province.keys.publicKey("platform.sign/1");
+    expect(province.crypto.sm2Verify(platform, utf8(bundle), fromHex(signature) ?? new Uint8Array())).toBe(true);
+    const settings = v.parse(edgeBundle, JSON.parse(bundle));
+    expect(settings.appIds).toEqual([APP]);
+    expect(settings.codeKeys).toEqual([toHex(await province.keys.publicKey("code.sign/1"))]);
+    expect(settings.institutions.find((one) => one.orgId === HOSPITAL)).toMatchObject({
+      appSecret: PARTNER.partnerSecret,
+      terminals: [{ termId: TERMINAL, latitude: 29.56, longitude: 106.55 }],
+    });
+    const code = await province.issue();
+    const fingerprint = province.core.registry.db.read("SELECT fingerprint FROM code_token");
+    const { credentialFingerprintInput } = await import("./protocol/pseudonym.ts");
+    const key = fromHex(settings.fingerprintKey) ?? new Uint8Array();
+    const mine = toHex(province.crypto.hmacSm3(key, credentialFingerprintInput("code", code)));
+    expect((await fingerprint).map((row) => row["fingerprint"])).toContain(mine);
+  });
+
+  it("gets newer bundles each time, and only its own institutions", async () => {
+    const { authKey } = valueOf(await province.core.access.registerEdge({ edgeId: "edge-2", serves: [OTHER_HOSPITAL] }, "operator/test"));
+    const bundles = [];
+    for (let n = 0; n < 2; n++) {
+      const { json } = await send(call({ edge: "edge-2", key: authKey }));
+      bundles.push(v.parse(edgeBundle, JSON.parse(v.parse(signedBundle, json).bundle)));
+    }
+    expect(bundles[1]?.version).toBeGreaterThan(bundles[0]?.version ?? Infinity);
+    expect(bundles[0]?.institutions.map((one) => one.orgId)).toEqual([OTHER_HOSPITAL]);
+  });
+
+  it.each<[string, ErrorName, Partial<Call>, (init: { headers: Record<string, string>; body: string; path: string }) => void]>([
+    ["without a signature", "unauthorised", {}, (init) => delete init.headers[INTERNAL_HEADERS.signature]],
+    ["of an unknown edge", "unauthorised", { edge: "edge-9" }, () => undefined],
+    ["under another key", "unauthorised", { key: new Uint8Array(32) }, () => undefined],
+    ["with another body", "unauthorised", { method: "POST", path: "/internal/v1/resolve", body: "{}" }, (init) => (init.body = "[]")],
+    ["to another path", "unauthorised", {}, (init) => (init.path = "/internal/v1/bundle?x=1")],
+    ["with another nonce", "unauthorised", {}, (init) => (init.headers[INTERNAL_HEADERS.nonce] = "0".repeat(32))],
+    ["with another timestamp", "unauthorised", {}, (init) => (init.headers[INTERNAL_HEADERS.timestamp] = "1")],
+  ])("%s is refused as %s", async (_what, error, more, change) => {
+    const { status, json, genuine } = await send(call(more), change);
+    expect({ status, json, genuine }).toEqual({ status: 401, json: { ok: false, error }, genuine: false });
+  });
+
+  it("is refused when stale and when it comes again", async () => {
+    const first = await send(call());
+    const again = await app.request("/internal/v1/bundle", { headers: first.headers });
+    expect(await again.json()).toEqual({ ok: false, error: "requestReplayed" });
+    province.clock.advance(120_001);
+    const stale = await app.request("/internal/v1/bundle", { headers: first.headers });
+    expect(await stale.json()).toEqual({ ok: false, error: "timestampOutside" });
+  });
+
+  it("over 64 KiB is refused before anything is read", async () => {
+    const response = await app.request("/internal/v1/resolve", { method: "POST", body: "x".repeat(65 * 1024) });
+    expect(response.status).toBe(413);
+  });
+});
+
+async function resolveRequestOf(code: string, more: Partial<ResolveRequest> = {}): Promise<ResolveRequest> {
+  const outTradeNo = more.outTradeNo ?? `r${lines.length}`;
+  const dataKey = province.crypto.random(32);
+  const wrapped = province.crypto.sm2Encrypt(await province.keys.publicKey("edge.seal/1"), dataKey);
+  const sealed = province.crypto.seal(dataKey, utf8(code), utf8(`${HOSPITAL}\n${outTradeNo}`));
+  return {
+    institution: HOSPITAL,
+    terminal: TERMINAL,
+    businessType: "01101",
+    outTradeNo,
+    transactionId: `${HOSPITAL}/${outTradeNo}`,
+    credential: {
+      kind: "code",
+      keyHandle: "edge.seal/1",
+      wrappedKey: toBase64(wrapped),
+      sealed: toBase64(sealed),
+    },
+    observedAtMs: province.clock.now(),
+    ...more,
+  };
+}
+
+async function resolve(request: unknown, more: Partial<Call> = {}) {
+  return await send(call({ method: "POST", path: "/internal/v1/resolve", body: JSON.stringify(request), ...more }));
+}
+
+describe("resolving for an edge", () => {
+  it("opens the sealed code and answers who it is, the same to a repetition", async () => {
+    const request = await resolveRequestOf(await province.issue());
+    const first = await resolve(request);
+    expect(first).toMatchObject({
+      status: 200,
+      genuine: true,
+      json: { ok: true, userName: PERSON.name, idNo: PERSON.idNo, insuOrg: "500101" },
+    });
+    expect((await resolve(request)).json).toEqual(first.json);
+    expect(lines.at(-1)).toMatchObject({ route: "/internal/v1", caller: EDGE, outcome: "ok" });
+  });
+
+  it("counts a code as of when the edge saw it, within five seconds", async () => {
+    const [near, far] = [
+      await resolveRequestOf(await province.issue(), { outTradeNo: "near" }),
+      await resolveRequestOf(await province.issue(), { outTradeNo: "far" }),
+    ];
+    province.clock.advance(59_000);
+    const observedAtMs = province.clock.now();
+    province.clock.advance(2_000);
+    expect((await resolve({ ...near, observedAtMs })).json["ok"]).toBe(true);
+    province.clock.advance(5_000);
+    expect((await resolve({ ...far, observedAtMs })).json).toEqual({ ok: false, error: "codeExpired" });
+  });
+
+  it.each<[string, ErrorName, (request: ResolveRequest) => unknown]>([
+    ["not JSON", "badRequest", () => undefined],
+    ["an unknown field", "badRequest", (request) => ({ ...request, more: 1 })],
+    ["another institution's transaction", "badRequest", (request) => ({ ...request, transactionId: `${OTHER_HOSPITAL}/1` })],
+    [
+      "a credential moved to another transaction",
+      "badRequest",
+      (request) => ({ ...request, outTradeNo: "zz", transactionId: `${HOSPITAL}/zz` }),
+    ],
+    [
+      "a data key that does not open",
+      "badRequest",
+      (request) => ({ ...request, credential: { ...request.credential, wrappedKey: "AAAA" } }),
+    ],
+    ["another key handle", "badRequest", (request) => ({ ...request, credential: { ...request.credential, keyHandle: "code.sign/1" } })],
+    ["a terminal nobody filed", "terminalUnknown", (request) => ({ ...request, terminal: "T9" })],
+  ])("refuses %s as %s and repeats nothing of it", async (_what, error, change) => {
+    const code = await province.issue();
+    const { json, genuine } = await resolve(change(await resolveRequestOf(code)));
+    expect({ json, genuine }).toEqual({ json: { ok: false, error }, genuine: true });
+  });
+
+  it("refuses an institution that the edge does not serve", async () => {
+    const { authKey } = valueOf(await province.core.access.registerEdge({ edgeId: "edge-3", serves: [OTHER_HOSPITAL] }, "operator/test"));
+    const { json } = await resolve(await resolveRequestOf(await province.issue()), { edge: "edge-3", key: authKey });
+    expect(json).toEqual({ ok: false, error: "institutionUnknown" });
+  });
+});
+
+function asApp(more: Partial<PartnerProfile> = {}): PartnerProfile {
+  return {
+    appId: PARTNER.partnerAppId,
+    appSecret: PARTNER.partnerSecret,
+    dialect: "standard",
+    signType: "SM2",
+    encryption: "required",
+    publicKeys: [],
+    ...more,
+  };
+}
+
+async function post(body: string, path = "/v1/rh.code.issue"): Promise<{ text: string; reply: OpenedReply }> {
+  const response = await app.request(path, { method: "POST", body });
+  expect(response.status).toBe(200);
+  const text = await response.text();
+  const platform = asApp({ publicKeys: [await province.keys.publicKey("platform.sign/1")] });
+  return { text, reply: valueOf(openReply(province.crypto, text, platform, { nowMs: province.clock.now() })) };
+}
+
+describe("the channel API", () => {
+  interface Asked {
+    readonly orgId: string;
+    readonly transType: string;
+    readonly data: object;
+    readonly partner: PartnerProfile;
+    readonly privateKey: Uint8Array;
+    readonly timestampMs: EventMs;
+  }
+  const asked = (more: Partial<Asked> = {}): Asked => ({
+    orgId: APP,
+    transType: "rh.code.issue",
+    partner: asApp(),
+    privateKey: province.partnerKeys.privateKey,
+    timestampMs: province.clock.now(),
+    data: {
+      orgId: more.orgId ?? APP,
+      appUserId: APP_USER,
+      purpose: "settle",
+      form: "signed",
+    },
+    ...more,
+  });
+  const sealed = (ask: Asked): Promise<string> =>
+    sealRequest(province.crypto, { ...ask, version: "1.0.0" }, ask.partner, (message) => province.crypto.sm2Sign(ask.privateKey, message));
+  it("issues a code, encrypted for the app alone", async () => {
+    const { text, reply } = await post(await sealed(asked()));
+    const code = String(reply.data["code"]);
+    expect(valueOf(parseScannedCode(code, { appIdWidth: 9 })).kind).toBe("fused.signed");
+    expect(reply.data["expiresAt"]).toMatch(/^\d{14}$/);
+    expect(text).not.toContain(code);
+    expect(lines.at(-1)).toMatchObject({ caller: APP, outcome: "ok" });
+  });
+
+  it("gives one code for one signed request, also after a restart", async () => {
+    const body = await sealed(asked());
+    expect((await post(body)).reply.code).toBe("0");
+    expect((await post(body)).reply.code).toBe(ERRORS.requestReplayed.code);
+    await province.reopen();
+    app = createCoreApp({ ...province.core.ports, log: (line) => lines.push(line), onBug: (error) => bugs.push(error) });
+    expect((await post(body)).reply.code).toBe(ERRORS.requestReplayed.code);
+  });
+
+  it.each<[string, ErrorName, () => Promise<string>]>([
+    ["not an envelope", "badRequest", async () => "{}"],
+    ["a duplicate key", "badRequest", async () => (await sealed(asked())).replace('"version"', '"orgId":"x","version"')],
+    ["an app nobody registered", "channelUnknown", () => sealed(asked({ orgId: "6401Z0000" }))],
+    ["a hospital", "channelUnknown", () => sealed(asked({ orgId: HOSPITAL }))],
+    ["another key", "unauthorised", () => sealed(asked({ privateKey: province.crypto.sm2GenerateKeyPair().privateKey }))],
+    ["a stale timestamp", "timestampOutside", () => sealed(asked({ timestampMs: (province.clock.now() - 301_000) as EventMs }))],
+    ["another operation in the body", "badRequest", () => sealed(asked({ transType: "rh.settle" }))],
+    ["an unknown field", "badRequest", () => sealed(asked({ data: { ...asked().data, more: "1" } }))],
+    ["a wrong purpose", "badRequest", () => sealed(asked({ data: { ...asked().data, purpose: "pay" } }))],
+    ["a user that is not bound", "credentialUnknown", () => sealed(asked({ data: { ...asked().data, appUserId: "nobody-9f8e" } }))],
+    ["17 KiB", "bodyTooLarge", async () => "x".repeat(17 * 1024)],
+  ])("refuses %s as %s in a signed reply that repeats nothing", async (_what, error, make) => {
+    const { text, reply } = await post(await make());
+    expect(reply).toMatchObject({ code: ERRORS[error].code, success: false, data: {} });
+    expect(text).not.toContain(APP_USER);
+    expect(text).not.toContain("nobody-9f8e");
+  });
+
+  it("refuses an unknown operation, a suspended app and too many calls", async () => {
+    expect((await post(await sealed(asked({ transType: "rh.other" })), "/v1/rh.other")).reply.code).toBe(ERRORS.unknownAddress.code);
+    const { access } = province.core;
+    const slow = {
+      ...PARTNER,
+      ratePerSecond: 1,
+      rateBurst: 2,
+      appId: "6401A0002",
+      name: "慢",
+      publicKeys: [toHex(province.partnerKeys.publicKey)],
+    };
+    valueOf(await access.registerApp(slow, "operator/test"));
+    const codes = [];
+    for (let n = 0; n < 3; n++) codes.push((await post(await sealed(asked({ orgId: "6401A0002" })))).reply.code);
+    expect(codes).toEqual([ERRORS.credentialUnknown.code, ERRORS.credentialUnknown.code, ERRORS.rateLimited.code]);
+    valueOf(await access.setStatus(APP, "suspended", "operator/test"));
+    expect((await post(await sealed(asked()))).reply.code).toBe(ERRORS.channelInactive.code);
+    valueOf(await access.setStatus(APP, "active", "operator/test"));
+  });
+
+  it("answers a failing store with a signed -1 and tells the operator", async () => {
+    const failing = { issueCode: () => Promise.reject(new Error("disk full")), resolve: () => Promise.reject(new Error("disk full")) };
+    app = createCoreApp({ ...province.core.ports, vault: failing, onBug: (error) => bugs.push(error) });
+    const { text, reply } = await post(await sealed(asked()));
+    expect(reply.code).toBe("-1");
+    expect(text).not.toContain("disk");
+    expect(bugs.at(-1)?.message).toBe("disk full");
+  });
+});

@@ -1,0 +1,120 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { asFen, type Fen } from "../protocol/money.ts";
+import { assertPays, type FundPart, type Leg, legsTotal, RAIL_ORDER, remainderOf, takeLeg } from "./plan.ts";
+import { openAccount, type SeedAccount, seedAccount } from "./rails/sandbox/accounts.ts";
+import { decide, take } from "./rails/sandbox/benefits.ts";
+import * as v from "valibot";
+
+const part = (fundSource: string, fen: bigint): FundPart => ({ fundSource, amount: asFen(fen) });
+
+describe("a payer's answer", () => {
+  test("becomes a leg when it pays at most what was asked", () => {
+    const leg = takeLeg("insurance", asFen(100n), [part("hifp_pay", 60n), part("acct_pay", 40n)], "r1");
+    expect(leg).toEqual({ ok: true, value: { rail: "insurance", parts: [part("hifp_pay", 60n), part("acct_pay", 40n)], railReference: "r1" } });
+  });
+
+  test.each([
+    ["one fen above what was asked", "insurance", [part("hifp_pay", 101n)], "partsAboveAsked"],
+    ["a source twice", "insurance", [part("hifp_pay", 1n), part("hifp_pay", 1n)], "sourceTwice"],
+    ["a source that is no name", "insurance", [part("hifp-pay!", 1n)], "sourceMalformed"],
+    ["a part of nothing", "commercial", [part("commercial_claim", 0n)], "partBelowOne"],
+    ["a negative part that hides an excess", "insurance", [part("hifp_pay", 150n), part("acct_pay", -50n)], "partBelowOne"],
+    ["a bank that pays less than the remainder", "bank", [part("psn_cash_pay", 99n)], "remainderNotMet"],
+    ["more parts than there are fund sources", "insurance", Array.from({ length: 17 }, (_, at) => part(`s${at}`, 1n)), "partsAboveAsked"],
+  ] as const)("is refused as a contradiction: %s", (_, rail, parts, contradiction) => {
+    expect(takeLeg(rail, asFen(100n), parts, "r1")).toEqual({ ok: false, error: contradiction });
+  });
+});
+
+describe("legs", () => {
+  const leg = (rail: Leg["rail"], fen: bigint): Leg => ({ rail, parts: [part("x", fen)], railReference: "r" });
+
+  test.each([
+    ["that sum to one fen less", [leg("insurance", 60n), leg("bank", 39n)]],
+    ["that sum to one fen more", [leg("insurance", 60n), leg("bank", 41n)]],
+    ["in another order than the payers'", [leg("bank", 40n), leg("insurance", 60n)]],
+    ["of one rail twice", [leg("bank", 40n), leg("bank", 60n)]],
+    ["with one that pays nothing", [leg("insurance", 100n), { rail: "bank", parts: [], railReference: "r" } as Leg]],
+  ])("%s do not pay the bill", (_, legs) => {
+    expect(() => assertPays(asFen(100n), legs)).toThrow(RangeError);
+  });
+});
+
+const percent = fc.integer({ min: 0, max: 10_000 }).map((hundredths) => hundredths / 100);
+const yuan = fc.bigInt({ min: 0n, max: 100_000n }).map((fen) => `${fen / 100n}.${(fen % 100n).toString().padStart(2, "0")}`);
+const plans = fc
+  .record({ share: percent, serious: percent, deductible: yuan, ceiling: yuan, personal: yuan, commercialShare: percent, commercialCeiling: yuan })
+  .map((plan) => ({
+    insurance: {
+      rail: "insurance",
+      account: "i",
+      sharePercent: plan.share,
+      seriousIllnessPercent: Math.min(plan.serious, Math.floor((100 - plan.share) * 100) / 100),
+      deductible: plan.deductible,
+      ceiling: plan.ceiling,
+      personalAccount: plan.personal,
+    } satisfies SeedAccount,
+    commercial: { rail: "commercial", account: "c", sharePercent: plan.commercialShare, ceiling: plan.commercialCeiling } satisfies SeedAccount,
+    bank: { rail: "bank", account: "b", balance: "99999.00" } satisfies SeedAccount,
+  }));
+
+/** The waterfall as the saga runs it, over the sandbox payers' own decisions. */
+function split(bill: Fen, seeds: { readonly [rail in Leg["rail"]]: SeedAccount }): readonly Leg[] {
+  const legs: Leg[] = [];
+  for (const rail of RAIL_ORDER) {
+    const asked = remainderOf(bill, legs);
+    const account = openAccount(v.parse(seedAccount, seeds[rail]));
+    const parts = decide(account, asked)?.parts ?? [];
+    if (parts.length === 0) continue;
+    const leg = takeLeg(rail, asked, parts, "r");
+    if (!leg.ok) throw new Error(leg.error);
+    legs.push(leg.value);
+  }
+  return legs;
+}
+
+describe("a bill", () => {
+  test("is paid to the fen, whatever the shares, deductibles and ceilings", () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 1n, max: 10_000_000n }), plans, (bill, seeds) => {
+        fc.pre(bill <= 9_999_900n);
+        const legs = split(asFen(bill), seeds);
+        assertPays(asFen(bill), legs);
+        return legsTotal(legs) === bill;
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test.each([
+    [33.33, 33.33],
+    [66.67, 14.29],
+    [99.99, 0.01],
+    [0.01, 99.99],
+  ])("of every amount from 0.01 to 100.00 adds up at %d and %d percent", (share, commercialShare) => {
+    const seeds = {
+      insurance: { rail: "insurance", account: "i", sharePercent: share, personalAccount: "0.07" },
+      commercial: { rail: "commercial", account: "c", sharePercent: commercialShare },
+      bank: { rail: "bank", account: "b", balance: "100.00" },
+    } satisfies { [rail in Leg["rail"]]: SeedAccount };
+    for (let bill = 1n; bill <= 10_000n; bill++) assertPays(asFen(bill), split(asFen(bill), seeds));
+  });
+
+  test("gives each account back exactly what it took, for every fund source", () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 1n, max: 5_000_000n }), plans, (bill, seeds) => {
+        for (const rail of RAIL_ORDER) {
+          const account = openAccount(v.parse(seedAccount, seeds[rail]));
+          const before = { ...account };
+          const decision = decide(account, asFen(bill));
+          if (decision === undefined) continue;
+          take(account, decision, 1n);
+          take(account, decision, -1n);
+          expect(account).toEqual(before);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

@@ -1,0 +1,69 @@
+/**
+ * From a body to a call that may act. The steps stand in order of cost and of trust: nothing about the sender is
+ * believed before the signature, and nothing is remembered before it either, so that garbage leaves no trace.
+ */
+import { openEnvelope, type RawEnvelope, readEnvelope } from "../../core/protocol/envelope.ts";
+import { ok, type Result } from "../../core/protocol/result.ts";
+import type { EventMs } from "../../core/protocol/time.ts";
+import type { EdgeInstitution, EdgePorts, EdgeView } from "../ports.ts";
+import { type AdmittedCall, refuse, type Refusal, type Trace } from "./call.ts";
+
+const CONGESTED_RETRY_SECONDS = 30;
+
+export interface Incoming {
+  readonly transType: string;
+  readonly body: string;
+  readonly nowMs: EventMs;
+  readonly trace: Trace;
+}
+
+/** The caller as the envelope names it, once its institution is known; replies are written for it. */
+export interface Addressee {
+  institution?: EdgeInstitution;
+  encrypted: boolean;
+}
+
+export async function admitCall(ports: EdgePorts, incoming: Incoming, addressee: Addressee): Promise<Result<AdmittedCall, Refusal>> {
+  const raw = readEnvelope(incoming.body);
+  if (!raw.ok) return refuse(raw.error);
+  if (raw.value.transType !== incoming.transType) return refuse("badRequest");
+
+  const view = ports.settings.current();
+  if (view === undefined) return refuse("coreUnavailable");
+  const institution = identify(view, raw.value, addressee);
+  if (!institution.ok) return institution;
+  incoming.trace.institution = institution.value.settings.orgId;
+
+  const opened = openEnvelope(ports.crypto, raw.value, institution.value.partner, {
+    nowMs: incoming.nowMs,
+    windowMs: ports.limits.timestampWindowMs,
+  });
+  if (!opened.ok) return refuse(opened.error);
+
+  const admission = await ports.state.admit({
+    orgId: institution.value.settings.orgId,
+    replayKey: opened.value.replayKey,
+    expiresAtMs: opened.value.timestampMs + ports.limits.timestampWindowMs,
+    ratePerSecond: institution.value.settings.ratePerSecond,
+    rateBurst: institution.value.settings.rateBurst,
+    nowMs: incoming.nowMs,
+  });
+  if (admission.kind === "replayed") return refuse("requestReplayed");
+  if (admission.kind === "limited") return refuse("rateLimited", admission.retryAfterSeconds);
+  return ok({ view, institution: institution.value, request: opened.value, nowMs: incoming.nowMs, trace: incoming.trace });
+}
+
+function identify(view: EdgeView, raw: RawEnvelope, addressee: Addressee): Result<EdgeInstitution, Refusal> {
+  const institution = view.institution(raw.orgId);
+  if (institution === undefined) return refuse("institutionUnknown");
+  addressee.institution = institution;
+  addressee.encrypted = raw.payload.kind === "encrypted";
+  return institution.settings.status === "active" ? ok(institution) : refuse("institutionInactive");
+}
+
+/** Back-pressure: what would add to the outbox is turned away while too much waits there. */
+export function checkRoom(ports: EdgePorts): Result<void, Refusal> {
+  const { depth, oldestAgeMs } = ports.outbox.backlog();
+  const full = depth >= ports.limits.outboxDepthMax || oldestAgeMs >= ports.limits.outboxAgeMsMax;
+  return full ? refuse("rateLimited", CONGESTED_RETRY_SECONDS) : ok(undefined);
+}

@@ -1,0 +1,31 @@
+/**
+ * Whether a change may be made, given what stands before it. Every implementation of `EdgeState` decides by these
+ * two functions inside its transaction.
+ */
+import type { Change, CodeMarks, CodeStep, CodeUse, CommitVerdict, TakenRequest } from "../ports.ts";
+
+/**
+ * Number first: a repeat of the same content is never a further use of its code. Then the code: each step once,
+ * and settling only where it was verified.
+ */
+export function decide(
+  change: Change,
+  before: TakenRequest | undefined,
+  marksOf: (fingerprint: string) => CodeMarks | undefined,
+): CommitVerdict {
+  if (before !== undefined) return before.requestHash === change.request?.requestHash ? "repeated" : "idempotencyConflict";
+  if (change.mark !== undefined && !mayUse(marksOf(change.mark.fingerprint), change.mark.step, change.mark)) return "codeUsed";
+  return "accepted";
+}
+
+/**
+ * The rule for one-use codes: a code verified once stands for the ecToken it was given, so it may settle once at the
+ * same institution; the same number again is a retry; everything else is a further use.
+ */
+export function mayUse(marks: CodeMarks | undefined, step: CodeStep, use: CodeUse): boolean {
+  if (marks === undefined) return true;
+  const same = (other: CodeUse): boolean => other.orgId === use.orgId && other.outTradeNo === use.outTradeNo;
+  if (step === "verify") return marks.verify === undefined ? marks.settle === undefined : same(marks.verify);
+  if (marks.settle !== undefined) return same(marks.settle);
+  return marks.verify === undefined || marks.verify.orgId === use.orgId;
+}

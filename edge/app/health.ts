@@ -1,0 +1,28 @@
+import type { EdgePorts } from "../ports.ts";
+
+export interface Readiness {
+  /** Whether calls can be taken: the core and the bus may be away, the outbox holds what waits for them. */
+  readonly ready: boolean;
+  readonly edge: string;
+  readonly outbox: { readonly depth: number; readonly oldestAgeMs: number };
+  readonly bundle: { readonly version: number; readonly ageMs: number; readonly expiresInMs: number } | null;
+  readonly core: "reachable" | "unreachable";
+  readonly results: "running" | "stopped";
+}
+
+export async function readiness(ports: EdgePorts): Promise<Readiness> {
+  const nowMs = ports.clock.now();
+  const view = ports.settings.current();
+  const outbox = ports.outbox.backlog();
+  const room = outbox.depth < ports.limits.outboxDepthMax && outbox.oldestAgeMs < ports.limits.outboxAgeMsMax;
+  const bundle = view?.bundle;
+  return {
+    ready: room && bundle !== undefined,
+    edge: ports.edgeId,
+    outbox,
+    bundle:
+      bundle === undefined ? null : { version: bundle.version, ageMs: nowMs - bundle.issuedAtMs, expiresInMs: bundle.expiresAtMs - nowMs },
+    core: (await ports.core.reachable()) ? "reachable" : "unreachable",
+    results: ports.results.running() ? "running" : "stopped",
+  };
+}

@@ -1,0 +1,30 @@
+/** `rh.refund`: asks the core to give a settlement back; whether it may is the core's to say. */
+import { toHex } from "../../core/protocol/bytes.ts";
+import type { RefundRequest, SettlementReply } from "../../core/protocol/operations.ts";
+import type { Result } from "../../core/protocol/result.ts";
+import { requestHash, settlementId } from "../../core/protocol/settlement-id.ts";
+import type { EdgePorts } from "../ports.ts";
+import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
+import { checkScene } from "./scene.ts";
+import { submit, waitMsOf } from "./submit.ts";
+
+export async function refund(ports: EdgePorts, call: AdmittedCall, request: RefundRequest): Promise<Result<SettlementReply, Refusal>> {
+  const { outTradeNo, originalOutTradeNo, businessType, termId } = request;
+  const scene = checkScene(call.institution, request, true);
+  if (!scene.ok) return scene;
+  const institution = call.institution.settings.orgId;
+  const canonical = { action: "refund", institution, terminal: termId, businessType, outTradeNo, originalOutTradeNo } as const;
+  const submitted = await submit(ports, call, {
+    settlementId: settlementId(ports.crypto, institution, outTradeNo),
+    event: {
+      ...canonical,
+      requestHash: toHex(requestHash(ports.crypto, canonical)),
+      operatorId: request.operatorId,
+      acceptedAtMs: call.nowMs,
+      edge: ports.edgeId,
+    },
+    observed: [],
+    waitMs: waitMsOf(request.waitSeconds),
+  });
+  return submitted.ok ? submitted : refuse(submitted.error);
+}

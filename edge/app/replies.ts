@@ -1,0 +1,47 @@
+/**
+ * Signed replies (S3 A.3). A refusal says nothing but its code, so the same refusal for the same institution within
+ * one second is the same text: it is signed once. A flood of garbage therefore costs no signatures.
+ */
+import { sealReply } from "../../core/protocol/envelope.ts";
+import type { ErrorName } from "../../core/protocol/errors.ts";
+import type { EventMs } from "../../core/protocol/time.ts";
+import type { EdgePorts } from "../ports.ts";
+import type { Addressee } from "./admission.ts";
+
+/** `orgId` of a reply to a caller that no institution is known for; whatever was sent is not repeated. */
+const NO_INSTITUTION = "";
+const REFUSALS_KEPT_MAX = 2_000;
+
+export class ReplyWriter {
+  readonly #ports: Pick<EdgePorts, "crypto" | "signer">;
+  #second = 0;
+  readonly #refusals = new Map<string, Promise<string>>();
+
+  constructor(ports: Pick<EdgePorts, "crypto" | "signer">) {
+    this.#ports = ports;
+  }
+
+  success(to: Addressee, data: object, nowMs: EventMs): Promise<string> {
+    return this.#seal(to, "ok", data, nowMs);
+  }
+
+  refusal(to: Addressee, error: ErrorName, nowMs: EventMs): Promise<string> {
+    const second = Math.floor(nowMs / 1000);
+    if (second !== this.#second || this.#refusals.size >= REFUSALS_KEPT_MAX) this.#refusals.clear();
+    this.#second = second;
+    const key = `${error} ${String(to.encrypted)} ${to.institution?.settings.orgId ?? ""} ${to.institution?.settings.appId ?? ""}`;
+    const kept = this.#refusals.get(key);
+    if (kept !== undefined) return kept;
+    const made = this.#seal(to, error, undefined, nowMs);
+    this.#refusals.set(key, made);
+    made.catch(() => this.#refusals.delete(key));
+    return made;
+  }
+
+  #seal(to: Addressee, error: ErrorName, data: object | undefined, nowMs: EventMs): Promise<string> {
+    const orgId = to.institution?.settings.orgId ?? NO_INSTITUTION;
+    const sign = (message: Uint8Array): Uint8Array | Promise<Uint8Array> => this.#ports.signer.sign(message);
+    const reply = data === undefined ? { orgId, error } : { orgId, error, data };
+    return sealReply(this.#ports.crypto, reply, to.institution?.partner, sign, nowMs, to.encrypted);
+  }
+}

@@ -1,0 +1,22 @@
+/** `rh.result`: what became of a number, from the edge's own projection. */
+import type { ResultRequest, SettlementReply } from "../../core/protocol/operations.ts";
+import { ok, type Result } from "../../core/protocol/result.ts";
+import { settlementId } from "../../core/protocol/settlement-id.ts";
+import type { EdgePorts } from "../ports.ts";
+import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
+import { outcomeOf, waitMsOf } from "./submit.ts";
+
+/** Only the caller's own numbers: the institution is the one that signed. */
+export async function result(ports: EdgePorts, call: AdmittedCall, request: ResultRequest): Promise<Result<SettlementReply, Refusal>> {
+  const institution = call.institution.settings.orgId;
+  const { outTradeNo } = request;
+  const taken = await ports.state.taken(institution, outTradeNo);
+  if (taken === undefined) {
+    // Another edge of the same institution may have taken it.
+    const known = await ports.results.find(institution, outTradeNo);
+    return known === undefined ? refuse("settlementUnknown") : ok(known);
+  }
+  const { requestHash } = taken;
+  const id = settlementId(ports.crypto, institution, outTradeNo);
+  return ok(await outcomeOf(ports, { institution, outTradeNo, requestHash, settlementId: id, waitMs: waitMsOf(request.waitSeconds) }));
+}

@@ -1,0 +1,68 @@
+/**
+ * Taking a settlement or refund: number, code mark and events in one durable commit, then the answer as far as it is
+ * known. A repeat of the same content is answered alike and adds nothing.
+ */
+import type { ErrorName } from "../../core/protocol/errors.ts";
+import type { SettlementReply } from "../../core/protocol/operations.ts";
+import { ok, refused, type Result } from "../../core/protocol/result.ts";
+import type { OutboxRecord } from "../../streams/bus/outbox-port.ts";
+import type { Change, EdgePorts } from "../ports.ts";
+import type { AdmittedCall } from "./call.ts";
+import { submittedRecord, type Submitted } from "./events.ts";
+
+export interface Submission {
+  readonly settlementId: string;
+  readonly event: Submitted;
+  readonly mark?: Change["mark"];
+  /** Events beside the request itself. */
+  readonly observed: readonly OutboxRecord[];
+  readonly waitMs: number;
+}
+
+export async function submit(ports: EdgePorts, call: AdmittedCall, submission: Submission): Promise<Result<SettlementReply, ErrorName>> {
+  const { event, settlementId } = submission;
+  const verdict = await ports.state.commit({
+    atMs: call.nowMs,
+    request: { orgId: event.institution, outTradeNo: event.outTradeNo, requestHash: event.requestHash },
+    ...(submission.mark === undefined ? {} : { mark: submission.mark }),
+    records: [submittedRecord(ports.crypto, settlementId, event), ...submission.observed],
+  });
+  switch (verdict) {
+    case "codeUsed":
+    case "idempotencyConflict":
+      return refused(verdict);
+    case "accepted":
+      return ok(await freshOutcome(ports, { ...event, settlementId, waitMs: submission.waitMs }));
+    case "repeated":
+      return ok(await outcomeOf(ports, { ...event, settlementId, waitMs: submission.waitMs }));
+  }
+}
+
+export interface Awaited {
+  readonly institution: string;
+  readonly outTradeNo: string;
+  readonly requestHash: string;
+  readonly settlementId: string;
+  readonly waitMs: number;
+}
+
+/** Of a number just taken nothing can be known but what arrives now. */
+async function freshOutcome(ports: EdgePorts, awaited: Awaited): Promise<SettlementReply> {
+  const { outTradeNo, requestHash, settlementId, waitMs } = awaited;
+  const arrived = waitMs > 0 ? await ports.results.wait({ settlementId, requestHash }, waitMs) : undefined;
+  return arrived ?? { outTradeNo, settlementId, status: "accepted" };
+}
+
+/** The outcome if it is known or becomes known in time; `accepted` otherwise. */
+export async function outcomeOf(ports: EdgePorts, awaited: Awaited): Promise<SettlementReply> {
+  const { institution, outTradeNo, requestHash, settlementId, waitMs } = awaited;
+  const known = await ports.results.find(institution, outTradeNo, requestHash);
+  if (known !== undefined && known.status !== "unknown") return known;
+  const later = waitMs > 0 ? await ports.results.wait({ settlementId, requestHash }, waitMs) : undefined;
+  return later ?? known ?? { outTradeNo, settlementId, status: "accepted" };
+}
+
+/** `waitSeconds` of the operations, ms; absent means no wait. */
+export function waitMsOf(waitSeconds: string | undefined): number {
+  return waitSeconds === undefined ? 0 : Number(waitSeconds) * 1000;
+}

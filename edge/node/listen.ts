@@ -1,0 +1,38 @@
+import type { AddressInfo } from "node:net";
+import { serve, type ServerType } from "@hono/node-server";
+
+export interface Listening {
+  readonly url: string;
+  /** Takes no new connection, and resolves when the calls under way are answered. */
+  close(): Promise<void>;
+}
+
+const IDLE_SWEEP_MS = 20;
+
+type Fetch = (request: Request) => Response | Promise<Response>;
+
+/** Serves an app over node:http; rejects when the address is taken. */
+export async function listen(fetch: Fetch, at: { readonly host: string; readonly port: number }): Promise<Listening> {
+  const server = await new Promise<ServerType>((resolve, reject) => {
+    const starting: ServerType = serve({ fetch, hostname: at.host, port: at.port }, () => resolve(starting));
+    starting.once("error", reject);
+  });
+  const { address, port, family } = server.address() as AddressInfo;
+  return {
+    url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}`,
+    close: () =>
+      new Promise((resolve) => {
+        // A connection that is kept alive would hold the server open; one whose call just ended becomes idle only now.
+        const sweep = setInterval(() => closeIdle(server), IDLE_SWEEP_MS);
+        server.close(() => {
+          clearInterval(sweep);
+          resolve();
+        });
+        closeIdle(server);
+      }),
+  };
+}
+
+function closeIdle(server: ServerType): void {
+  if ("closeIdleConnections" in server) server.closeIdleConnections();
+}

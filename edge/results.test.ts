@@ -1,0 +1,112 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { settlementId } from "../core/protocol/settlement-id.ts";
+import { startPlatform, type TestPlatform } from "./testing/platform.ts";
+
+let p: TestPlatform;
+beforeEach(async () => {
+  p = await startPlatform();
+});
+afterEach(async () => {
+  await p.stop();
+  await p.remove();
+});
+
+const HASH = "aa".repeat(32);
+const OTHER_HASH = "bb".repeat(32);
+
+const outcome = (outTradeNo: string, requestHash = HASH) => ({
+  settlementId: settlementId(p.crypto, "H1", outTradeNo),
+  institution: "H1",
+  terminal: "T1",
+  businessType: "01301",
+  outTradeNo,
+  requestHash,
+  atMs: p.clock.now(),
+  person: "cd".repeat(32),
+  amount: "5.00",
+});
+const awaited = (outTradeNo: string) => ({ settlementId: settlementId(p.crypto, "H1", outTradeNo), requestHash: HASH });
+const legs = [{ rail: "bank" as const, fundSource: "cash", amount: "5.00" }];
+
+async function untilKnown(outTradeNo: string, requestHash = HASH): Promise<void> {
+  await expect.poll(() => p.results.find("H1", outTradeNo, requestHash)).toBeDefined();
+}
+
+describe("outcomes from the bus", () => {
+  test("are found by number, with amounts, legs and receipt", async () => {
+    await p.publish("settlement.claim.settled.v1", { ...outcome("A1"), legs, receipt: "the receipt" });
+    await untilKnown("A1");
+    const { settlementId: id } = outcome("A1");
+    expect(await p.results.find("H1", "A1")).toEqual({
+      outTradeNo: "A1",
+      settlementId: id,
+      status: "settled",
+      amount: "5.00",
+      legs,
+      receipt: "the receipt",
+    });
+    expect(await p.results.find("H2", "A1")).toBeUndefined();
+  });
+
+  test("unknown gives way to a final one, and never replaces it", async () => {
+    await p.publish("settlement.claim.unknown.v1", { ...outcome("A1"), rail: "bank" });
+    await untilKnown("A1");
+    expect((await p.results.find("H1", "A1"))?.status).toBe("unknown");
+    await p.publish("settlement.claim.settled.v1", { ...outcome("A1"), legs });
+    await expect.poll(async () => (await p.results.find("H1", "A1"))?.status).toBe("settled");
+    await p.publish("settlement.claim.unknown.v1", { ...outcome("A1"), rail: "bank" });
+    await p.publish("settlement.claim.unknown.v1", { ...outcome("A2"), rail: "bank" });
+    await untilKnown("A2");
+    expect((await p.results.find("H1", "A1"))?.status).toBe("settled");
+  });
+
+  test("a conflict belongs to its own content and does not hide what stands under the number", async () => {
+    await p.publish("settlement.claim.refused.v1", { ...outcome("A1", OTHER_HASH), action: "settle", refusal: "idempotencyConflict" });
+    await p.publish("settlement.claim.settled.v1", { ...outcome("A1"), legs });
+    await untilKnown("A1");
+    await untilKnown("A1", OTHER_HASH);
+    expect((await p.results.find("H1", "A1"))?.status).toBe("settled");
+    expect(await p.results.find("H1", "A1", OTHER_HASH)).toMatchObject({ status: "refused", refusalCode: "600030" });
+  });
+
+  test("a refusal of a newer core that has no name here is refused all the same", async () => {
+    await p.publish("settlement.claim.refused.v1", { ...outcome("A1"), action: "settle", refusal: "refusalOfTomorrow" });
+    await untilKnown("A1");
+    expect(await p.results.find("H1", "A1")).toMatchObject({ status: "refused", refusalCode: "-1" });
+  });
+
+  test("a record that is no event is passed over", async () => {
+    await p.bus.publish([{ topic: "settlement.claim.settled.v1", key: "H1", value: new Uint8Array([1]), headers: {} }]);
+    await p.publish("settlement.claim.settled.v1", { ...outcome("A1"), legs });
+    await untilKnown("A1");
+    expect(await p.db.read("SELECT count(*) AS n FROM result")).toMatchObject([{ n: 1n }]);
+  });
+
+  test("are kept over a restart, and reading goes on where it stopped", async () => {
+    await p.publish("settlement.claim.settled.v1", { ...outcome("A1"), legs });
+    await untilKnown("A1");
+    await p.stop();
+    p = await startPlatform({ resume: p });
+    expect((await p.results.find("H1", "A1"))?.status).toBe("settled");
+    await p.db.write([{ sql: "DELETE FROM result", args: [] }]);
+    await p.publish("settlement.claim.settled.v1", { ...outcome("A2"), legs });
+    await untilKnown("A2");
+    expect(await p.results.find("H1", "A1")).toBeUndefined();
+  });
+});
+
+describe("waiting", () => {
+  test("ends with the outcome for everyone who waits, and at once for who comes later", async () => {
+    const waiting = Promise.all([p.results.wait(awaited("A1"), 20_000), p.results.wait(awaited("A1"), 20_000)]);
+    await p.publish("settlement.claim.refunded.v1", { ...outcome("A1"), legs, originalSettlementId: "rs0", originalSettledAtMs: 1 });
+    expect((await waiting).map((reply) => reply?.status)).toEqual(["refunded", "refunded"]);
+    expect((await p.results.wait(awaited("A1"), 20_000))?.status).toBe("refunded");
+  });
+
+  test("ends without one when the time is over, and when the edge stops", async () => {
+    expect(await p.results.wait(awaited("A1"), 5)).toBeUndefined();
+    const waiting = p.results.wait(awaited("A1"), 20_000);
+    p.results.release();
+    expect(await waiting).toBeUndefined();
+  });
+});

@@ -1,0 +1,160 @@
+/** Writes the exact bytes of a leaf (`FORMAT.md` section 2); the verifier's reader shares no code with it. */
+import { HASH_BYTES } from "./verifier/tree.ts";
+import { type Leaf, LEAF_BYTES_MAX, LEAF_MAGIC, TAG } from "./verifier/leaf.ts";
+
+const utf8 = new TextEncoder();
+const U63_END = 1n << 63n;
+
+/**
+ * Throws a `RangeError` for what no leaf can say: lone surrogates (they would all become U+FFFD and so share bytes),
+ * numbers out of range, repeated names, a hash of another length, more than 65,535 bytes.
+ */
+export function encodeLeaf(leaf: Leaf): Uint8Array {
+  const writer = new LeafWriter();
+  writer.text(TAG.origin, leaf.origin);
+  writer.number(TAG.index, leaf.index);
+  writer.hash(TAG.previous, leaf.previous);
+  writer.number(TAG.postedMs, leaf.postedMs);
+  writer.text(TAG.kind, leaf.kind);
+  writer.outcome(leaf.outcome);
+  writer.text(TAG.code, leaf.code);
+  writer.text(TAG.actor, leaf.actor);
+  writer.text(TAG.institution, leaf.institution);
+  writer.text(TAG.subject, leaf.subject);
+  writer.text(TAG.parent, leaf.parent);
+  writer.text(TAG.idempotencyKey, leaf.idempotencyKey);
+  writer.hash(TAG.requestHash, leaf.requestHash);
+  writer.provenance(leaf.provenance);
+  writer.text(TAG.ruleSetVersion, leaf.ruleSetVersion);
+  writer.facts(leaf.facts);
+  writer.commitments(leaf.commitments);
+  return writer.bytes();
+}
+
+/** Names in ascending order of their UTF-8 bytes, as facts and commitments stand in a leaf. */
+export function byUtf8(a: string, b: string): number {
+  // UTF-16 order differs from UTF-8 order only where surrogates meet U+E000 and above.
+  const order = SURROGATE_OR_ABOVE.test(a) || SURROGATE_OR_ABOVE.test(b) ? Buffer.compare(utf8.encode(a), utf8.encode(b)) : a < b ? -1 : Number(a > b);
+  return order;
+}
+const SURROGATE_OR_ABOVE = /[\ud800-\uffff]/;
+
+/** One buffer for every leaf: encoding is synchronous, and a leaf leaves as a copy. */
+const scratch = new Uint8Array(LEAF_BYTES_MAX + 8);
+const view = new DataView(scratch.buffer);
+
+class LeafWriter {
+  #at: number;
+
+  constructor() {
+    scratch.set(LEAF_MAGIC);
+    this.#at = LEAF_MAGIC.length;
+  }
+
+  bytes(): Uint8Array {
+    return scratch.slice(0, this.#at);
+  }
+
+  text(tag: number, value: string | undefined): void {
+    if (value !== undefined) this.#field(tag, () => this.#utf8(value));
+  }
+
+  number(tag: number, value: bigint): void {
+    this.#field(tag, () => this.#u64(value));
+  }
+
+  hash(tag: number, value: Uint8Array | undefined): void {
+    if (value !== undefined) this.#field(tag, () => this.#hash(value));
+  }
+
+  outcome(value: Leaf["outcome"]): void {
+    this.#field(TAG.outcome, () => {
+      scratch[this.#take(1)] = value === "accepted" ? 1 : 2;
+    });
+  }
+
+  provenance(value: Leaf["provenance"]): void {
+    if (value === undefined) return;
+    this.#field(TAG.provenance, () => {
+      this.#piece(value.topic);
+      this.#u32(value.partition);
+      this.#u64(value.offset);
+      this.#hash(value.recordHash);
+    });
+  }
+
+  facts(facts: Leaf["facts"]): void {
+    if (facts === undefined) return;
+    this.#field(TAG.facts, () => {
+      for (const [at, { name, value }] of facts.entries()) {
+        checkOrder("fact", facts[at - 1]?.name, name);
+        this.#piece(name);
+        this.#piece(value);
+      }
+    });
+  }
+
+  commitments(commitments: Leaf["commitments"]): void {
+    if (commitments === undefined) return;
+    this.#field(TAG.commitments, () => {
+      for (const [at, { name, hash }] of commitments.entries()) {
+        checkOrder("commitment", commitments[at - 1]?.name, name);
+        this.#piece(name);
+        this.#hash(hash);
+      }
+    });
+  }
+
+  /** Tag, length and what `body` writes. */
+  #field(tag: number, body: () => void): void {
+    const at = this.#take(5);
+    scratch[at] = tag;
+    body();
+    view.setUint32(at + 1, this.#at - at - 5);
+  }
+
+  #piece(value: string): void {
+    const at = this.#take(4);
+    this.#utf8(value);
+    view.setUint32(at, this.#at - at - 4);
+  }
+
+  #utf8(value: string): void {
+    if (!value.isWellFormed()) throw new RangeError("a leaf text holds a lone surrogate");
+    const { read, written } = utf8.encodeInto(value, scratch.subarray(this.#at, LEAF_BYTES_MAX));
+    if (read !== value.length) throw tooLong();
+    this.#at += written;
+  }
+
+  #u32(value: number): void {
+    if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) throw new RangeError("a leaf partition is not an unsigned 32-bit number");
+    view.setUint32(this.#take(4), value);
+  }
+
+  #u64(value: bigint): void {
+    if (value < 0n || value >= U63_END) throw new RangeError("a leaf number is negative or 2^63 or more");
+    view.setBigUint64(this.#take(8), value);
+  }
+
+  #hash(value: Uint8Array): void {
+    if (value.length !== HASH_BYTES) throw new RangeError(`a leaf hash has ${value.length} bytes instead of ${HASH_BYTES}`);
+    scratch.set(value, this.#take(HASH_BYTES));
+  }
+
+  /** Room for `length` bytes, and where it begins. */
+  #take(length: number): number {
+    const at = this.#at;
+    if (at + length > LEAF_BYTES_MAX) throw tooLong();
+    this.#at = at + length;
+    return at;
+  }
+}
+
+function checkOrder(what: string, before: string | undefined, name: string): void {
+  if (name === "") throw new RangeError(`a leaf ${what} has an empty name`);
+  if (before !== undefined && byUtf8(before, name) >= 0) throw new RangeError(`leaf ${what} names repeat or are out of order`);
+}
+
+function tooLong(): RangeError {
+  return new RangeError(`a leaf is longer than ${LEAF_BYTES_MAX} bytes`);
+}

@@ -1,0 +1,368 @@
+/**
+ * The exact bytes of an entry (`FORMAT.md` section 2). Reading is strict: every leaf has one encoding, and bytes that
+ * are not that encoding are refused, so that no two texts share a hash and no reader sees another leaf than the next.
+ */
+import { equalBytes, isUtf8, startsWith, u32At, u64At, utf8, utf8Text } from "./bytes.ts";
+import { HASH_BYTES, type Hash } from "./tree.ts";
+import { type Checked, type Defect, failed, passed } from "./verdict.ts";
+
+/** ASCII `RHLEAF` and version 1. */
+export const LEAF_MAGIC: Uint8Array = Uint8Array.of(0x52, 0x48, 0x4c, 0x45, 0x41, 0x46, 0x00, 0x01);
+/** ASCII `RHCOMM` and version 1. */
+export const COMMITMENT_MAGIC: Uint8Array = Uint8Array.of(0x52, 0x48, 0x43, 0x4f, 0x4d, 0x4d, 0x00, 0x01);
+/** So that an entry fits the 16-bit lengths of tlog-tiles bundles. */
+export const LEAF_BYTES_MAX = 65_535;
+export const SALT_BYTES = 16;
+
+/** Field tags in the order in which they stand. */
+export const TAG = {
+  origin: 1,
+  index: 2,
+  previous: 3,
+  postedMs: 4,
+  kind: 5,
+  outcome: 6,
+  code: 7,
+  actor: 8,
+  institution: 9,
+  subject: 10,
+  parent: 11,
+  idempotencyKey: 12,
+  requestHash: 13,
+  provenance: 14,
+  ruleSetVersion: 15,
+  facts: 16,
+  commitments: 17,
+} as const;
+const TAG_MAX = 17;
+
+export interface Leaf {
+  readonly origin: string;
+  readonly index: bigint;
+  /** Hash of the leaf before; absent at index 0 only. */
+  readonly previous?: Uint8Array | undefined;
+  readonly postedMs: bigint;
+  readonly kind: string;
+  readonly outcome: "accepted" | "refused";
+  readonly code?: string | undefined;
+  readonly actor: string;
+  readonly institution?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly parent?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
+  readonly requestHash?: Uint8Array | undefined;
+  readonly provenance?: LeafProvenance | undefined;
+  readonly ruleSetVersion?: string | undefined;
+  /** Names strictly ascending by their UTF-8 bytes. */
+  readonly facts?: readonly LeafFact[] | undefined;
+  readonly commitments?: readonly LeafCommitment[] | undefined;
+}
+
+export interface LeafProvenance {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly recordHash: Uint8Array;
+}
+export interface LeafFact {
+  readonly name: string;
+  readonly value: string;
+}
+export interface LeafCommitment {
+  readonly name: string;
+  readonly hash: Uint8Array;
+}
+
+const TEXT_TAGS = [TAG.kind, TAG.code, TAG.actor, TAG.institution, TAG.subject, TAG.parent, TAG.idempotencyKey, TAG.ruleSetVersion] as const;
+const REQUIRED_TAGS = [TAG.origin, TAG.index, TAG.postedMs, TAG.kind, TAG.outcome, TAG.actor] as const;
+const FIXED_LENGTHS: readonly (readonly [tag: number, length: number])[] = [
+  [TAG.index, 8],
+  [TAG.previous, HASH_BYTES],
+  [TAG.postedMs, 8],
+  [TAG.outcome, 1],
+  [TAG.requestHash, HASH_BYTES],
+];
+
+/** A leaf whose bytes were found canonical, with its fields still in place: what a scan over millions needs. */
+export class LeafView {
+  readonly bytes: Uint8Array;
+  readonly #bounds: Uint32Array;
+
+  /** Use {@link scanLeaf}. `bounds` holds begin and end by tag; a begin of 0 is an absent field. */
+  constructor(bytes: Uint8Array, bounds: Uint32Array) {
+    this.bytes = bytes;
+    this.#bounds = bounds;
+  }
+
+  has(tag: number): boolean {
+    return this.begin(tag) !== 0;
+  }
+  begin(tag: number): number {
+    return this.#bounds[2 * tag] ?? 0;
+  }
+  end(tag: number): number {
+    return this.#bounds[2 * tag + 1] ?? 0;
+  }
+  length(tag: number): number {
+    return this.end(tag) - this.begin(tag);
+  }
+  field(tag: number): Uint8Array | undefined {
+    return this.has(tag) ? this.bytes.subarray(this.begin(tag), this.end(tag)) : undefined;
+  }
+  text(tag: number): string | undefined {
+    const field = this.field(tag);
+    return field === undefined ? undefined : utf8Text(field);
+  }
+  get index(): bigint {
+    return u64At(this.bytes, this.begin(TAG.index));
+  }
+  get postedMs(): bigint {
+    return u64At(this.bytes, this.begin(TAG.postedMs));
+  }
+  /** Whether a field holds exactly these bytes. */
+  equals(tag: number, expected: Uint8Array): boolean {
+    return this.has(tag) && this.length(tag) === expected.length && startsWith(this.bytes, this.begin(tag), expected);
+  }
+}
+
+/** Finds the fields and checks every rule of `FORMAT.md` section 2. */
+export function scanLeaf(bytes: Uint8Array): Checked<LeafView> {
+  const fault = (detail: string): { readonly ok: false; readonly error: Defect } => failed("leafMalformed", detail);
+  if (bytes.length > LEAF_BYTES_MAX) return fault(`a leaf of ${bytes.length} bytes is longer than ${LEAF_BYTES_MAX}`);
+  if (!startsWith(bytes, 0, LEAF_MAGIC)) return fault("the bytes do not begin with the leaf tag and version 1");
+  const bounds = new Uint32Array(2 * (TAG_MAX + 1));
+  let at = LEAF_MAGIC.length;
+  let before = 0;
+  while (at < bytes.length) {
+    if (bytes.length - at < 5) return fault(`a field header is cut off at byte ${at}`);
+    const tag = bytes[at] ?? 0;
+    if (tag <= before) return fault(`field ${tag} stands after field ${before}`);
+    if (tag > TAG_MAX) return fault(`field ${tag} is unknown in version 1`);
+    const length = u32At(bytes, at + 1);
+    at += 5;
+    if (length > bytes.length - at) return fault(`field ${tag} is longer than the leaf`);
+    bounds[2 * tag] = at;
+    at += length;
+    bounds[2 * tag + 1] = at;
+    before = tag;
+  }
+  const view = new LeafView(bytes, bounds);
+  const detail = faultOf(view);
+  return detail === undefined ? passed(view) : fault(detail);
+}
+
+function faultOf(view: LeafView): string | undefined {
+  const { bytes } = view;
+  for (const tag of REQUIRED_TAGS) if (!view.has(tag)) return `field ${tag} is missing`;
+  for (const [tag, length] of FIXED_LENGTHS)
+    if (view.has(tag) && view.length(tag) !== length) return `field ${tag} has ${view.length(tag)} bytes instead of ${length}`;
+  for (const tag of [TAG.index, TAG.postedMs]) if (!isU63(bytes, view.begin(tag))) return `field ${tag} is 2^63 or more`;
+  for (const tag of TEXT_TAGS)
+    if (view.has(tag) && !isUtf8(bytes, view.begin(tag), view.end(tag))) return `field ${tag} is not well-formed UTF-8`;
+  const outcome = bytes[view.begin(TAG.outcome)];
+  if (outcome !== 1 && outcome !== 2) return "the outcome is neither 1 nor 2";
+  if (view.has(TAG.previous) !== view.index > 0n) return "the previous hash must stand exactly in the leaves after the first";
+  return originFault(view) ?? provenanceFault(view) ?? factsFault(view) ?? commitmentsFault(view);
+}
+
+/** SQL integers are signed: the top bit of a number is zero. */
+function isU63(bytes: Uint8Array, at: number): boolean {
+  return (bytes[at] ?? 0x80) < 0x80;
+}
+
+/** The rule of `isName`, on bytes. */
+function originFault(view: LeafView): string | undefined {
+  const from = view.begin(TAG.origin);
+  const to = view.end(TAG.origin);
+  if (to === from || to - from > 255) return "the origin is empty or longer than 255 bytes";
+  for (let at = from; at < to; at += 1) {
+    const byte = view.bytes[at] ?? 0;
+    if (byte < 0x21 || byte > 0x7e || byte === 0x2b) return "the origin is not visible ASCII without a plus sign";
+  }
+  return undefined;
+}
+
+function provenanceFault(view: LeafView): string | undefined {
+  if (!view.has(TAG.provenance)) return undefined;
+  const from = view.begin(TAG.provenance);
+  const to = view.end(TAG.provenance);
+  const topic = piece(view.bytes, from, to);
+  if (topic === undefined || to - topic.end !== 4 + 8 + HASH_BYTES) return "the provenance is not topic, partition, offset and record hash";
+  if (!isUtf8(view.bytes, topic.begin, topic.end)) return "the provenance topic is not well-formed UTF-8";
+  return isU63(view.bytes, topic.end + 4) ? undefined : "the provenance offset is 2^63 or more";
+}
+
+function factsFault(view: LeafView): string | undefined {
+  const to = view.end(TAG.facts);
+  let before: Piece | undefined;
+  for (let at = view.begin(TAG.facts); at < to; ) {
+    const name = piece(view.bytes, at, to);
+    const value = name === undefined ? undefined : piece(view.bytes, name.end, to);
+    if (name === undefined || value === undefined) return "the facts are cut off";
+    const fault = nameFault(view.bytes, before, name);
+    if (fault !== undefined) return `the facts ${fault}`;
+    if (!isUtf8(view.bytes, value.begin, value.end)) return "the facts are not well-formed UTF-8";
+    before = name;
+    at = value.end;
+  }
+  return undefined;
+}
+
+function commitmentsFault(view: LeafView): string | undefined {
+  const to = view.end(TAG.commitments);
+  let before: Piece | undefined;
+  for (let at = view.begin(TAG.commitments); at < to; ) {
+    const name = piece(view.bytes, at, to);
+    if (name === undefined || to - name.end < HASH_BYTES) return "the commitments are cut off";
+    const fault = nameFault(view.bytes, before, name);
+    if (fault !== undefined) return `the commitments ${fault}`;
+    before = name;
+    at = name.end + HASH_BYTES;
+  }
+  return undefined;
+}
+
+interface Piece {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** A length-prefixed piece of `bytes` that begins at `at` and ends before `to`. */
+function piece(bytes: Uint8Array, at: number, to: number): Piece | undefined {
+  if (to - at < 4) return undefined;
+  const begin = at + 4;
+  const length = u32At(bytes, at);
+  return length > to - begin ? undefined : { begin, end: begin + length };
+}
+
+function nameFault(bytes: Uint8Array, before: Piece | undefined, name: Piece): string | undefined {
+  if (name.begin === name.end) return "hold an empty name";
+  if (!isUtf8(bytes, name.begin, name.end)) return "hold a name that is not well-formed UTF-8";
+  if (before !== undefined && !isAscending(bytes, before, name)) return "are not in strictly ascending order of names";
+  return undefined;
+}
+
+function isAscending(bytes: Uint8Array, a: Piece, b: Piece): boolean {
+  const lengthA = a.end - a.begin;
+  const lengthB = b.end - b.begin;
+  for (let at = 0; at < Math.min(lengthA, lengthB); at += 1) {
+    const difference = (bytes[a.begin + at] ?? 0) - (bytes[b.begin + at] ?? 0);
+    if (difference !== 0) return difference < 0;
+  }
+  return lengthA < lengthB;
+}
+
+/** The leaf as values. Refuses every byte string that is not the one encoding of a leaf. */
+export function decodeLeaf(bytes: Uint8Array): Checked<Leaf> {
+  const scanned = scanLeaf(bytes);
+  return scanned.ok ? passed(leafOf(scanned.value)) : scanned;
+}
+
+/** The fields of a scanned leaf. */
+export function leafOf(view: LeafView): Leaf {
+  const provenance = view.has(TAG.provenance) ? provenanceOf(view) : undefined;
+  return {
+    origin: view.text(TAG.origin) ?? "",
+    index: view.index,
+    ...optional("previous", view.field(TAG.previous)),
+    postedMs: view.postedMs,
+    kind: view.text(TAG.kind) ?? "",
+    outcome: view.bytes[view.begin(TAG.outcome)] === 1 ? "accepted" : "refused",
+    ...optional("code", view.text(TAG.code)),
+    actor: view.text(TAG.actor) ?? "",
+    ...optional("institution", view.text(TAG.institution)),
+    ...optional("subject", view.text(TAG.subject)),
+    ...optional("parent", view.text(TAG.parent)),
+    ...optional("idempotencyKey", view.text(TAG.idempotencyKey)),
+    ...optional("requestHash", view.field(TAG.requestHash)),
+    ...optional("provenance", provenance),
+    ...optional("ruleSetVersion", view.text(TAG.ruleSetVersion)),
+    ...optional("facts", view.has(TAG.facts) ? factsOf(view) : undefined),
+    ...optional("commitments", view.has(TAG.commitments) ? commitmentsOf(view) : undefined),
+  };
+}
+
+/** `{ [name]: value }`, or nothing at all when the field is absent. */
+function optional<Name extends string, Value>(name: Name, value: Value | undefined): { readonly [Key in Name]?: Value } {
+  return value === undefined ? {} : ({ [name]: value } as { readonly [Key in Name]?: Value });
+}
+
+function provenanceOf(view: LeafView): LeafProvenance {
+  const topic = scannedPiece(view.bytes, view.begin(TAG.provenance), view.end(TAG.provenance));
+  const at = topic.end;
+  return {
+    topic: textOf(view.bytes, topic),
+    partition: u32At(view.bytes, at),
+    offset: u64At(view.bytes, at + 4),
+    recordHash: view.bytes.subarray(at + 12, at + 12 + HASH_BYTES),
+  };
+}
+
+function factsOf(view: LeafView): readonly LeafFact[] {
+  const facts: LeafFact[] = [];
+  const to = view.end(TAG.facts);
+  for (let at = view.begin(TAG.facts); at < to; ) {
+    const name = scannedPiece(view.bytes, at, to);
+    const value = scannedPiece(view.bytes, name.end, to);
+    facts.push({ name: textOf(view.bytes, name), value: textOf(view.bytes, value) });
+    at = value.end;
+  }
+  return facts;
+}
+
+/** The commitments of a scanned leaf, in their order. */
+export function commitmentsOf(view: LeafView): readonly LeafCommitment[] {
+  const commitments: LeafCommitment[] = [];
+  const to = view.end(TAG.commitments);
+  for (let at = view.begin(TAG.commitments); at < to; ) {
+    const name = scannedPiece(view.bytes, at, to);
+    commitments.push({ name: textOf(view.bytes, name), hash: view.bytes.subarray(name.end, name.end + HASH_BYTES) });
+    at = name.end + HASH_BYTES;
+  }
+  return commitments;
+}
+
+function scannedPiece(bytes: Uint8Array, at: number, to: number): Piece {
+  const found = piece(bytes, at, to);
+  if (found === undefined) throw new Error("the leaf was not scanned");
+  return found;
+}
+
+function textOf(bytes: Uint8Array, { begin, end }: Piece): string {
+  return utf8Text(bytes.subarray(begin, end)) ?? "";
+}
+
+/** A personal value with the salt that hides it in the leaf. */
+export interface Opening {
+  readonly name: string;
+  readonly salt: Uint8Array;
+  readonly value: string;
+}
+
+/**
+ * SM3(tag ‖ lp(origin) ‖ u64 index ‖ lp(name) ‖ lp(salt) ‖ lp(value)), `FORMAT.md` section 3. Bound to its place, so
+ * that one person's commitments in two entries do not show that they are the same person's.
+ */
+export function commitmentHash(hash: Hash, place: { readonly origin: string; readonly index: bigint }, opening: Opening): Uint8Array {
+  const index = new Uint8Array(8);
+  new DataView(index.buffer).setBigUint64(0, place.index);
+  const pieces = [utf8(place.origin), utf8(opening.name), opening.salt, utf8(opening.value)].map((bytes) => [u32(bytes.length), bytes]);
+  const [origin = [], ...rest] = pieces;
+  return hash(COMMITMENT_MAGIC, ...origin, index, ...rest.flat());
+}
+
+/** Whether an opening is what the leaf committed to under its name. */
+export function verifyOpening(hash: Hash, leaf: Pick<Leaf, "origin" | "index" | "commitments">, opening: Opening): Checked<true> {
+  const commitment = leaf.commitments?.find((entry) => entry.name === opening.name);
+  if (commitment === undefined) return failed("commitmentMismatch", `entry ${leaf.index} commits to no such field`, leaf.index);
+  if (opening.salt.length !== SALT_BYTES) return failed("commitmentMismatch", `a salt has ${opening.salt.length} bytes instead of ${SALT_BYTES}`, leaf.index);
+  return equalBytes(commitmentHash(hash, leaf, opening), commitment.hash)
+    ? passed(true)
+    : failed("commitmentMismatch", `a disclosed value is not the one that entry ${leaf.index} committed to`, leaf.index);
+}
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}

@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AT, bytes, crypto, TestPlatform, testSigner } from "../testing/platform.ts";
+import { toBase64, toHex } from "./bytes.ts";
+import type { Opening } from "./leaf.ts";
+import { parseReceipt, printReceipt, type Receipt, type ReceiptReport, verifyReceipt } from "./receipt.ts";
+
+let platform: TestPlatform;
+let other: TestPlatform;
+let text: string;
+let receipt: Receipt;
+let openings: readonly Opening[];
+
+beforeAll(async () => {
+  platform = await TestPlatform.create();
+  await platform.append(13);
+  await platform.log.checkpoint(AT);
+  text = await platform.log.receipt(5n);
+  receipt = read(text);
+  const rows = await platform.db.read("SELECT name, salt, value FROM disclosure WHERE idx = 5 ORDER BY name");
+  openings = rows.map((row) => ({ name: String(row["name"]), salt: new Uint8Array(row["salt"] as ArrayBuffer), value: String(row["value"]) }));
+  other = await TestPlatform.create("ronghe.example/51/settlement-1");
+  await other.append(13);
+  await other.log.checkpoint(AT);
+});
+afterAll(async () => {
+  await platform.close();
+  await other.close();
+});
+
+function read(text: string): Receipt {
+  const parsed = parseReceipt(text);
+  if (!parsed.ok) throw new Error(parsed.error.detail);
+  return parsed.value;
+}
+const verify = (candidate: string | Receipt): ReceiptReport =>
+  verifyReceipt(crypto, typeof candidate === "string" ? candidate : printReceipt(candidate), [platform.signer.trusted]);
+
+describe("a receipt is proven", () => {
+  test("with every check made by name, and the leaf in it", () => {
+    const report = verify(text);
+    expect(report).toMatchObject({ ok: true, proven: { leaf: { index: 5n, kind: "settlement.refused", code: "600041" }, checkpoint: { size: 13n } } });
+    expect(report.checks.map((check) => [check.name, check.ok])).toEqual([
+      ["format", true],
+      ["leaf", true],
+      ["position", true],
+      ["signature", true],
+      ["inclusion", true],
+      ["disclosures", true],
+    ]);
+  });
+
+  test("with some or all personal fields disclosed", () => {
+    expect(openings.map((opening) => opening.name)).toEqual(["name", "person"]);
+    expect(verify({ ...receipt, openings })).toMatchObject({ ok: true, proven: { openings: [{ value: "张三" }, { value: "p5" }] } });
+    expect(verify({ ...receipt, openings: openings.slice(1) }).ok).toBe(true);
+  });
+
+  test("and carries no personal value unless it was asked for", () => {
+    for (const { value, salt } of openings) {
+      expect(toHex(receipt.leaf)).not.toContain(toHex(new TextEncoder().encode(value === "p5" ? "\0p5" : value)));
+      expect(text).not.toContain(toBase64(salt));
+    }
+  });
+});
+
+describe("a receipt with anything changed is refused", () => {
+  test("every character of it", () => {
+    const accepted: number[] = [];
+    for (let at = 0; at < text.length; at += 1) {
+      const changed = text.slice(0, at) + (text[at] === "A" ? "B" : "A") + text.slice(at + 1);
+      if (verify(changed).ok) accepted.push(at);
+    }
+    expect(accepted).toEqual([]);
+  });
+
+  test("every line left out, doubled, or exchanged with the next", () => {
+    const lines = text.split("\n");
+    const edits = lines.flatMap((line, at) => [
+      lines.toSpliced(at, 1),
+      lines.toSpliced(at, 0, line),
+      lines.with(at, lines[at + 1] ?? "").with(Math.min(at + 1, lines.length - 1), line),
+    ]);
+    for (const edit of edits.map((parts) => parts.join("\n"))) if (edit !== text) expect(verify(edit), edit).toMatchObject({ ok: false });
+  });
+
+  test("every bit of the leaf, of each hash and of the openings", () => {
+    const flipped = (value: Uint8Array): readonly Uint8Array[] => Array.from(value, (byte, at) => value.with(at, byte ^ (1 << (at % 8))));
+    for (const leaf of flipped(receipt.leaf)) expect(verify({ ...receipt, leaf }).ok).toBe(false);
+    for (const [at, hash] of receipt.path.entries()) for (const bad of flipped(hash)) expect(verify({ ...receipt, path: receipt.path.with(at, bad) }).ok).toBe(false);
+    const [first] = openings as [Opening];
+    for (const salt of flipped(first.salt)) expect(verify({ ...receipt, openings: [{ ...first, salt }] })).toMatchObject({ firstDefect: { name: "commitmentMismatch" } });
+    expect(verify({ ...receipt, openings: [{ ...first, value: "李四" }] })).toMatchObject({ firstDefect: { name: "commitmentMismatch", index: 5n } });
+    expect(verify({ ...receipt, openings: [first, first] })).toMatchObject({ firstDefect: { name: "receiptMalformed" } });
+    expect(verify({ ...receipt, openings: openings.toReversed() })).toMatchObject({ firstDefect: { name: "receiptMalformed" } });
+  });
+});
+
+describe("a receipt made of good parts that do not belong together names the defect, and shows later checks as not made", () => {
+  const defect = (report: ReceiptReport): unknown => {
+    expect(report.ok).toBe(false);
+    expect(report.proven).toBeUndefined();
+    return report.firstDefect?.name;
+  };
+
+  test("another entry's leaf, another index", async () => {
+    const sixth = read(await platform.log.receipt(6n));
+    expect(defect(verify({ ...receipt, leaf: sixth.leaf }))).toBe("leafIndex");
+    expect(defect(verify({ ...receipt, index: 6n }))).toBe("leafIndex");
+    expect(defect(verify({ ...receipt, path: sixth.path }))).toBe("proofRoot");
+    expect(defect(verify({ ...receipt, path: receipt.path.slice(1) }))).toBe("proofMalformed");
+  });
+
+  test("a checkpoint of another log, or of a size that does not hold the entry", async () => {
+    expect(defect(verify({ ...receipt, checkpoint: other.log.latestCheckpoint()?.note ?? "" }))).toBe("leafOrigin");
+    const early = await TestPlatform.create();
+    await early.append(3);
+    const { note } = await early.log.checkpoint(AT);
+    expect(defect(verify({ ...receipt, checkpoint: note }))).toBe("proofMalformed");
+    await early.close();
+  });
+
+  test("a root signed by somebody else, or for another size than it has", async () => {
+    const stranger = testSigner(0x44, platform.signer.keyName);
+    const report = verifyReceipt(crypto, text, [stranger.trusted]);
+    expect(defect(report)).toBe("signatureMissing");
+    expect(report.checks.find((check) => check.name === "inclusion")).toEqual({ name: "inclusion", ok: false, detail: "not checked" });
+    expect(defect(verify({ ...receipt, checkpoint: receipt.checkpoint.replace("\n13\n", "\n14\n") }))).toBe("signatureInvalid");
+  });
+
+  test("no text at all, an enormous one, another format", () => {
+    for (const bad of ["", "\n\n", "ronghe-receipt/1", "ronghe-receipt/2\n", text.replace("/1", "/2"), `${text}\n`, `\ufeff${text}`, text.replaceAll("\n", "\r\n"), "x".repeat(600_000)])
+      expect(verify(bad).ok).toBe(false);
+  });
+});
+
+test("a receipt read back is the receipt printed", () => {
+  const made: Receipt = { index: 0n, leaf: bytes("00"), openings, path: [crypto.sm3()], checkpoint: "x\n" };
+  expect(read(printReceipt(made))).toEqual(made);
+});

@@ -1,0 +1,47 @@
+/** How every check of the verifier ends: a value, or the first defect by name. Nothing here throws on input. */
+export type Checked<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Defect };
+
+export interface Defect {
+  readonly name: DefectName;
+  /** One English sentence with what was found and what was wanted; never a personal value. */
+  readonly detail: string;
+  /** Entry at which it was met, where there is one. */
+  readonly index?: bigint;
+}
+
+/** Why something was refused. `FORMAT.md` section 9 says what each stands for. */
+export type DefectName =
+  | "policyMalformed"
+  | "leafMalformed"
+  | "leafIndex"
+  | "leafOrigin"
+  | "leafChain"
+  | "leafTime"
+  | "noteMalformed"
+  | "checkpointMalformed"
+  | "checkpointOrigin"
+  | "checkpointSize"
+  | "checkpointRoot"
+  | "signatureMissing"
+  | "signatureInvalid"
+  | "proofMalformed"
+  | "proofRoot"
+  | "proofVacuous"
+  | "receiptMalformed"
+  | "commitmentMismatch"
+  | "truncated"
+  | "uncovered"
+  | "headMissing"
+  | "headMismatch"
+  | "projectionMismatch"
+  | "tileMismatch"
+  | "knownCheckpoint"
+  | "unreadable";
+
+export function passed<T>(value: T): Checked<T> {
+  return { ok: true, value };
+}
+
+export function failed(name: DefectName, detail: string, index?: bigint): { readonly ok: false; readonly error: Defect } {
+  return { ok: false, error: index === undefined ? { name, detail } : { name, detail, index } };
+}

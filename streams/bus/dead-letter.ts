@@ -1,0 +1,107 @@
+/** Records that can never be handled: put aside where an operator finds them, so that what follows goes on. */
+import { deadLetterTopic } from "../contracts/topics.ts";
+import type { BusRecord, DeliveredRecord, EventBus, Slice, SliceControl, SliceHandler } from "./port.ts";
+
+/**
+ * Thrown by a handler that did nothing of its slice, because of one record that no repetition will make good:
+ * undecodable, or breaking its contract. `errorClass` is a name such as `schemaMismatch`; the error's own text stays
+ * out, it may quote the record.
+ */
+export class PoisonError extends Error {
+  override readonly name = "PoisonError";
+  readonly record: DeliveredRecord;
+  readonly errorClass: string;
+
+  constructor(record: DeliveredRecord, errorClass: string) {
+    if (!/^[A-Za-z][A-Za-z0-9._-]{0,63}$/.test(errorClass)) throw new RangeError("an error class is a short name");
+    super(`${errorClass} at ${record.topic}/${record.partition}/${record.offset}`);
+    this.record = record;
+    this.errorClass = errorClass;
+  }
+}
+
+export interface Quarantined {
+  readonly record: DeliveredRecord;
+  readonly errorClass: string;
+  readonly attempts: number;
+  readonly deadLetterTopic: string;
+}
+
+export interface DeadLetterOptions {
+  /** Name and version of the consumer, such as `core/0.1.0`; tells who could not read it. */
+  readonly consumer: string;
+  /** How often one record may be called poison before it is put aside (default 1). */
+  readonly maxAttempts?: number;
+  /**
+   * Told after the dead letter is durable, before the rest of the slice: the consumer writes its quarantine marker
+   * and moves its own offset past the record, so that a replay skips the same one (analytics notes 4.4).
+   */
+  readonly onQuarantine?: (quarantined: Quarantined, control: SliceControl) => Promise<void>;
+}
+
+/** Headers a dead letter carries beside the record's own. */
+export const DEAD_LETTER_HEADERS = {
+  topic: "dlq_topic",
+  partition: "dlq_partition",
+  offset: "dlq_offset",
+  timestamp: "dlq_timestamp_ms",
+  error: "dlq_error",
+  attempts: "dlq_attempts",
+  consumer: "dlq_consumer",
+} as const;
+
+/** The dead-letter topics to be created beside `topics`, one partition each: order across keys costs nothing here. */
+export function deadLetterTopics(topics: readonly string[]): { readonly name: string; readonly partitions: number }[] {
+  return topics.map((topic) => ({ name: deadLetterTopic(topic), partitions: 1 }));
+}
+
+/**
+ * Wraps a handler: on a {@link PoisonError} the record goes to its topic's dead letters, the consumer is told, and the
+ * slice goes on without it. Any other error passes: the slice comes again, since an outage is no reason to skip.
+ */
+export function withDeadLetters(bus: Pick<EventBus, "publish">, options: DeadLetterOptions, handler: SliceHandler): SliceHandler {
+  const { maxAttempts = 1, onQuarantine } = options;
+  return async function handleOrQuarantine(slice: Slice, control: SliceControl): Promise<void> {
+    const attempts = new Map<bigint, number>();
+    let records = slice.records;
+    while (records.length > 0) {
+      try {
+        await handler({ ...slice, records }, control);
+        return;
+      } catch (error) {
+        if (!(error instanceof PoisonError)) throw error;
+        const { record, errorClass } = error;
+        if (!records.includes(record)) throw new Error("the poison record is not of this slice", { cause: error });
+        const tried = (attempts.get(record.offset) ?? 0) + 1;
+        attempts.set(record.offset, tried);
+        if (tried < maxAttempts) continue;
+        const quarantined = { record, errorClass, attempts: tried, deadLetterTopic: deadLetterTopic(record.topic) };
+        await bury(bus, options.consumer, quarantined);
+        await onQuarantine?.(quarantined, control);
+        records = records.filter(({ offset }) => offset !== record.offset);
+      }
+    }
+  };
+}
+
+async function bury(bus: Pick<EventBus, "publish">, consumer: string, quarantined: Quarantined): Promise<void> {
+  const { record, errorClass, attempts } = quarantined;
+  const letter: BusRecord = {
+    topic: quarantined.deadLetterTopic,
+    key: record.key,
+    value: record.value,
+    headers: {
+      ...record.headers,
+      [DEAD_LETTER_HEADERS.topic]: record.topic,
+      [DEAD_LETTER_HEADERS.partition]: String(record.partition),
+      [DEAD_LETTER_HEADERS.offset]: String(record.offset),
+      [DEAD_LETTER_HEADERS.timestamp]: String(record.timestampMs),
+      [DEAD_LETTER_HEADERS.error]: errorClass,
+      [DEAD_LETTER_HEADERS.attempts]: String(attempts),
+      [DEAD_LETTER_HEADERS.consumer]: consumer,
+    },
+  };
+  const [verdict] = await bus.publish([letter]);
+  // Nothing was put aside, so nothing is skipped: the slice comes again.
+  if (verdict?.kind !== "ok") throw new Error(`no dead letter: ${verdict?.reason ?? "no verdict"}`);
+}

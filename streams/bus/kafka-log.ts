@@ -1,0 +1,201 @@
+/**
+ * Topics as logs, without a group: partition counts, ends, and reading from any offset. kafkajs offers none of it for
+ * a reader outside a group (a throwaway group costs a join of seconds), so its cluster object is used directly.
+ */
+import Cluster, { type FetchedRecord } from "kafkajs/src/cluster/index.js";
+import createSocketFactory from "kafkajs/src/network/socketFactory.js";
+import type { IHeaders, Logger } from "kafkajs";
+import { CONNECTION_TIMEOUT_MS, type KafkaOptions, protocolErrorOf, REQUEST_TIMEOUT_MS, RETRY } from "./kafka-client.ts";
+import type { DeliveredRecord } from "./port.ts";
+
+const FETCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Long enough for a follower's news to arrive, short enough that nobody waits: the end is known beforehand. */
+const FETCH_WAIT_MS = 50;
+const READ_COMMITTED = 1;
+const TRIES_MAX = 6;
+
+export class KafkaLog {
+  readonly #options: KafkaOptions;
+  readonly #logger: Logger;
+  readonly #partitions = new Map<string, number>();
+  #cluster: Promise<Cluster> | undefined;
+
+  constructor(options: KafkaOptions, logger: Logger) {
+    this.#options = options;
+    this.#logger = logger;
+  }
+
+  /** Partition count of a topic, `undefined` when there is none; remembered, since counts never change here. */
+  async partitions(topic: string): Promise<number | undefined> {
+    const known = this.#partitions.get(topic);
+    if (known !== undefined) return known;
+    try {
+      return await this.#try(async (cluster) => {
+        await cluster.addTargetTopic(topic);
+        await cluster.refreshMetadataIfNecessary();
+        const count = cluster.findTopicPartitionMetadata(topic).length;
+        if (count > 0) this.#partitions.set(topic, count);
+        return count > 0 ? count : undefined;
+      });
+    } catch (error) {
+      if (protocolErrorOf(error) === "UNKNOWN_TOPIC_OR_PARTITION") return undefined;
+      throw error;
+    }
+  }
+
+  /** A broker said that the topic is not there (any more). */
+  forget(topic: string): void {
+    this.#partitions.delete(topic);
+  }
+
+  async ends(topic: string): Promise<readonly bigint[]> {
+    return await this.#offsets(topic, false);
+  }
+
+  async read(topic: string, partition: number, fromOffset: bigint, limit: number): Promise<readonly DeliveredRecord[]> {
+    const partitions = await this.#known(topic);
+    if (partition < 0 || partition >= partitions) return [];
+    const records: DeliveredRecord[] = [];
+    let next = fromOffset;
+    while (records.length < limit) {
+      const fetched = await this.#fetch(topic, partition, next);
+      if (fetched === undefined) {
+        // Before the first record that retention left, or behind the end.
+        const first = (await this.#offsets(topic, true))[partition] ?? 0n;
+        if (first <= next) return records;
+        next = first;
+        continue;
+      }
+      for (const message of fetched.messages) {
+        const offset = BigInt(message.offset);
+        if (offset < next) continue;
+        next = offset + 1n;
+        if (message.isControlRecord !== true && records.length < limit) records.push(deliveredOf(message, topic, partition));
+      }
+      if (next >= fetched.end) return records;
+    }
+    return records;
+  }
+
+  async close(): Promise<void> {
+    const cluster = this.#cluster;
+    this.#cluster = undefined;
+    await (await cluster?.catch(() => undefined))?.disconnect();
+  }
+
+  async #fetch(topic: string, partition: number, from: bigint): Promise<{ messages: readonly FetchedRecord[]; end: bigint } | undefined> {
+    try {
+      return await this.#try(async (cluster) => {
+        await cluster.addTargetTopic(topic);
+        await cluster.refreshMetadataIfNecessary();
+        const nodeId = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))[0] ?? "";
+        const broker = await cluster.findBroker({ nodeId });
+        const { responses } = await broker.fetch({
+          maxWaitTime: FETCH_WAIT_MS,
+          minBytes: 1,
+          maxBytes: FETCH_BYTES_MAX,
+          isolationLevel: READ_COMMITTED,
+          topics: [{ topic, partitions: [{ partition, fetchOffset: String(from), maxBytes: FETCH_BYTES_MAX }] }],
+        });
+        const answer = responses[0]?.partitions[0];
+        return { messages: answer?.messages ?? [], end: BigInt(answer?.highWatermark ?? 0) };
+      });
+    } catch (error) {
+      if (protocolErrorOf(error) === "OFFSET_OUT_OF_RANGE") return undefined;
+      throw error;
+    }
+  }
+
+  async #offsets(topic: string, fromBeginning: boolean): Promise<readonly bigint[]> {
+    const count = await this.#known(topic);
+    const partitions = Array.from({ length: count }, (_, partition) => ({ partition }));
+    const answers = await this.#try(async (cluster) => {
+      await cluster.addTargetTopic(topic);
+      await cluster.refreshMetadataIfNecessary();
+      return await cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }]);
+    });
+    const offsets = Array.from<bigint>({ length: count }).fill(0n);
+    for (const { partition, offset } of answers[0]?.partitions ?? []) offsets[partition] = BigInt(offset);
+    return offsets;
+  }
+
+  async #known(topic: string): Promise<number> {
+    const partitions = await this.partitions(topic);
+    if (partitions === undefined) throw new Error(`no topic ${topic}`);
+    return partitions;
+  }
+
+  /**
+   * After any trouble the connection is made anew: cached metadata may name a broker that is gone, or a topic that was
+   * deleted, which poisons every later request (kafkajs #1622). Answers that no repetition changes are thrown at once.
+   */
+  async #try<T>(ask: (cluster: Cluster) => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      const connecting = (this.#cluster ??= this.#connect());
+      try {
+        return await ask(await connecting);
+      } catch (error) {
+        const type = protocolErrorOf(error);
+        if (type === "OFFSET_OUT_OF_RANGE") throw error;
+        if (this.#cluster === connecting) await this.close();
+        if (tries === TRIES_MAX || (type === "UNKNOWN_TOPIC_OR_PARTITION" && tries > 1)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY.initialRetryTime * tries));
+      }
+    }
+  }
+
+  async #connect(): Promise<Cluster> {
+    const { brokers, clientId, tls, sasl } = this.#options;
+    const cluster = new Cluster({
+      brokers,
+      clientId,
+      logger: this.#logger,
+      socketFactory: createSocketFactory(),
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      enforceRequestTimeout: true,
+      metadataMaxAge: 60_000,
+      allowAutoTopicCreation: false,
+      isolationLevel: READ_COMMITTED,
+      retry: { ...RETRY, retries: 1 },
+      ...(tls === undefined ? {} : { ssl: tls }),
+      ...(sasl === undefined ? {} : { sasl }),
+    });
+    await cluster.connect();
+    return cluster;
+  }
+}
+
+/** Offsets and instants are text in kafkajs; here they become numbers, once. A null value (tombstone) reads as empty. */
+export function deliveredOf(
+  message: {
+    readonly offset: string;
+    readonly timestamp: string;
+    readonly key: Buffer | null;
+    readonly value: Buffer | null;
+    readonly headers?: IHeaders;
+  },
+  topic: string,
+  partition: number,
+): DeliveredRecord {
+  return {
+    topic,
+    partition,
+    offset: BigInt(message.offset),
+    key: message.key?.toString("utf8") ?? "",
+    headers: headersOf(message.headers ?? {}),
+    // A copy: kafkajs gives views of the whole response, which a kept record would keep in memory.
+    value: new Uint8Array(message.value ?? []),
+    timestampMs: Number(message.timestamp),
+  };
+}
+
+/** UTF-8 text; of a header given twice the last counts. */
+function headersOf(headers: IHeaders): Record<string, string> {
+  const texts: Record<string, string> = {};
+  for (const [name, given] of Object.entries(headers)) {
+    const value = Array.isArray(given) ? given.at(-1) : given;
+    if (value !== undefined) texts[name] = typeof value === "string" ? value : value.toString("utf8");
+  }
+  return texts;
+}

@@ -1,0 +1,287 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { loadCrypto } from "../../core/crypto/index.ts";
+import type { EventMs } from "../../core/protocol/time.ts";
+import { type Database, openDatabase } from "../../migrations/database.ts";
+import { openEmbeddedBus } from "../bus/embedded.ts";
+import type { EventBus } from "../bus/port.ts";
+import { canonicalJson } from "../contracts/canonical.ts";
+import { decodeEvent, encodeEvent, topicPlan } from "../contracts/codec.ts";
+import type { AnyEvent } from "../contracts/event.ts";
+import { deadLetterTopic } from "../contracts/topics.ts";
+import type { Alert } from "./engine/evaluate.ts";
+import { loadRuleset } from "./engine/program.ts";
+import { publishRuleset } from "./publish.ts";
+import { replay } from "./replay.ts";
+import { clusteredCards } from "./rules/clustered-cards.ts";
+import { SHIPPED_RULES } from "./rules/index.ts";
+import { SCENARIOS } from "./scenarios.ts";
+import { AHEAD_MS_MAX, type FraudService, startFraud } from "./service.ts";
+import { FraudStore } from "./store.ts";
+
+const crypto = await loadCrypto();
+const clock = { now: (): EventMs => Date.UTC(2026, 5, 1) as EventMs };
+const RULE_TOPIC = "fraud.rule.published.v1";
+const ALERT_TOPIC = "fraud.alert.raised.v1";
+const SCAN_TOPIC = "code.scan.observed.v1";
+
+/** Every positive scenario as its own little world: own people, codes and terminals, ids never shared. */
+const schemes = SCENARIOS.filter(({ label }) => label === "positive").map(({ rule, events, raises }, world) => ({
+  rule,
+  events: events.map((event) => inWorld(event, world)),
+  raises: raises.map((id) => `${world}-${id}`),
+}));
+function inWorld(event: AnyEvent, world: number): AnyEvent {
+  const text = JSON.stringify({ ...event, id: `${world}-${event.id}` })
+    .replaceAll(/"(person|codeFingerprint)":"0/g, `"$1":"${world.toString(16)}`)
+    .replaceAll(/"(institution|key)":"H/g, `"$1":"W${world}H`)
+    .replaceAll(/"(settlementId|originalSettlementId)":"/g, `"$1":"${world}-`);
+  return JSON.parse(text) as AnyEvent;
+}
+const expected = schemes.flatMap(({ rule, raises }) => raises.map((id) => `${rule} ${id}`)).sort();
+const told = (alerts: readonly Alert[]): readonly string[] => alerts.map(({ rule, trigger }) => `${rule} ${trigger}`).sort();
+const bytes = (alerts: readonly Alert[]): readonly string[] => alerts.map(canonicalJson);
+
+let folder: string;
+let bus: EventBus;
+let db: Database;
+const running: FraudService[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "ronghe-fraud-"));
+  bus = await openEmbeddedBus({ file: join(folder, "bus.db"), clock });
+  await bus.ensureTopics(topicPlan(3));
+  db = await openDatabase({ kind: "streams", file: join(folder, "streams.db") });
+});
+afterEach(async () => {
+  for (const service of running.splice(0)) await service.stop();
+  await bus.close();
+  await db.close();
+  await rm(folder, { recursive: true });
+});
+
+async function start(options: Partial<Parameters<typeof startFraud>[0]> = {}): Promise<FraudService> {
+  const service = await startFraud({ bus, db, crypto, clock, ...options });
+  running.push(service);
+  return service;
+}
+async function publish(events: readonly AnyEvent[]): Promise<void> {
+  for (const verdict of await bus.publish(events.map((event) => encodeEvent(event)))) expect(verdict.kind).toBe("ok");
+}
+async function published(topic: string): Promise<readonly AnyEvent[]> {
+  const events: AnyEvent[] = [];
+  for (const [partition] of (await bus.endOffsets(topic)).entries())
+    for (const record of await bus.read(topic, partition, 0n, 1_000)) {
+      const decoded = decodeEvent(record);
+      if (decoded.ok) events.push(decoded.value);
+    }
+  return events;
+}
+async function journalOf(status: string): Promise<readonly Record<string, unknown>[]> {
+  return await db.read("SELECT topic, event_key, reason FROM fraud_journal WHERE status = ?", status);
+}
+
+describe("the fraud service", () => {
+  test("raises one alert for each scheme, publishes it, and cites the events and ledger positions it used", async () => {
+    const service = await start();
+    const [first, ...rest] = schemes.flatMap(({ events }) => events);
+    if (first === undefined) throw new Error("no schemes");
+    await publish([{ ...first, ledger: { log: "ronghe.example/registry", index: 42n } }, ...rest]);
+    await service.drained();
+    const alerts = await service.alerts();
+    expect(told(alerts)).toEqual(expected);
+    expect(alerts.find(({ trigger }) => trigger === "0-b")?.evidence).toEqual([
+      { eventId: "0-a", type: SCAN_TOPIC, log: "ronghe.example/registry", index: "42" },
+      { eventId: "0-b", type: SCAN_TOPIC },
+    ]);
+    const sent = (await published(ALERT_TOPIC)).map(({ data }) => canonicalJson(data)).sort();
+    expect(sent).toEqual([...bytes(alerts)].sort());
+  });
+
+  test("publishes each version of a rule once", async () => {
+    await (await start()).stop();
+    const service = await start();
+    await service.drained();
+    expect((await published(RULE_TOPIC)).map(({ key }) => key).sort()).toEqual(SHIPPED_RULES.map(({ id }) => id).sort());
+  });
+
+  test("counts a repeated delivery once: same alerts, same journal, same state", async () => {
+    const service = await start();
+    const events = schemes.flatMap(({ events }) => events);
+    await publish(events);
+    await service.drained();
+    const alerts = bytes(await service.alerts());
+    const before = await replay({ bus, journal: new FraudStore(db), crypto });
+    await publish([...events, ...events]);
+    await service.drained();
+    expect(bytes(await service.alerts())).toEqual(alerts);
+    expect(await replay({ bus, journal: new FraudStore(db), crypto })).toEqual(before);
+    expect(await published(ALERT_TOPIC)).toHaveLength(alerts.length);
+  });
+
+  test("goes on where it stopped: schemes that straddle a restart are found, once", async () => {
+    const halves = schemes.map(({ events }) => [events.slice(0, -1), events.slice(-1)] as const);
+    const first = await start();
+    await publish(halves.flatMap(([begin]) => begin));
+    await first.drained();
+    await first.stop();
+    const second = await start();
+    await publish(halves.flatMap(([, end]) => end));
+    await second.drained();
+    expect(told(await second.alerts())).toEqual(expected);
+  });
+
+  test("loses nothing when it dies between judging and committing", async () => {
+    let failures = 2;
+    const failing: Database = {
+      ...delegate(db),
+      write: async (statements) => {
+        if (statements.some(({ sql }) => sql.includes("INTO fraud_alert")) && failures-- > 0) throw new Error("disk full");
+        return await db.write(statements);
+      },
+    };
+    const service = await start({ db: failing });
+    await publish(schemes.flatMap(({ events }) => events));
+    await service.drained();
+    expect(failures).toBeLessThan(1);
+    expect(told(await service.alerts())).toEqual(expected);
+    expect(bytes((await replay({ bus, journal: new FraudStore(db), crypto })).alerts)).toEqual(bytes(await service.alerts()));
+  });
+
+  test("refuses to start when what it judged is no longer what the journal says", async () => {
+    const service = await start();
+    await publish(schemes.flatMap(({ events }) => events));
+    await service.drained();
+    await service.stop();
+    await db.write([{ sql: "UPDATE fraud_journal SET status = 'late' WHERE position = 3", args: [] }]);
+    await expect(start()).rejects.toThrow(/bus or journal changed/);
+  });
+
+  test("refuses a rule that changed without a new version", async () => {
+    await (await start()).stop();
+    const changed = loadRuleset([{ ...clusteredCards, weight: 1 }], crypto);
+    if (!changed.ok) throw new Error(changed.error.reason);
+    await expect(start({ ruleset: changed.value })).rejects.toThrow(/changed without a new version/);
+  });
+});
+
+describe("a record that cannot be judged", () => {
+  const good = schemes[0]?.events ?? [];
+  const [template] = good;
+  if (template === undefined) throw new Error("no schemes");
+
+  test("goes to the dead letters and is marked in the journal, and what follows is judged", async () => {
+    const service = await start();
+    const record = encodeEvent(template);
+    await bus.publish([{ ...record, value: new TextEncoder().encode("{") }]);
+    await publish(good);
+    await service.drained();
+    expect(await journalOf("quarantined")).toEqual([{ topic: SCAN_TOPIC, event_key: null, reason: "notJson" }]);
+    const [letter] = await bus.read(deadLetterTopic(SCAN_TOPIC), 0, 0n, 10);
+    expect(letter?.headers).toMatchObject({ dlq_topic: SCAN_TOPIC, dlq_error: "notJson", ce_id: template.id });
+    expect(told(await service.alerts())).toEqual(["code-two-terminals 0-b"]);
+    await service.stop();
+    const again = await start();
+    await again.drained();
+    expect(await bus.endOffsets(deadLetterTopic(SCAN_TOPIC))).toEqual([1n]);
+  });
+
+  test("because its clock is ahead: believed, it would push honest events out of their windows", async () => {
+    const service = await start();
+    const ahead = clock.now() + AHEAD_MS_MAX + 1;
+    await publish([{ ...template, id: "ahead", timeMs: ahead, data: { ...template.data, atMs: ahead } } as AnyEvent, ...good]);
+    await service.drained();
+    expect(await journalOf("quarantined")).toMatchObject([{ reason: "timeAhead" }]);
+    expect(told(await service.alerts())).toEqual(["code-two-terminals 0-b"]);
+  });
+
+  test("because it came after its windows had gone is journaled as late, and a replay leaves it out too", async () => {
+    const service = await start();
+    await publish(good);
+    const old = template.timeMs - 8 * 86_400_000;
+    await publish([{ ...template, id: "old", timeMs: old, data: { ...template.data, atMs: old } } as AnyEvent]);
+    await service.drained();
+    expect(await journalOf("late")).toHaveLength(1);
+    expect(bytes((await replay({ bus, journal: new FraudStore(db), crypto })).alerts)).toEqual(bytes(await service.alerts()));
+  });
+
+  test("unless the rest is well and only an optional field is unknown", async () => {
+    const service = await start();
+    for (const event of good) {
+      const record = encodeEvent(event);
+      const value = new TextEncoder().encode(canonicalJson({ ...event.data, device: "X9" }));
+      await bus.publish([{ ...record, value }]);
+    }
+    await service.drained();
+    expect(told(await service.alerts())).toEqual(["code-two-terminals 0-b"]);
+  });
+});
+
+describe("a replay", () => {
+  test("gives the same alerts byte for byte, over restarts in the middle", async () => {
+    const events = schemes.flatMap(({ events }) => events);
+    for (let from = 0; from < events.length; from += 17) {
+      const service = await start();
+      await publish(events.slice(from, from + 17));
+      await service.drained();
+      await service.stop();
+    }
+    const live = await new FraudStore(db).alerts();
+    const replayed = await replay({ bus, journal: new FraudStore(db), crypto });
+    expect(told(live)).toEqual(expected);
+    expect(bytes(replayed.alerts)).toEqual(bytes(live));
+    expect(replayed.events).toBe(events.length);
+    expect(replayed.stateDigest).toBe((await new FraudStore(db).standing())?.stateDigest);
+  });
+
+  test("changes rules where the live service did", async () => {
+    const without = publishRuleset(SHIPPED_RULES.slice(1), SCENARIOS, crypto);
+    if (!without.ok) throw new Error(without.error.reason);
+    const [first, last] = [schemes.slice(0, 6), schemes.slice(6)].map((part) => part.flatMap(({ events }) => events));
+    const before = await start({ ruleset: without.value });
+    await publish(first ?? []);
+    await before.drained();
+    await before.stop();
+    const after = await start();
+    await publish(last ?? []);
+    await after.drained();
+    const live = await after.alerts();
+    expect(live.length).toBeGreaterThan(0);
+    const store = new FraudStore(db);
+    expect((await store.rulesets()).length).toBe(2);
+    expect(bytes((await replay({ bus, journal: store, crypto })).alerts)).toEqual(bytes(live));
+  });
+
+  test("with other rules is a backtest: it tells what they would have raised, and changes nothing", async () => {
+    const service = await start();
+    await publish(schemes.flatMap(({ events }) => events));
+    await service.drained();
+    const only = loadRuleset([clusteredCards], crypto);
+    if (!only.ok) throw new Error(only.error.reason);
+    const { alerts } = await replay({ bus, journal: new FraudStore(db), crypto, rules: only.value });
+    expect(new Set(alerts.map(({ rule }) => rule))).toEqual(new Set(["clustered-cards"]));
+    expect(told(await service.alerts())).toEqual(expected);
+  });
+
+  test("refuses when the bus no longer holds what was judged", async () => {
+    const service = await start();
+    await publish(schemes[0]?.events ?? []);
+    await service.drained();
+    const emptied = { read: () => Promise.resolve([]) };
+    await expect(replay({ bus: emptied, journal: new FraudStore(db), crypto })).rejects.toThrow(/no longer holds/);
+  });
+});
+
+function delegate(db: Database): Database {
+  return {
+    file: db.file,
+    write: (statements) => db.write(statements),
+    read: (sql, ...args) => db.read(sql, ...args),
+    get busyCount() {
+      return db.busyCount;
+    },
+    close: () => db.close(),
+  };
+}

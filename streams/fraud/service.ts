@@ -1,0 +1,292 @@
+/**
+ * The fraud service: takes events from the bus, judges each once, and commits offset, journal, alerts and the outbox
+ * in one transaction of the `streams` database (at-least-once transport, effectively-once effect; DESIGN 7).
+ */
+import type { Crypto } from "../../core/crypto/port.ts";
+import { toHex } from "../../core/protocol/bytes.ts";
+import type { Clock } from "../../core/protocol/time.ts";
+import type { Database, Statement } from "../../migrations/database.ts";
+import { GroupCommit } from "../../migrations/queue.ts";
+import { PoisonError, withDeadLetters } from "../bus/dead-letter.ts";
+import { type BusLog, silentLog } from "../bus/log.ts";
+import { enqueue, startForwarder } from "../bus/outbox.ts";
+import type { Forwarder, OutboxRecord } from "../bus/outbox-port.ts";
+import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
+import { canonicalJson } from "../contracts/canonical.ts";
+import { encodeEvent } from "../contracts/codec.ts";
+import type { AnyEvent } from "../contracts/event.ts";
+import { readSlice, type Received } from "../contracts/intake.ts";
+import type { Alert, FraudState } from "./engine/evaluate.ts";
+import { factsOf, isInput } from "./engine/inputs.ts";
+import type { Ruleset } from "./engine/program.ts";
+import { restoreState } from "./journal.ts";
+import { shippedRuleset } from "./publish.ts";
+import {
+  eventKey,
+  FraudStore,
+  insertAlerts,
+  insertJournal,
+  type JournaledAlert,
+  type JournalRow,
+  moveOffsets,
+  moveStanding,
+  type Place,
+  recordRules,
+  recordRuleset,
+} from "./store.ts";
+
+export interface FraudOptions {
+  readonly bus: EventBus;
+  /** Kind `streams`, opened by this process for writing. */
+  readonly db: Database;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  /** The shipped rules by default; others come from `publishRuleset`. */
+  readonly ruleset?: Ruleset;
+  readonly log?: BusLog;
+}
+
+export interface FraudService {
+  /** Leaves the group after the running slices, and notes the state's digest for the next start. */
+  stop(): Promise<void>;
+  /** Resolves when everything on the bus at the time of the call is judged and every alert has left. */
+  drained(): Promise<void>;
+  /** All alerts ever raised, in order. */
+  alerts(): Promise<readonly Alert[]>;
+  /** Rejects when the consumer died for good. */
+  readonly crashed: Promise<never>;
+}
+
+export const FRAUD_GROUP = "fraud";
+const SOURCE = "/ronghe/fraud";
+/** An event from further ahead than this has a wrong clock; believed, it would push every honest event out of its window. */
+export const AHEAD_MS_MAX = 10 * 60_000;
+const SLICES_PER_COMMIT = 16;
+const DRAIN_LOOK_MS = 20;
+
+/** Starts judging. Refuses (throws) rules that fail their own scenarios, or that change a published version. */
+export async function startFraud(options: FraudOptions): Promise<FraudService> {
+  const ruleset = options.ruleset ?? shippedOrThrow(options.crypto);
+  const service = new FraudWorker(options, ruleset);
+  await service.start();
+  return service;
+}
+
+function shippedOrThrow(crypto: Crypto): Ruleset {
+  const shipped = shippedRuleset(crypto);
+  if (!shipped.ok) throw new Error(`fraud rule ${shipped.error.rule} is refused: ${shipped.error.reason}`);
+  return shipped.value;
+}
+
+type Work =
+  | { readonly kind: "events"; readonly received: readonly Received[]; readonly next: Place }
+  | { readonly kind: "quarantine"; readonly place: Place; readonly reason: string };
+
+class FraudWorker implements FraudService {
+  readonly #options: FraudOptions;
+  readonly #ruleset: Ruleset;
+  readonly #store: FraudStore;
+  readonly #topics: readonly string[];
+  readonly #log: BusLog;
+  readonly #commits: GroupCommit<Work, void>;
+  readonly #offsets = new Map<string, bigint>();
+  #position = 0;
+  /** Absent after a failed commit: the state ran ahead of the journal and is restored before it judges again. */
+  #state: FraudState | undefined;
+  #forwarder: Forwarder | undefined;
+  #consumer: BusConsumer | undefined;
+  #stopped = false;
+
+  constructor(options: FraudOptions, ruleset: Ruleset) {
+    this.#options = options;
+    this.#ruleset = ruleset;
+    this.#store = new FraudStore(options.db);
+    this.#topics = [...new Set(ruleset.rules.flatMap(({ definition }) => Object.keys(definition.inputs)))];
+    this.#log = options.log ?? silentLog;
+    this.#commits = new GroupCommit((work) => this.#commit(work), SLICES_PER_COMMIT);
+  }
+
+  get crashed(): Promise<never> {
+    return this.#consumer?.crashed ?? new Promise(() => undefined);
+  }
+
+  async start(): Promise<void> {
+    const { bus, db, clock } = this.#options;
+    await this.#announceRules();
+    this.#state = await this.#restore();
+    this.#forwarder = startForwarder({ db, bus, clock, log: this.#log });
+    const handler = withDeadLetters(
+      bus,
+      {
+        consumer: "fraud/1",
+        onQuarantine: async ({ record, errorClass }) =>
+          await this.#commits.submit({ kind: "quarantine", place: record, reason: errorClass }),
+      },
+      (slice) => this.#handle(slice),
+    );
+    const position = async (topic: string, partition: number): Promise<bigint> => {
+      const next = (await this.#store.nextOffset(topic, partition)) ?? 0n;
+      this.#offsets.set(`${topic}/${partition}`, next);
+      return next;
+    };
+    this.#consumer = await bus.consume({ group: FRAUD_GROUP, topics: this.#topics, position }, handler);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    await this.#consumer?.stop();
+    await this.#commits.idle();
+    if (this.#state !== undefined)
+      await this.#options.db.write([moveStanding({ ...this.#standing(this.#state), stateDigest: this.#state.digest() })]);
+    await this.#forwarder?.stop();
+  }
+
+  async drained(): Promise<void> {
+    for (const topic of this.#topics)
+      for (const [partition, end] of (await this.#options.bus.endOffsets(topic)).entries()) await this.#reached(topic, partition, end);
+    await this.#forwarder?.drained();
+  }
+
+  async #reached(topic: string, partition: number, end: bigint): Promise<void> {
+    const behind = (): boolean => (this.#offsets.get(`${topic}/${partition}`) ?? 0n) < end;
+    while (behind()) {
+      if (this.#stopped) throw new Error("the fraud service has stopped");
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+    }
+  }
+
+  async alerts(): Promise<readonly Alert[]> {
+    return await this.#store.alerts();
+  }
+
+  /** What stands before an unreadable record is judged and committed first; then the record is put aside. */
+  async #handle(slice: Slice): Promise<void> {
+    const nextOffset = this.#offsets.get(`${slice.topic}/${slice.partition}`) ?? 0n;
+    const { received, poison } = readSlice(slice.records, nextOffset, (event) => this.#unfit(event));
+    const lastOffset = poison === undefined ? slice.records.at(-1)?.offset : poison.record.offset - 1n;
+    if (lastOffset !== undefined && lastOffset >= nextOffset) {
+      const next = { topic: slice.topic, partition: slice.partition, offset: lastOffset + 1n };
+      await this.#commits.submit({ kind: "events", received, next });
+    }
+    if (poison !== undefined) throw new PoisonError(poison.record, poison.reason);
+  }
+
+  #unfit(event: AnyEvent): string | undefined {
+    if (!isInput(event)) return "topicUnknown";
+    if (event.data.atMs > this.#options.clock.now() + AHEAD_MS_MAX) return "timeAhead";
+    return factsOf(event).ok ? undefined : "figuresOutOfRange";
+  }
+
+  async #commit(works: readonly Work[]): Promise<readonly void[]> {
+    const state = (this.#state ??= await this.#restore());
+    const journal: JournalRow[] = [];
+    const alerts: JournaledAlert[] = [];
+    const places: Place[] = [];
+    const keys = new Map<Received, Uint8Array>();
+    for (const work of works)
+      if (work.kind === "events") for (const one of work.received) keys.set(one, eventKey(this.#options.crypto, one.event));
+    const seen = await this.#store.known([...keys.values()]);
+    let position = this.#position;
+    for (const work of works) {
+      if (work.kind === "quarantine") {
+        const { topic, partition, offset } = work.place;
+        places.push({ topic, partition, offset: offset + 1n });
+        journal.push({ topic, partition, offset, position: ++position, status: "quarantined", reason: work.reason });
+        continue;
+      }
+      places.push(work.next);
+      for (const one of work.received) {
+        const { record, event } = one;
+        const key = keys.get(one);
+        if (key === undefined || seen.has(toHex(key))) continue;
+        seen.add(toHex(key));
+        const evaluation = state.evaluate(event);
+        if (evaluation.kind === "duplicate") continue;
+        const { topic, partition, offset } = record;
+        const atMs = isInput(event) ? event.data.atMs : event.timeMs;
+        const status = evaluation.kind === "late" ? "late" : "taken";
+        journal.push({ topic, partition, offset, position: ++position, eventKey: key, atMs, status });
+        if (status === "late")
+          this.#log("warn", "event came after its windows had gone", { topic, partition, behindMs: state.watermarkMs - atMs });
+        if (evaluation.kind === "judged")
+          for (const [nth, raised] of evaluation.alerts.entries()) alerts.push({ ...raised, position, nth });
+      }
+    }
+    await this.#write(state, position, [
+      ...insertJournal(journal),
+      ...insertAlerts(alerts),
+      ...moveOffsets(places),
+      ...this.#outgoing(alerts),
+    ]);
+    this.#position = position;
+    for (const { topic, partition, offset } of places) this.#offsets.set(`${topic}/${partition}`, offset);
+    if (alerts.length > 0) this.#forwarder?.notify();
+    return works.map(() => undefined);
+  }
+
+  async #write(state: FraudState, position: number, statements: readonly Statement[]): Promise<void> {
+    try {
+      await this.#options.db.write([...statements, moveStanding({ ...this.#standing(state), position })]);
+    } catch (error) {
+      this.#state = undefined;
+      throw error;
+    }
+  }
+
+  #standing(state: FraudState): { readonly position: number; readonly watermarkMs: number; readonly rulesetDigest: string } {
+    return { position: this.#position, watermarkMs: state.watermarkMs, rulesetDigest: this.#ruleset.digest };
+  }
+
+  #outgoing(alerts: readonly JournaledAlert[]): readonly Statement[] {
+    if (alerts.length === 0) return [];
+    const records = alerts.map(({ data }): OutboxRecord => {
+      const event = { id: data.alertId, type: "fraud.alert.raised.v1", source: SOURCE, timeMs: data.atMs, subject: data.rule } as const;
+      return { ...encodeEvent({ ...event, key: data.institution, data }), eventId: data.alertId };
+    });
+    return enqueue(records, this.#options.clock.now());
+  }
+
+  /** A version of a rule is published once and never changed; a new ruleset judges from here on. */
+  async #announceRules(): Promise<void> {
+    const { db, clock } = this.#options;
+    const published = await this.#store.publishedRules();
+    const atMs = clock.now();
+    const fresh = this.#ruleset.rules.filter(({ definition, digest }) => {
+      const before = published.get(`${definition.id}@${definition.version}`);
+      if (before !== undefined && before !== digest)
+        throw new Error(`fraud rule ${definition.id} changed without a new version: ${definition.version} was published before`);
+      return before === undefined;
+    });
+    const records = fresh.map(({ definition, digest }): OutboxRecord => {
+      const data = { rule: definition.id, version: definition.version, digest, definition: canonicalJson(definition), atMs };
+      const event = { id: digest, type: "fraud.rule.published.v1", source: SOURCE, timeMs: atMs, key: definition.id, data } as const;
+      return { ...encodeEvent(event), eventId: digest };
+    });
+    const position = (await this.#store.standing())?.position ?? 0;
+    const inForce = (await this.#store.rulesets()).at(-1)?.digest;
+    await db.write([
+      ...(records.length === 0 ? [] : [...recordRules(this.#ruleset, atMs), ...enqueue(records, atMs)]),
+      ...(inForce === this.#ruleset.digest ? [] : [recordRuleset(this.#ruleset, position + 1)]),
+    ]);
+  }
+
+  async #restore(): Promise<FraudState> {
+    const { bus, crypto } = this.#options;
+    const standing = await this.#store.standing();
+    this.#position = standing?.position ?? 0;
+    const state = await restoreState({
+      bus,
+      journal: this.#store,
+      crypto,
+      ruleset: this.#ruleset,
+      position: this.#position,
+      watermarkMs: standing?.watermarkMs ?? -1,
+      alertsSince: (fromMs) => this.#store.alertsSince(fromMs),
+    });
+    const before = standing?.rulesetDigest === this.#ruleset.digest ? standing.stateDigest : undefined;
+    if (before !== undefined && before !== state.digest())
+      throw new Error(`the fraud state at journal position ${this.#position} differs from the one that was left: bus or journal changed`);
+    return state;
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The supervision service: counts scans, claims and funds per institution and business day. Offset, figures and the
+ * ids of what was counted are one transaction, so a repeated delivery counts once (DESIGN 7).
+ */
+import type { Crypto } from "../../core/crypto/port.ts";
+import { toHex, utf8 } from "../../core/protocol/bytes.ts";
+import { type Database, insertRows, type Statement } from "../../migrations/database.ts";
+import { GroupCommit } from "../../migrations/queue.ts";
+import { PoisonError, withDeadLetters } from "../bus/dead-letter.ts";
+import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
+import type { AnyEvent } from "../contracts/event.ts";
+import { readSlice } from "../contracts/intake.ts";
+import { type SupervisionRow, supervisionReport } from "./report.ts";
+import { isCountable, isSupervised, SUPERVISED_TOPICS, Tally } from "./tally.ts";
+
+export interface SupervisionOptions {
+  readonly bus: EventBus;
+  /** Kind `streams`, opened by this process for writing; shared with the fraud service. */
+  readonly db: Database;
+  readonly crypto: Pick<Crypto, "sm3">;
+}
+
+export interface SupervisionService {
+  /** Leaves the group after the running slices. */
+  stop(): Promise<void>;
+  /** Resolves when everything on the bus at the time of the call is counted. */
+  drained(): Promise<void>;
+  /** Rows of a business day `yyyy-MM-dd` (UTC+8), or of all days. */
+  report(day?: string): Promise<readonly SupervisionRow[]>;
+  /** Rejects when the consumer died for good. */
+  readonly crashed: Promise<never>;
+}
+
+export const SUPERVISION_GROUP = "supervision";
+const SLICES_PER_COMMIT = 16;
+const KEYS_PER_QUERY = 500;
+const DRAIN_LOOK_MS = 20;
+
+export async function startSupervision(options: SupervisionOptions): Promise<SupervisionService> {
+  const worker = new SupervisionWorker(options);
+  await worker.start();
+  return worker;
+}
+
+interface Place {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+type Work =
+  | { readonly kind: "events"; readonly events: readonly AnyEvent[]; readonly next: Place }
+  | { readonly kind: "quarantine"; readonly place: Place; readonly reason: string };
+
+class SupervisionWorker implements SupervisionService {
+  readonly #options: SupervisionOptions;
+  readonly #commits: GroupCommit<Work, void>;
+  readonly #offsets = new Map<string, bigint>();
+  #consumer: BusConsumer | undefined;
+  #stopped = false;
+
+  constructor(options: SupervisionOptions) {
+    this.#options = options;
+    this.#commits = new GroupCommit((works) => this.#commit(works), SLICES_PER_COMMIT);
+  }
+
+  get crashed(): Promise<never> {
+    return this.#consumer?.crashed ?? new Promise(() => undefined);
+  }
+
+  async start(): Promise<void> {
+    const { bus, db } = this.#options;
+    const onQuarantine = async ({ record, errorClass }: { readonly record: Place; readonly errorClass: string }): Promise<void> =>
+      await this.#commits.submit({ kind: "quarantine", place: record, reason: errorClass });
+    const handler = withDeadLetters(bus, { consumer: "supervision/1", onQuarantine }, (slice) => this.#handle(slice));
+    const position = async (topic: string, partition: number): Promise<bigint> => {
+      const sql = "SELECT next_offset FROM supervision_offset WHERE topic = ? AND partition = ?";
+      const [row] = await db.read(sql, topic, partition);
+      const next = row === undefined ? 0n : BigInt(String(row["next_offset"]));
+      this.#offsets.set(`${topic}/${partition}`, next);
+      return next;
+    };
+    this.#consumer = await bus.consume({ group: SUPERVISION_GROUP, topics: SUPERVISED_TOPICS, position }, handler);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#consumer?.stop();
+    await this.#commits.idle();
+  }
+
+  async drained(): Promise<void> {
+    for (const topic of SUPERVISED_TOPICS)
+      for (const [partition, end] of (await this.#options.bus.endOffsets(topic)).entries()) await this.#reached(topic, partition, end);
+  }
+
+  async report(day?: string): Promise<readonly SupervisionRow[]> {
+    return await supervisionReport(this.#options.db, day);
+  }
+
+  async #reached(topic: string, partition: number, end: bigint): Promise<void> {
+    const behind = (): boolean => (this.#offsets.get(`${topic}/${partition}`) ?? 0n) < end;
+    while (behind()) {
+      if (this.#stopped) throw new Error("the supervision service has stopped");
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+    }
+  }
+
+  /** What stands before an unreadable record is counted and committed first; then the record is put aside. */
+  async #handle(slice: Slice): Promise<void> {
+    const nextOffset = this.#offsets.get(`${slice.topic}/${slice.partition}`) ?? 0n;
+    const { received, poison } = readSlice(slice.records, nextOffset, unfit);
+    const lastOffset = poison === undefined ? slice.records.at(-1)?.offset : poison.record.offset - 1n;
+    if (lastOffset !== undefined && lastOffset >= nextOffset) {
+      const next = { topic: slice.topic, partition: slice.partition, offset: lastOffset + 1n };
+      await this.#commits.submit({ kind: "events", events: received.map(({ event }) => event), next });
+    }
+    if (poison !== undefined) throw new PoisonError(poison.record, poison.reason);
+  }
+
+  async #commit(works: readonly Work[]): Promise<readonly void[]> {
+    const events = works.flatMap((work) => (work.kind === "events" ? work.events : []));
+    const keyed = events.map((event) => ({ event, key: this.#options.crypto.sm3(utf8(`${event.source}\n${event.id}`)) }));
+    const seen = await this.#seen(keyed.map(({ key }) => key));
+    const tally = new Tally();
+    const fresh: { readonly key: Uint8Array; readonly atMs: number }[] = [];
+    for (const { event, key } of keyed) {
+      if (seen.has(toHex(key)) || !isSupervised(event)) continue;
+      seen.add(toHex(key));
+      tally.add(event);
+      fresh.push({ key, atMs: event.data.atMs });
+    }
+    const places = works.map((work) => (work.kind === "events" ? work.next : { ...work.place, offset: work.place.offset + 1n }));
+    const put = works.filter((work) => work.kind === "quarantine");
+    await this.#options.db.write([...insertTally(tally), ...insertSeen(fresh), ...insertQuarantine(put), ...moveOffsets(places)]);
+    for (const { topic, partition, offset } of places) this.#offsets.set(`${topic}/${partition}`, offset);
+    return works.map(() => undefined);
+  }
+
+  async #seen(keys: readonly Uint8Array[]): Promise<Set<string>> {
+    const seen = new Set<string>();
+    for (let from = 0; from < keys.length; from += KEYS_PER_QUERY) {
+      const some = keys.slice(from, from + KEYS_PER_QUERY);
+      const sql = `SELECT event_key FROM supervision_seen WHERE event_key IN (${some.map(() => "?").join(",")})`;
+      for (const row of await this.#options.db.read(sql, ...some)) {
+        const key = row["event_key"];
+        if (key instanceof ArrayBuffer) seen.add(toHex(new Uint8Array(key)));
+      }
+    }
+    return seen;
+  }
+}
+
+function unfit(event: AnyEvent): string | undefined {
+  if (!isSupervised(event)) return "topicUnknown";
+  return isCountable(event) ? undefined : "amountInvalid";
+}
+
+function insertTally(tally: Tally): readonly Statement[] {
+  const scans = tally.scans.map((row) => [row.day, row.institution, row.step, row.outcome, row.observedBy, row.scans]);
+  const claims = tally.claims.map((row) => [row.day, row.institution, row.ending, row.claims]);
+  const funds = tally.funds.map((row) => [row.day, row.institution, row.rail, row.fundSource, row.settledFen, row.refundedFen]);
+  return [
+    ...insertRows(
+      "supervision_scan",
+      ["day", "institution", "step", "outcome", "observed_by", "scans"],
+      scans,
+      "ON CONFLICT (day, institution, step, outcome, observed_by) DO UPDATE SET scans = scans + excluded.scans",
+    ),
+    ...insertRows(
+      "supervision_claim",
+      ["day", "institution", "ending", "claims"],
+      claims,
+      "ON CONFLICT (day, institution, ending) DO UPDATE SET claims = claims + excluded.claims",
+    ),
+    ...insertRows(
+      "supervision_fund",
+      ["day", "institution", "rail", "fund_source", "settled_fen", "refunded_fen"],
+      funds,
+      `ON CONFLICT (day, institution, rail, fund_source)
+       DO UPDATE SET settled_fen = settled_fen + excluded.settled_fen, refunded_fen = refunded_fen + excluded.refunded_fen`,
+    ),
+  ];
+}
+
+function insertSeen(fresh: readonly { readonly key: Uint8Array; readonly atMs: number }[]): readonly Statement[] {
+  return insertRows(
+    "supervision_seen",
+    ["event_key", "at_ms"],
+    fresh.map(({ key, atMs }) => [key, atMs]),
+  );
+}
+
+function insertQuarantine(works: readonly { readonly place: Place; readonly reason: string }[]): readonly Statement[] {
+  const rows = works.map(({ place, reason }) => [place.topic, place.partition, place.offset, reason]);
+  return insertRows("supervision_quarantine", ["topic", "partition", '"offset"', "reason"], rows, "ON CONFLICT DO NOTHING");
+}
+
+function moveOffsets(places: readonly Place[]): readonly Statement[] {
+  return places.map(({ topic, partition, offset }) => ({
+    sql: `INSERT INTO supervision_offset (topic, partition, next_offset) VALUES (?, ?, ?)
+          ON CONFLICT (topic, partition) DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)`,
+    args: [topic, partition, offset],
+  }));
+}
