@@ -14,8 +14,8 @@ const FUND_NAMES: Readonly<Record<string, string>> = {
   hifmi_pay: "大病保险",
   maf_pay: "医疗救助",
   acct_pay: "个人账户",
-  commercial: "商保直赔",
-  bank: "银行",
+  commercial_claim: "商保直赔",
+  psn_cash_pay: "银行/现金",
 };
 const PAGE = 5_000;
 

@@ -14,7 +14,14 @@ export type SubmittedEvent = RongheEvent<"settlement.request.submitted.v1">;
 
 /** One record of the requests topic: readable, or to be set aside. */
 export type Intake =
-  | { readonly kind: "request"; readonly event: SubmittedEvent; readonly provenance: Provenance; readonly id: string; readonly parentId: string | undefined; readonly requestHash: Uint8Array }
+  | {
+      readonly kind: "request";
+      readonly event: SubmittedEvent;
+      readonly provenance: Provenance;
+      readonly id: string;
+      readonly parentId: string | undefined;
+      readonly requestHash: Uint8Array;
+    }
   | { readonly kind: "unreadable"; readonly provenance: Provenance };
 
 /** What the shard had before this batch. */
@@ -29,7 +36,14 @@ export interface Known {
 export interface Accepted {
   /** New settlements, with their effects; refused ones included. */
   readonly opened: readonly Effects[];
-  readonly conflicts: readonly { readonly source: string; readonly eventId: string; readonly settlementId: string; readonly requestHash: Uint8Array; readonly leaf: LeafDraft; readonly event: EventDraft }[];
+  readonly conflicts: readonly {
+    readonly source: string;
+    readonly eventId: string;
+    readonly settlementId: string;
+    readonly requestHash: Uint8Array;
+    readonly leaf: LeafDraft;
+    readonly event: EventDraft;
+  }[];
   /** Entries for records that could not be read. */
   readonly quarantined: readonly LeafDraft[];
 }
@@ -100,7 +114,8 @@ function openRefund(
   const whole = { ...facts, amount: parent.amount };
   if (parent.action !== "settle" || parent.standing.state !== "settled" || parent.decidedAtMs === undefined)
     return refuseAtOnce(whole, "refundRefused", atMs);
-  if (refunds.get(parent.id)?.some((refund) => refund.standing.state !== "refused") === true) return refuseAtOnce(whole, "refundRefused", atMs);
+  if (refunds.get(parent.id)?.some((refund) => refund.standing.state !== "refused") === true)
+    return refuseAtOnce(whole, "refundRefused", atMs);
   return effectsOfAcceptance({
     ...whole,
     ...BEGINNING,

@@ -32,7 +32,8 @@ export class Batch {
     this.#opened.push(...changes);
     for (const conflict of accepted.conflicts) this.#conflicts.push({ conflict, leafAt: this.#append(conflict.leaf) });
     for (const leaf of accepted.quarantined) this.#append(leaf);
-    return (indexOf) => changes.filter(({ effects }) => !isTerminal(effects.after.standing.state)).map((change) => afterOf(change, indexOf));
+    return (indexOf) =>
+      changes.filter(({ effects }) => !isTerminal(effects.after.standing.state)).map((change) => afterOf(change, indexOf));
   }
 
   /** What earlier slices of this batch opened: not in the database yet, but taken in. */

@@ -11,6 +11,9 @@ beforeAll(async () => {
 });
 afterAll(async () => await rig.close());
 
+/** More than there are points. */
+const ROUNDS_MAX = 150;
+
 class Crash extends Error {
   override readonly name = "Crash";
 }
@@ -49,17 +52,18 @@ function crashingAt(end: number): Interposed & { readonly crashed: () => boolean
 }
 
 test("a crash at any write or call, and then a start, ends as no crash would have", { timeout: 120_000 }, async () => {
+  // What the refunds give back is settled beforehand, on a calm day.
+  const calm = await rig.start();
+  for (let at = 0; at < ROUNDS_MAX; at++) await enrol(rig, `r${at}-back`, { insurance: {}, bank: {} });
+  await rig.submit(...Array.from({ length: ROUNDS_MAX }, (_, at) => ({ outTradeNo: `r${at}-back`, credential: `r${at}-back` })));
+  await calm.worker.drained();
+  await calm.stop();
+
   let round = 0;
-  for (let crashed = true; crashed; round++) {
+  for (let crashed = true; crashed && round < ROUNDS_MAX; round++) {
     const name = `r${round}`;
     await enrol(rig, `${name}-rich`, { insurance: { personalAccount: "5.00" }, commercial: {}, bank: {} });
     await enrol(rig, `${name}-poor`, { insurance: {}, commercial: {}, bank: { balance: "1.00" } });
-    await enrol(rig, `${name}-back`, { insurance: {}, bank: {} });
-    const calm = await rig.start();
-    await rig.submit({ outTradeNo: `${name}-back`, credential: `${name}-back` });
-    await calm.worker.drained();
-    await calm.stop();
-
     const crash = crashingAt(round);
     const dying = await rig.start(crash).catch(() => undefined);
     await rig.submit(
@@ -67,10 +71,10 @@ test("a crash at any write or call, and then a start, ends as no crash would hav
       { outTradeNo: `${name}-poor`, credential: `${name}-poor` },
       { action: "refund", outTradeNo: `${name}-refund`, originalOutTradeNo: `${name}-back` },
     );
-    while (dying !== undefined && !crash.crashed()) {
-      const ended = await Promise.race([dying.worker.drained().then(() => true), new Promise<false>((resolve) => setTimeout(() => resolve(false), 5))]).catch(() => true);
-      if (ended) break;
-    }
+    let ended = dying === undefined;
+    const end = (): void => void (ended = true);
+    dying?.worker.drained().then(end, end);
+    while (!ended && !crash.crashed()) await new Promise((resolve) => setTimeout(resolve, 2));
     await dying?.stop();
     crashed = crash.crashed();
 
@@ -101,8 +105,9 @@ test("a crash at any write or call, and then a start, ends as no crash would hav
   }
   // A settlement of three rails, a refusal that releases two and a refund cross at least so many points.
   expect(round).toBeGreaterThan(40);
+  expect(round).toBeLessThan(ROUNDS_MAX);
   const outcomes = await rig.outcomes();
-  for (const end of ["rich", "poor", "back", "refund"])
+  for (const end of ["rich", "poor", "refund"])
     expect(new Set(outcomes.filter(({ data }) => data.outTradeNo.endsWith(end)).map(({ id }) => id)).size).toBe(round);
   expect((await rig.audit()).verdict).toBe("verified");
 });

@@ -123,7 +123,8 @@ function moved(before: Settlement, names: readonly TransitionName[], atMs: Event
   let standing: Standing = before.standing;
   for (const name of names) {
     const next = advance(standing, name);
-    if (next === undefined) throw new NoSuchTransitionError(`no ${name} from ${standing.state}${standing.phase === undefined ? "" : ` (${standing.phase})`}`);
+    if (next === undefined)
+      throw new NoSuchTransitionError(`no ${name} from ${standing.state}${standing.phase === undefined ? "" : ` (${standing.phase})`}`);
     standing = next;
   }
   const revision = before.revision + 1;
@@ -165,7 +166,15 @@ function moneyFacts(amount: bigint, legs: readonly Leg[]): Readonly<Record<strin
 function outcomeData(
   one: Settlement,
   atMs: EventMs,
-): { settlementId: string; institution: string; terminal: string; businessType: string; outTradeNo: string; requestHash: string; atMs: number } {
+): {
+  settlementId: string;
+  institution: string;
+  terminal: string;
+  businessType: string;
+  outTradeNo: string;
+  requestHash: string;
+  atMs: number;
+} {
   const { id: settlementId, institution, terminal, businessType, outTradeNo } = one;
   return { settlementId, institution, terminal, businessType, outTradeNo, requestHash: toHex(one.requestHash), atMs };
 }

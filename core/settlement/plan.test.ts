@@ -11,7 +11,10 @@ const part = (fundSource: string, fen: bigint): FundPart => ({ fundSource, amoun
 describe("a payer's answer", () => {
   test("becomes a leg when it pays at most what was asked", () => {
     const leg = takeLeg("insurance", asFen(100n), [part("hifp_pay", 60n), part("acct_pay", 40n)], "r1");
-    expect(leg).toEqual({ ok: true, value: { rail: "insurance", parts: [part("hifp_pay", 60n), part("acct_pay", 40n)], railReference: "r1" } });
+    expect(leg).toEqual({
+      ok: true,
+      value: { rail: "insurance", parts: [part("hifp_pay", 60n), part("acct_pay", 40n)], railReference: "r1" },
+    });
   });
 
   test.each([
@@ -44,7 +47,15 @@ describe("legs", () => {
 const percent = fc.integer({ min: 0, max: 10_000 }).map((hundredths) => hundredths / 100);
 const yuan = fc.bigInt({ min: 0n, max: 100_000n }).map((fen) => `${fen / 100n}.${(fen % 100n).toString().padStart(2, "0")}`);
 const plans = fc
-  .record({ share: percent, serious: percent, deductible: yuan, ceiling: yuan, personal: yuan, commercialShare: percent, commercialCeiling: yuan })
+  .record({
+    share: percent,
+    serious: percent,
+    deductible: yuan,
+    ceiling: yuan,
+    personal: yuan,
+    commercialShare: percent,
+    commercialCeiling: yuan,
+  })
   .map((plan) => ({
     insurance: {
       rail: "insurance",
@@ -55,7 +66,12 @@ const plans = fc
       ceiling: plan.ceiling,
       personalAccount: plan.personal,
     } satisfies SeedAccount,
-    commercial: { rail: "commercial", account: "c", sharePercent: plan.commercialShare, ceiling: plan.commercialCeiling } satisfies SeedAccount,
+    commercial: {
+      rail: "commercial",
+      account: "c",
+      sharePercent: plan.commercialShare,
+      ceiling: plan.commercialCeiling,
+    } satisfies SeedAccount,
     bank: { rail: "bank", account: "b", balance: "99999.00" } satisfies SeedAccount,
   }));
 

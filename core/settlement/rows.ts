@@ -160,7 +160,10 @@ export function settlementFromRow(row: Row, legs: readonly Leg[]): Settlement {
     outTradeNo: textOf(row, "out_trade_no"),
     requestHash: bytesOf(row, "request_hash"),
     action,
-    parent: optional(row, "parent_id", (from, column) => ({ id: textOf(from, column), settledAtMs: instantOf(from, "parent_settled_at_ms") })),
+    parent: optional(row, "parent_id", (from, column) => ({
+      id: textOf(from, column),
+      settledAtMs: instantOf(from, "parent_settled_at_ms"),
+    })),
     terminal: textOf(row, "terminal"),
     businessType: textOf(row, "business_type"),
     edge: textOf(row, "edge"),

@@ -58,7 +58,9 @@ export class Runner {
 
   /** Whether nothing is open but settlements whose answer is missing at a payer. */
   get idle(): boolean {
-    return !this.#unseen && this.#looking === undefined && this.#ready.length === 0 && this.#inFlight.size === 0 && this.#resting.size === 0;
+    return (
+      !this.#unseen && this.#looking === undefined && this.#ready.length === 0 && this.#inFlight.size === 0 && this.#resting.size === 0
+    );
   }
 
   get hasRoom(): boolean {
@@ -155,4 +157,3 @@ export class Runner {
     }, waitMs);
   }
 }
-

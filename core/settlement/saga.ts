@@ -160,7 +160,12 @@ async function undo(ports: SagaPorts, settlement: Settlement, asking: Asking): P
   return { name: "refuse", refusal: settlement.refusal ?? "payerRefused", reversed };
 }
 
-async function undoLeg(ports: SagaPorts, settlement: Settlement, rail: RailName, asking: Asking): Promise<"released" | "reversed" | "unknown"> {
+async function undoLeg(
+  ports: SagaPorts,
+  settlement: Settlement,
+  rail: RailName,
+  asking: Asking,
+): Promise<"released" | "reversed" | "unknown"> {
   const { id: settlementId, institution } = settlement;
   const leg = settlement.legs.find((one) => one.rail === rail);
   const amount = leg === undefined ? asFen(0n) : legTotal(leg);

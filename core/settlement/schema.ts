@@ -57,8 +57,12 @@ export const settlement = sqliteTable(
   },
   (t) => [
     uniqueIndex("settlement_idempotency").on(t.institution, t.outTradeNo),
-    index("settlement_parent").on(t.parentId).where(sql`parent_id IS NOT NULL`),
-    index("settlement_due").on(t.dueAtMs).where(sql`due_at_ms IS NOT NULL`),
+    index("settlement_parent")
+      .on(t.parentId)
+      .where(sql`parent_id IS NOT NULL`),
+    index("settlement_due")
+      .on(t.dueAtMs)
+      .where(sql`due_at_ms IS NOT NULL`),
   ],
 );
 

@@ -36,7 +36,9 @@ describe("a bill", () => {
     expect(more).toEqual([]);
     expect(outcome?.type).toBe("settlement.claim.settled.v1");
     expect(outcome?.data.settlementId).toBe(settlementId(rig.crypto, INSTITUTION, "no-1"));
-    expect(legsOf(outcome)).toBe("insurance.hifp_pay 60.00, insurance.acct_pay 5.00, commercial.commercial_claim 17.50, bank.psn_cash_pay 17.50");
+    expect(legsOf(outcome)).toBe(
+      "insurance.hifp_pay 60.00, insurance.acct_pay 5.00, commercial.commercial_claim 17.50, bank.psn_cash_pay 17.50",
+    );
     expect(rig.isReceipt(outcome?.data.receipt)).toBe(true);
     expect(await rig.balance("bank", "b-p1")).toMatchObject({ balance: "982.50" });
     expect(await rig.audit()).toEqual({ verdict: "verified", size: 3n });
@@ -52,7 +54,11 @@ describe("a bill", () => {
       { insurance: { sharePercent: 33.33, seriousIllnessPercent: 33.33, assistancePercent: 33.33 }, bank: {} },
       "insurance.hifp_pay 33.33, insurance.hifmi_pay 33.33, insurance.maf_pay 33.33, bank.psn_cash_pay 0.01",
     ],
-    ["no bank account where the insurers pay all", { insurance: {}, commercial: { sharePercent: 100 } }, "insurance.hifp_pay 60.00, commercial.commercial_claim 40.00"],
+    [
+      "no bank account where the insurers pay all",
+      { insurance: {}, commercial: { sharePercent: 100 } },
+      "insurance.hifp_pay 60.00, commercial.commercial_claim 40.00",
+    ],
   ])("of %s is paid to the fen", async (_, seeds, legs) => {
     await enrol(rig, "p1", seeds);
     await rig.submit({ amount: "100.00" });
@@ -210,7 +216,8 @@ describe("a refund", () => {
     await rig.submit({ ...refund, outTradeNo: "back-3" });
     await decided();
     expect((await outcomeOf("back-1")).map(({ type }) => type)).toEqual(["settlement.claim.refunded.v1"]);
-    for (const again of ["back-2", "back-3"]) expect((await outcomeOf(again))[0]?.data).toMatchObject({ refusal: "refundRefused", action: "refund" });
+    for (const again of ["back-2", "back-3"])
+      expect((await outcomeOf(again))[0]?.data).toMatchObject({ refusal: "refundRefused", action: "refund" });
     expect(await rig.balance("bank", "b-p1")).toMatchObject({ balance: "1000.00" });
   });
 
@@ -229,7 +236,9 @@ describe("a refund", () => {
       { ...refund, outTradeNo: "r5", originalOutTradeNo: undefined },
     );
     await decided();
-    const refusals = (await rig.outcomes()).flatMap(({ data }) => ("refusal" in data && data.action === "refund" ? [[data.outTradeNo, data.refusal]] : []));
+    const refusals = (await rig.outcomes()).flatMap(({ data }) =>
+      "refusal" in data && data.action === "refund" ? [[data.outTradeNo, data.refusal]] : [],
+    );
     expect(refusals).toEqual(
       expect.arrayContaining([
         ["r1", "refundRefused"],

@@ -80,12 +80,7 @@ export async function openShard(options: ShardOptions): Promise<Shard> {
   const positions = await options.db.read("SELECT topic, next_offset FROM consumed_position WHERE partition=?", options.partition);
   const { db, log, bus, partition, clock } = options;
   const publisher = await startLedgerPublisher({ db, log, bus, partition, clock });
-  return new LibsqlShard(
-    options,
-    store,
-    publisher,
-    new Map(positions.map((row) => [String(row["topic"]), integerOf(row, "next_offset")])),
-  );
+  return new LibsqlShard(options, store, publisher, new Map(positions.map((row) => [String(row["topic"]), integerOf(row, "next_offset")])));
 }
 
 class LibsqlShard implements Shard {
@@ -183,20 +178,14 @@ class LibsqlShard implements Shard {
     const batch = new Batch();
     const answers: ((indexOf: IndexOf) => readonly Settlement[])[] = [];
     for (const item of items)
-      answers.push(
-        item.kind === "step" ? batch.step(effectsOf(item.before, item.transition, atMs)) : await this.#slice(item, batch, atMs),
-      );
+      answers.push(item.kind === "step" ? batch.step(effectsOf(item.before, item.transition, atMs)) : await this.#slice(item, batch, atMs));
     const indexOf = await this.#makeDurable(batch, atMs);
     this.#lastMs = atMs;
     if (batch.leaves.length > 0) this.#signer.dirty(atMs);
     return answers.map((answer) => answer(indexOf));
   }
 
-  async #slice(
-    item: Extract<Item, { kind: "slice" }>,
-    batch: Batch,
-    atMs: EventMs,
-  ): Promise<(indexOf: IndexOf) => readonly Settlement[]> {
+  async #slice(item: Extract<Item, { kind: "slice" }>, batch: Batch, atMs: EventMs): Promise<(indexOf: IndexOf) => readonly Settlement[]> {
     const from = batch.nextOffsets.get(item.topic) ?? this.#nextOffsets.get(item.topic) ?? 0n;
     const arrivals = item.arrivals.filter((arrival) => arrival.provenance.offset >= from);
     const last = arrivals.at(-1);
@@ -239,10 +228,7 @@ class LibsqlShard implements Shard {
     const accounts = new Map(batch.accounts().map((account) => [account.id, account]));
     for (const id of accounts.keys()) if (this.#accounts.has(id)) accounts.delete(id);
     try {
-      await this.#options.db.write([
-        ...this.#statements(batch, [...accounts.values()], indexOf, atMs),
-        ...(staged?.statements ?? []),
-      ]);
+      await this.#options.db.write([...this.#statements(batch, [...accounts.values()], indexOf, atMs), ...(staged?.statements ?? [])]);
     } catch (error) {
       staged?.aborted();
       throw error;

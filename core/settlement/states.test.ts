@@ -38,7 +38,8 @@ describe("the state table", () => {
   });
 
   test("has no arrow out of a terminal state", () => {
-    for (const from of known.filter(({ state }) => isTerminal(state))) for (const name of NAMES) expect(advance(from, name)).toBeUndefined();
+    for (const from of known.filter(({ state }) => isTerminal(state)))
+      for (const name of NAMES) expect(advance(from, name)).toBeUndefined();
   });
 
   test.each([

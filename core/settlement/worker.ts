@@ -143,7 +143,9 @@ class Worker implements SettlementWorker {
   }
 
   #hasDone(ends: readonly bigint[]): boolean {
-    const isRead = ends.every((end, partition) => end === 0n || (this.#running.get(partition)?.shard.nextOffset(REQUESTS_TOPIC) ?? 0n) >= end);
+    const isRead = ends.every(
+      (end, partition) => end === 0n || (this.#running.get(partition)?.shard.nextOffset(REQUESTS_TOPIC) ?? 0n) >= end,
+    );
     return isRead && [...this.#running.values()].every((runner) => runner.idle);
   }
 

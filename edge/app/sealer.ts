@@ -45,7 +45,7 @@ export function createSealer(crypto: Crypto): Sealer {
     seal(view, { kind, value, institution, outTradeNo, nowMs }): SealedCredential {
       const key = dataKey(view, nowMs);
       key.uses++;
-      const aad = concatBytes(utf8(institution), LINE_FEED);
+      const aad = concatBytes(utf8(institution), LINE_FEED, utf8(outTradeNo));
       return { kind, keyHandle: key.handle, wrappedKey: key.wrapped, sealed: toBase64(crypto.seal(key.key, utf8(value), aad)) };
     },
   };

@@ -344,11 +344,24 @@ export interface Opening {
  * that one person's commitments in two entries do not show that they are the same person's.
  */
 export function commitmentHash(hash: Hash, place: { readonly origin: string; readonly index: bigint }, opening: Opening): Uint8Array {
-  const index = new Uint8Array(8);
-  new DataView(index.buffer).setBigUint64(0, place.index);
-  const pieces = [utf8(place.origin), utf8(opening.name), opening.salt, utf8(opening.value)].map((bytes) => [u32(bytes.length), bytes]);
-  const [origin = [], ...rest] = pieces;
-  return hash(COMMITMENT_MAGIC, ...origin, index, ...rest.flat());
+  const [origin, name, value] = [utf8(place.origin), utf8(opening.name), utf8(opening.value)];
+  const { salt } = opening;
+  const bytes = new Uint8Array(COMMITMENT_MAGIC.length + 4 * 4 + 8 + origin.length + name.length + salt.length + value.length);
+  const view = new DataView(bytes.buffer);
+  bytes.set(COMMITMENT_MAGIC);
+  let at = COMMITMENT_MAGIC.length;
+  const put = (piece: Uint8Array): void => {
+    view.setUint32(at, piece.length);
+    bytes.set(piece, at + 4);
+    at += 4 + piece.length;
+  };
+  put(origin);
+  view.setBigUint64(at, place.index);
+  at += 8;
+  put(name);
+  put(salt);
+  put(value);
+  return hash(bytes);
 }
 
 /** Whether an opening is what the leaf committed to under its name. */
@@ -359,10 +372,4 @@ export function verifyOpening(hash: Hash, leaf: Pick<Leaf, "origin" | "index" | 
   return equalBytes(commitmentHash(hash, leaf, opening), commitment.hash)
     ? passed(true)
     : failed("commitmentMismatch", `a disclosed value is not the one that entry ${leaf.index} committed to`, leaf.index);
-}
-
-function u32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
-  return bytes;
 }

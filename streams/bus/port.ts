@@ -7,7 +7,10 @@
 export interface EventBus {
   /** Creates missing topics; an existing one with another partition count is refused. */
   ensureTopics(topics: readonly TopicSpec[]): Promise<void>;
-  /** One verdict per record, in order. Never throws for a broker that is away: the verdict is `retryable`. */
+  /**
+   * One verdict per record, in order. Never throws for a broker that is away: the verdict is `retryable`, and so is
+   * that of every later record of the same partition in the call, so that none overtakes it.
+   */
   publish(records: readonly BusRecord[]): Promise<readonly PublishVerdict[]>;
   /** Joins `group`; partitions are shared among its members. Resolves once the member is running. */
   consume(subscription: Subscription, handler: SliceHandler): Promise<BusConsumer>;

@@ -39,9 +39,18 @@ export const REPLY = v.variant("status", [
   v.object({ status: v.literal("absent"), key }),
 ]);
 export type Reply = v.InferOutput<typeof REPLY>;
-export type AuthoriseBody = v.InferOutput<(typeof AUTHORISE)["insurance"]> | v.InferOutput<(typeof AUTHORISE)["commercial"]> | v.InferOutput<(typeof AUTHORISE)["bank"]>;
+export type AuthoriseBody =
+  | v.InferOutput<(typeof AUTHORISE)["insurance"]>
+  | v.InferOutput<(typeof AUTHORISE)["commercial"]>
+  | v.InferOutput<(typeof AUTHORISE)["bank"]>;
 export type MoveBody = v.InferOutput<typeof MOVE>;
 
-export const PATHS = { authorise: "/v1/authorise", capture: "/v1/capture", void: "/v1/void", refund: "/v1/refund", operations: "/v1/operations" } as const;
+export const PATHS = {
+  authorise: "/v1/authorise",
+  capture: "/v1/capture",
+  void: "/v1/void",
+  refund: "/v1/refund",
+  operations: "/v1/operations",
+} as const;
 /** A reply longer than this is garbage. */
 export const REPLY_BYTES_MAX = 16_384;

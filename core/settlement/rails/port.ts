@@ -86,7 +86,11 @@ export interface UnaskedAnswer {
 export type AuthoriseAnswer = (DoneAnswer & { readonly parts: readonly FundPart[] }) | RefusedAnswer | UnknownAnswer | UnaskedAnswer;
 export type MoveAnswer = DoneAnswer | RefusedAnswer | UnknownAnswer;
 export type VoidAnswer = { readonly kind: "done"; readonly railReference: string } | RefusedAnswer | UnknownAnswer;
-export type QueryAnswer = (DoneAnswer & { readonly parts: readonly FundPart[] }) | RefusedAnswer | { readonly kind: "absent" } | UnknownAnswer;
+export type QueryAnswer =
+  | (DoneAnswer & { readonly parts: readonly FundPart[] })
+  | RefusedAnswer
+  | { readonly kind: "absent" }
+  | UnknownAnswer;
 
 /** Why a payer says no; the list of docs/rails.md. */
 export const RAIL_REFUSALS = [

@@ -75,7 +75,9 @@ export class TableVault {
     if (person === undefined) return Promise.resolve(refused("codeUnknown"));
     if (user !== request.transactionId) return Promise.resolve(refused("codeUsed"));
     this.#used.set(value, user);
-    return Promise.resolve(ok({ ...person, ecToken: `510104${"A".repeat(32)}`, position: { origin: "r", index: 0n, leafHash: new Uint8Array(32) } }));
+    return Promise.resolve(
+      ok({ ...person, ecToken: `510104${"A".repeat(32)}`, position: { origin: "r", index: 0n, leafHash: new Uint8Array(32) } }),
+    );
   }
 }
 

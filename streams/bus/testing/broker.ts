@@ -10,6 +10,8 @@ export interface TestKafka {
   readonly kill9: (() => Promise<void>) | undefined;
   /** Starts a killed broker again on the same data and address; resolves once it listens. */
   readonly start: (() => Promise<void>) | undefined;
+  /** `kill9`, then `start`. */
+  readonly restart: (() => Promise<void>) | undefined;
   stop(): Promise<void>;
 }
 

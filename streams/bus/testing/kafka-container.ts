@@ -58,19 +58,16 @@ export async function startContainer(): Promise<TestKafka | NoKafka> {
     await stop();
     throw error;
   }
-  return {
-    brokers: [`${host}:${port}`],
-    via: `container of ${image}`,
-    kill9: async () => {
-      await handle.kill({ signal: "SIGKILL" });
-      await handle.wait({ condition: "not-running" });
-    },
-    start: async () => {
-      await handle.start();
-      await listens();
-    },
-    stop,
+  const kill9 = async (): Promise<void> => {
+    await handle.kill({ signal: "SIGKILL" });
+    await handle.wait({ condition: "not-running" });
   };
+  const start = async (): Promise<void> => {
+    await handle.start();
+    await listens();
+  };
+  const via = `container of ${image}`;
+  return { brokers: [`${host}:${port}`], via, kill9, start, restart: () => kill9().then(start), stop };
 }
 
 const JAVA = `java ${JAVA_FLAGS.join(" ")} -cp '/opt/kafka/libs/*'`;

@@ -56,7 +56,7 @@ export async function startFromJars(): Promise<TestKafka | NoKafka> {
     await stop();
     throw error;
   }
-  return { brokers: [`${host}:${port}`], via: `jars of Kafka ${KAFKA_VERSION}`, kill9, start, stop };
+  return { brokers: [`${host}:${port}`], via: `jars of Kafka ${KAFKA_VERSION}`, kill9, start, restart: () => kill9().then(start), stop };
 }
 
 /** The folder of the broker's jars, fetched once; for tests and for the image script. */

@@ -12,7 +12,14 @@ export type { NoKafka, TestKafka } from "./broker.ts";
 export async function startKafka(): Promise<TestKafka | NoKafka> {
   const given = process.env["RONGHE_KAFKA_BROKERS"];
   if (given !== undefined && given !== "")
-    return { brokers: given.split(","), via: "RONGHE_KAFKA_BROKERS", kill9: undefined, start: undefined, stop: () => Promise.resolve() };
+    return {
+      brokers: given.split(","),
+      via: "RONGHE_KAFKA_BROKERS",
+      kill9: undefined,
+      start: undefined,
+      restart: undefined,
+      stop: () => Promise.resolve(),
+    };
   const missing: string[] = [];
   for (const way of [startContainer, startFromJars]) {
     const kafka = await way();

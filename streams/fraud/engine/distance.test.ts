@@ -2,10 +2,11 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { distanceMetres } from "./distance.ts";
 
+const half = (angle: number): number => Math.sin(angle / 2) ** 2;
+
 /** The textbook haversine, with the engine's own trigonometry. */
 function haversine(a: { latitude: number; longitude: number }, b: { latitude: number; longitude: number }): number {
   const rad = Math.PI / 180e6;
-  const half = (x: number): number => Math.sin(x / 2) ** 2;
   const h =
     half((b.latitude - a.latitude) * rad) +
     Math.cos(a.latitude * rad) * Math.cos(b.latitude * rad) * half((b.longitude - a.longitude) * rad);

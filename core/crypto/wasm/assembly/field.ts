@@ -56,37 +56,37 @@ export function multiply(out: usize, a: usize, b: usize): void {
   const b8: i64 = load<i32>(b, 32);
   let t: i64 = a0 * b0;
   const m0 = low(t);
-  t = carry(t) + a0 * b1 + a1 * b0;
+  t = a0 * b1 + a1 * b0 + carry(t);
   const m1 = low(t);
-  t = carry(t) + a0 * b2 + a1 * b1 + a2 * b0 + (m0 << 6);
+  t = a0 * b2 + a1 * b1 + a2 * b0 + (m0 << 6) + carry(t);
   const m2 = low(t);
-  t = carry(t) + a0 * b3 + a1 * b2 + a2 * b1 + a3 * b0 + (m1 << 6) - (m0 << 9);
+  t = a0 * b3 + a1 * b2 + a2 * b1 + a3 * b0 + (m1 << 6) - (m0 << 9) + carry(t);
   const m3 = low(t);
-  t = carry(t) + a0 * b4 + a1 * b3 + a2 * b2 + a3 * b1 + a4 * b0 + (m2 << 6) - (m1 << 9);
+  t = a0 * b4 + a1 * b3 + a2 * b2 + a3 * b1 + a4 * b0 + (m2 << 6) - (m1 << 9) + carry(t);
   const m4 = low(t);
-  t = carry(t) + a0 * b5 + a1 * b4 + a2 * b3 + a3 * b2 + a4 * b1 + a5 * b0 + (m3 << 6) - (m2 << 9);
+  t = a0 * b5 + a1 * b4 + a2 * b3 + a3 * b2 + a4 * b1 + a5 * b0 + (m3 << 6) - (m2 << 9) + carry(t);
   const m5 = low(t);
-  t = carry(t) + a0 * b6 + a1 * b5 + a2 * b4 + a3 * b3 + a4 * b2 + a5 * b1 + a6 * b0 + (m4 << 6) - (m3 << 9);
+  t = a0 * b6 + a1 * b5 + a2 * b4 + a3 * b3 + a4 * b2 + a5 * b1 + a6 * b0 + (m4 << 6) - (m3 << 9) + carry(t);
   const m6 = low(t);
-  t = carry(t) + a0 * b7 + a1 * b6 + a2 * b5 + a3 * b4 + a4 * b3 + a5 * b2 + a6 * b1 + a7 * b0 + (m5 << 6) - (m4 << 9) - (m0 << 21);
+  t = a0 * b7 + a1 * b6 + a2 * b5 + a3 * b4 + a4 * b3 + a5 * b2 + a6 * b1 + a7 * b0 + (m5 << 6) - (m4 << 9) - (m0 << 21) + carry(t);
   const m7 = low(t);
-  t = carry(t) + a0 * b8 + a1 * b7 + a2 * b6 + a3 * b5 + a4 * b4 + a5 * b3 + a6 * b2 + a7 * b1 + a8 * b0 + (m6 << 6) - (m5 << 9) - (m1 << 21) + (m0 << 24);
+  t = a0 * b8 + a1 * b7 + a2 * b6 + a3 * b5 + a4 * b4 + a5 * b3 + a6 * b2 + a7 * b1 + a8 * b0 + (m6 << 6) - (m5 << 9) - (m1 << 21) + (m0 << 24) + carry(t);
   const m8 = low(t);
-  t = carry(t) + a1 * b8 + a2 * b7 + a3 * b6 + a4 * b5 + a5 * b4 + a6 * b3 + a7 * b2 + a8 * b1 + (m7 << 6) - (m6 << 9) - (m2 << 21) + (m1 << 24);
+  t = a1 * b8 + a2 * b7 + a3 * b6 + a4 * b5 + a5 * b4 + a6 * b3 + a7 * b2 + a8 * b1 + (m7 << 6) - (m6 << 9) - (m2 << 21) + (m1 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 0);
-  t = carry(t) + a2 * b8 + a3 * b7 + a4 * b6 + a5 * b5 + a6 * b4 + a7 * b3 + a8 * b2 + (m8 << 6) - (m7 << 9) - (m3 << 21) + (m2 << 24);
+  t = a2 * b8 + a3 * b7 + a4 * b6 + a5 * b5 + a6 * b4 + a7 * b3 + a8 * b2 + (m8 << 6) - (m7 << 9) - (m3 << 21) + (m2 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 4);
-  t = carry(t) + a3 * b8 + a4 * b7 + a5 * b6 + a6 * b5 + a7 * b4 + a8 * b3 - (m8 << 9) - (m4 << 21) + (m3 << 24);
+  t = a3 * b8 + a4 * b7 + a5 * b6 + a6 * b5 + a7 * b4 + a8 * b3 - (m8 << 9) - (m4 << 21) + (m3 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 8);
-  t = carry(t) + a4 * b8 + a5 * b7 + a6 * b6 + a7 * b5 + a8 * b4 - (m5 << 21) + (m4 << 24);
+  t = a4 * b8 + a5 * b7 + a6 * b6 + a7 * b5 + a8 * b4 - (m5 << 21) + (m4 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 12);
-  t = carry(t) + a5 * b8 + a6 * b7 + a7 * b6 + a8 * b5 - (m6 << 21) + (m5 << 24);
+  t = a5 * b8 + a6 * b7 + a7 * b6 + a8 * b5 - (m6 << 21) + (m5 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 16);
-  t = carry(t) + a6 * b8 + a7 * b7 + a8 * b6 - (m7 << 21) + (m6 << 24);
+  t = a6 * b8 + a7 * b7 + a8 * b6 - (m7 << 21) + (m6 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 20);
-  t = carry(t) + a7 * b8 + a8 * b7 - (m8 << 21) + (m7 << 24);
+  t = a7 * b8 + a8 * b7 - (m8 << 21) + (m7 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 24);
-  t = carry(t) + a8 * b8 + (m8 << 24);
+  t = a8 * b8 + (m8 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 28);
   store<i32>(out, i32(carry(t)), 32);
 }
@@ -112,49 +112,65 @@ export function square(out: usize, a: usize): void {
   const d7 = a7 << 1;
   let t: i64 = a0 * a0;
   const m0 = low(t);
-  t = carry(t) + d0 * a1;
+  t = d0 * a1 + carry(t);
   const m1 = low(t);
-  t = carry(t) + d0 * a2 + a1 * a1 + (m0 << 6);
+  t = d0 * a2 + a1 * a1 + (m0 << 6) + carry(t);
   const m2 = low(t);
-  t = carry(t) + d0 * a3 + d1 * a2 + (m1 << 6) - (m0 << 9);
+  t = d0 * a3 + d1 * a2 + (m1 << 6) - (m0 << 9) + carry(t);
   const m3 = low(t);
-  t = carry(t) + d0 * a4 + d1 * a3 + a2 * a2 + (m2 << 6) - (m1 << 9);
+  t = d0 * a4 + d1 * a3 + a2 * a2 + (m2 << 6) - (m1 << 9) + carry(t);
   const m4 = low(t);
-  t = carry(t) + d0 * a5 + d1 * a4 + d2 * a3 + (m3 << 6) - (m2 << 9);
+  t = d0 * a5 + d1 * a4 + d2 * a3 + (m3 << 6) - (m2 << 9) + carry(t);
   const m5 = low(t);
-  t = carry(t) + d0 * a6 + d1 * a5 + d2 * a4 + a3 * a3 + (m4 << 6) - (m3 << 9);
+  t = d0 * a6 + d1 * a5 + d2 * a4 + a3 * a3 + (m4 << 6) - (m3 << 9) + carry(t);
   const m6 = low(t);
-  t = carry(t) + d0 * a7 + d1 * a6 + d2 * a5 + d3 * a4 + (m5 << 6) - (m4 << 9) - (m0 << 21);
+  t = d0 * a7 + d1 * a6 + d2 * a5 + d3 * a4 + (m5 << 6) - (m4 << 9) - (m0 << 21) + carry(t);
   const m7 = low(t);
-  t = carry(t) + d0 * a8 + d1 * a7 + d2 * a6 + d3 * a5 + a4 * a4 + (m6 << 6) - (m5 << 9) - (m1 << 21) + (m0 << 24);
+  t = d0 * a8 + d1 * a7 + d2 * a6 + d3 * a5 + a4 * a4 + (m6 << 6) - (m5 << 9) - (m1 << 21) + (m0 << 24) + carry(t);
   const m8 = low(t);
-  t = carry(t) + d1 * a8 + d2 * a7 + d3 * a6 + d4 * a5 + (m7 << 6) - (m6 << 9) - (m2 << 21) + (m1 << 24);
+  t = d1 * a8 + d2 * a7 + d3 * a6 + d4 * a5 + (m7 << 6) - (m6 << 9) - (m2 << 21) + (m1 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 0);
-  t = carry(t) + d2 * a8 + d3 * a7 + d4 * a6 + a5 * a5 + (m8 << 6) - (m7 << 9) - (m3 << 21) + (m2 << 24);
+  t = d2 * a8 + d3 * a7 + d4 * a6 + a5 * a5 + (m8 << 6) - (m7 << 9) - (m3 << 21) + (m2 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 4);
-  t = carry(t) + d3 * a8 + d4 * a7 + d5 * a6 - (m8 << 9) - (m4 << 21) + (m3 << 24);
+  t = d3 * a8 + d4 * a7 + d5 * a6 - (m8 << 9) - (m4 << 21) + (m3 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 8);
-  t = carry(t) + d4 * a8 + d5 * a7 + a6 * a6 - (m5 << 21) + (m4 << 24);
+  t = d4 * a8 + d5 * a7 + a6 * a6 - (m5 << 21) + (m4 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 12);
-  t = carry(t) + d5 * a8 + d6 * a7 - (m6 << 21) + (m5 << 24);
+  t = d5 * a8 + d6 * a7 - (m6 << 21) + (m5 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 16);
-  t = carry(t) + d6 * a8 + a7 * a7 - (m7 << 21) + (m6 << 24);
+  t = d6 * a8 + a7 * a7 - (m7 << 21) + (m6 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 20);
-  t = carry(t) + d7 * a8 - (m8 << 21) + (m7 << 24);
+  t = d7 * a8 - (m8 << 21) + (m7 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 24);
-  t = carry(t) + a8 * a8 + (m8 << 24);
+  t = a8 * a8 + (m8 << 24) + carry(t);
   store<i32>(out, i32(low(t)), 28);
   store<i32>(out, i32(carry(t)), 32);
 }
 
 /** a + b, limb by limb: weights and sizes add. Weight of the sum ≤ 7, so that 32 bits hold a limb. */
 export function add(out: usize, a: usize, b: usize): void {
-  for (let at: usize = 0; at < FIELD_BYTES; at += 4) store<i32>(out + at, load<i32>(a + at) + load<i32>(b + at));
+  store<i32>(out, load<i32>(a) + load<i32>(b));
+  store<i32>(out, load<i32>(a, 4) + load<i32>(b, 4), 4);
+  store<i32>(out, load<i32>(a, 8) + load<i32>(b, 8), 8);
+  store<i32>(out, load<i32>(a, 12) + load<i32>(b, 12), 12);
+  store<i32>(out, load<i32>(a, 16) + load<i32>(b, 16), 16);
+  store<i32>(out, load<i32>(a, 20) + load<i32>(b, 20), 20);
+  store<i32>(out, load<i32>(a, 24) + load<i32>(b, 24), 24);
+  store<i32>(out, load<i32>(a, 28) + load<i32>(b, 28), 28);
+  store<i32>(out, load<i32>(a, 32) + load<i32>(b, 32), 32);
 }
 
 /** a - b, limb by limb: weights and sizes add. Weight of the difference ≤ 7. */
 export function subtract(out: usize, a: usize, b: usize): void {
-  for (let at: usize = 0; at < FIELD_BYTES; at += 4) store<i32>(out + at, load<i32>(a + at) - load<i32>(b + at));
+  store<i32>(out, load<i32>(a) - load<i32>(b));
+  store<i32>(out, load<i32>(a, 4) - load<i32>(b, 4), 4);
+  store<i32>(out, load<i32>(a, 8) - load<i32>(b, 8), 8);
+  store<i32>(out, load<i32>(a, 12) - load<i32>(b, 12), 12);
+  store<i32>(out, load<i32>(a, 16) - load<i32>(b, 16), 16);
+  store<i32>(out, load<i32>(a, 20) - load<i32>(b, 20), 20);
+  store<i32>(out, load<i32>(a, 24) - load<i32>(b, 24), 24);
+  store<i32>(out, load<i32>(a, 28) - load<i32>(b, 28), 28);
+  store<i32>(out, load<i32>(a, 32) - load<i32>(b, 32), 32);
 }
 
 /**
@@ -211,8 +227,8 @@ export function isEqual(a: usize, b: usize): bool {
 /** The limbs of a 256-bit number as it stands: each in [0, 2^29), weight 2, size < 1.0001. Not yet in Montgomery form. */
 export function fromWords(out: usize, words: usize): void {
   for (let limb: usize = 0; limb < 9; limb += 1) {
-    const bit = 29 * limb;
-    const at = words + ((bit >> 5) << 2);
+    const bit: i32 = 29 * <i32>limb;
+    const at = words + (<usize>(bit >> 5) << 2);
     // The last limb begins at bit 232, in the last word: nothing lies behind it.
     const next: u64 = limb < 8 ? load<u32>(at, 4) : 0;
     const pair: u64 = (next << 32) | <u64>load<u32>(at);

@@ -87,16 +87,17 @@ function finishAddition(point: usize, h: usize, r: usize, u1: usize, s1: usize, 
   const hh = scratch(4);
   const hhh = scratch(5);
   const v = scratch(6);
+  const s1hhh = scratch(7);
   multiply(z(point), zs, h); // Z3: 2·2; 0.55
   square(hh, h); // 2·2; 0.54
   multiply(hhh, h, hh); // 2·1; 0.52
   multiply(v, u1, hh); // 1·1; 0.51
-  multiply(hhh + 2 * FIELD_BYTES, s1, hhh); // 2·1; 0.53
+  multiply(s1hhh, s1, hhh); // 2·1; 0.53
   square(hh, r); // 3·3; 0.63
   reduceDifference(point, hh, hhh, v); // X3: 1, 0.51
   subtract(v, v, point); // 2, 1.03
   multiply(hh, r, v); // 3·2; 0.57
-  subtract(y(point), hh, hhh + 2 * FIELD_BYTES); // Y3: 2, 1.1
+  subtract(y(point), hh, s1hhh); // Y3: 2, 1.1
 }
 
 /** The exceptional cases, known from H ≡ 0: equal points (R ≡ 0) are doubled, opposite ones give infinity. */

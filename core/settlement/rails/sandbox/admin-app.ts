@@ -63,7 +63,12 @@ export interface SandboxTotals {
     readonly refunds: number;
     readonly refunded: string;
   }[];
-  readonly sources: readonly { readonly rail: RailName; readonly fundSource: string; readonly captured: string; readonly refunded: string }[];
+  readonly sources: readonly {
+    readonly rail: RailName;
+    readonly fundSource: string;
+    readonly captured: string;
+    readonly refunded: string;
+  }[];
   /** Legs paid or given back more than once; must be 0. */
   readonly doubled: number;
   /** Holds that are still open. */

@@ -51,7 +51,13 @@ async function answer(c: Context, ports: RailAppPorts, command: Exclude<Command,
   return await spoiled(c, ports, command.action, done, fault);
 }
 
-async function spoiled(c: Context, ports: RailAppPorts, action: FaultedAction, reply: Reply, fault: FaultKind | undefined): Promise<Response> {
+async function spoiled(
+  c: Context,
+  ports: RailAppPorts,
+  action: FaultedAction,
+  reply: Reply,
+  fault: FaultKind | undefined,
+): Promise<Response> {
   switch (fault) {
     case undefined:
     case "refuse":

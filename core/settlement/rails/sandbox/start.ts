@@ -78,7 +78,10 @@ export async function startSandboxRails(options: SandboxRailsOptions): Promise<S
   const closing = new Promise<void>((resolve) => (endHanging = resolve));
   const host = options.host ?? "127.0.0.1";
   const services = [
-    ...RAIL_NAMES.map((rail) => ({ app: createRailApp({ book: books[rail], faults, execute, closing }), port: options.ports?.[rail] ?? 0 })),
+    ...RAIL_NAMES.map((rail) => ({
+      app: createRailApp({ book: books[rail], faults, execute, closing }),
+      port: options.ports?.[rail] ?? 0,
+    })),
     { app: createAdminApp({ books, faults, upsert }), port: options.ports?.admin ?? 0 },
   ];
   const listening = await Promise.all(services.map((service) => listen(service.app, host, service.port)));
