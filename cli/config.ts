@@ -20,6 +20,8 @@ const environment = v.pipe(
     RONGHE_KAFKA_TLS: v.optional(v.picklist(["on", "off"]), "off"),
     RONGHE_KAFKA_USERNAME: v.optional(v.string()),
     RONGHE_KAFKA_PASSWORD: v.optional(v.string()),
+    /** How soon the group gives a dead member's partitions to others; brokers allow 6 s at least by default. */
+    RONGHE_KAFKA_SESSION_S: v.optional(seconds(300), "10"),
     /** Only read by tests: which image testcontainers starts. */
     RONGHE_KAFKA_IMAGE: v.optional(v.string()),
     RONGHE_HOST: v.optional(v.string(), "127.0.0.1"),

@@ -34,7 +34,8 @@ export function encodeLeaf(leaf: Leaf): Uint8Array {
 /** Names in ascending order of their UTF-8 bytes, as facts and commitments stand in a leaf. */
 export function byUtf8(a: string, b: string): number {
   // UTF-16 order differs from UTF-8 order only where surrogates meet U+E000 and above.
-  const order = SURROGATE_OR_ABOVE.test(a) || SURROGATE_OR_ABOVE.test(b) ? Buffer.compare(utf8.encode(a), utf8.encode(b)) : a < b ? -1 : Number(a > b);
+  const order =
+    SURROGATE_OR_ABOVE.test(a) || SURROGATE_OR_ABOVE.test(b) ? Buffer.compare(utf8.encode(a), utf8.encode(b)) : a < b ? -1 : Number(a > b);
   return order;
 }
 const SURROGATE_OR_ABOVE = /[\ud800-\uffff]/;
@@ -127,7 +128,8 @@ class LeafWriter {
   }
 
   #u32(value: number): void {
-    if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) throw new RangeError("a leaf partition is not an unsigned 32-bit number");
+    if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff)
+      throw new RangeError("a leaf partition is not an unsigned 32-bit number");
     view.setUint32(this.#take(4), value);
   }
 

@@ -33,7 +33,8 @@ async function rootOfLeaves(log: Log): Promise<string> {
   return toHex(range.root());
 }
 
-const verified = async (): Promise<boolean> => (await verifyDatabase({ db: platform.db, crypto, trustedKeys: [platform.signer.trusted] })).ok;
+const verified = async (): Promise<boolean> =>
+  (await verifyDatabase({ db: platform.db, crypto, trustedKeys: [platform.signer.trusted] })).ok;
 const provenAt = async (log: Log, index: bigint): Promise<boolean> =>
   verifyReceiptText(await log.receipt(index), { crypto, trustedKeys: [platform.signer.trusted] }).ok;
 
@@ -141,8 +142,11 @@ describe("a second sequencer on the same log", () => {
     const second = await platform.openAgain();
     await platform.append(2);
     const staged = second.stage([draft(90)], AT);
-    const effect = { sql: "INSERT INTO outbox (event_id, topic, key, headers, value, created_at_ms) VALUES ('e', 't', 'k', '{}', x'00', 0)", args: [] };
-    await expect(platform.db.write([effect, ...staged.statements])).rejects.toThrow();
+    const effect = {
+      sql: "INSERT INTO outbox (event_id, topic, key, headers, value, created_at_ms) VALUES ('e', 't', 'k', '{}', x'00', 0)",
+      args: [],
+    };
+    await expect(platform.db.write([effect, ...staged.statements])).rejects.toThrow("UNIQUE constraint failed");
     staged.aborted();
     expect(await platform.db.read("SELECT * FROM outbox")).toHaveLength(0);
     await platform.append(1);
@@ -157,7 +161,9 @@ describe("a second sequencer on the same log", () => {
     const staged = second.stage([draft(90)], AT);
     // Were the primary key of the leaf not in the way, the trigger still is.
     const renumbered = staged.statements.map(({ sql, args }) => ({
-      sql: sql.replace("INSERT INTO leaf", "INSERT OR IGNORE INTO leaf").replace("INSERT INTO disclosure", "INSERT OR IGNORE INTO disclosure"),
+      sql: sql
+        .replace("INSERT INTO leaf", "INSERT OR IGNORE INTO leaf")
+        .replace("INSERT INTO disclosure", "INSERT OR IGNORE INTO disclosure"),
       args,
     }));
     await expect(platform.db.write(renumbered)).rejects.toThrow("head moved");
@@ -170,7 +176,7 @@ describe("a second sequencer on the same log", () => {
     const second = await openLog({ db, origin: ORIGIN, crypto, random, signer: platform.signer });
     await platform.append(1);
     const staged = second.stage([draft(90)], AT);
-    await expect(db.write(staged.statements)).rejects.toThrow();
+    await expect(db.write(staged.statements)).rejects.toThrow("UNIQUE constraint failed");
     await db.close();
   });
 
@@ -196,7 +202,12 @@ describe("the guards of the database", () => {
   test("leaves and checkpoints are neither changed nor deleted", async () => {
     await platform.append(2);
     await platform.log.checkpoint(AT);
-    for (const sql of ["UPDATE leaf SET kind = 'x'", "DELETE FROM leaf WHERE idx = 1", "UPDATE checkpoint SET note = 'x'", "DELETE FROM checkpoint"])
+    for (const sql of [
+      "UPDATE leaf SET kind = 'x'",
+      "DELETE FROM leaf WHERE idx = 1",
+      "UPDATE checkpoint SET note = 'x'",
+      "DELETE FROM checkpoint",
+    ])
       await expect(platform.db.write([{ sql, args: [] }])).rejects.toThrow("append-only");
   });
 
@@ -296,7 +307,9 @@ describe("a checkpoint", () => {
     await log.checkpoint(AT);
     const trustedKeys = [platform.signer.trusted, next.trusted];
     expect((await verifyDatabase({ db: platform.db, crypto, trustedKeys })).ok).toBe(true);
-    expect(await verifyDatabase({ db: platform.db, crypto, trustedKeys: trustedKeys.slice(0, 1) })).toMatchObject({ firstDefect: { name: "signatureMissing", index: 4n } });
+    expect(await verifyDatabase({ db: platform.db, crypto, trustedKeys: trustedKeys.slice(0, 1) })).toMatchObject({
+      firstDefect: { name: "signatureMissing", index: 4n },
+    });
   });
 });
 
@@ -324,7 +337,11 @@ describe("a stored log that contradicts itself is not opened", () => {
     ["the head is missing", ["DELETE FROM head"], "head of"],
     ["a second head", ["INSERT INTO head VALUES ('other', 0, x'00')"], "several logs"],
     ["the last leaf is missing", ["DELETE FROM leaf WHERE idx = 299"], "last leaf stored is number 298"],
-    ["a leaf of the unfinished tile was changed", ["UPDATE leaf SET bytes = (SELECT bytes FROM leaf WHERE idx = 280) WHERE idx = 281"], "root of its head"],
+    [
+      "a leaf of the unfinished tile was changed",
+      ["UPDATE leaf SET bytes = (SELECT bytes FROM leaf WHERE idx = 280) WHERE idx = 281"],
+      "root of its head",
+    ],
     ["a tile was changed", ["UPDATE tile SET hashes = zeroblob(8192)"], "root of its head"],
     ["a tile is missing", ["DELETE FROM tile"], "gap"],
     ["the root of the head was changed", ["UPDATE head SET root = zeroblob(32)"], "root of its head"],
@@ -333,7 +350,7 @@ describe("a stored log that contradicts itself is not opened", () => {
     ["the last checkpoint cannot be read", ["UPDATE checkpoint SET note = 'x'"], "cannot be read"],
   ];
   for (const [what, statements, message] of cases)
-    test(what, async () => {
+    test(`refused: ${what}`, async () => {
       await platform.append(300);
       await platform.log.checkpoint(AT);
       await platform.tamper(...statements);

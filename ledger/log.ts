@@ -140,7 +140,13 @@ class SequencedLog implements Log {
         hash: commitmentHash(this.#options.crypto.sm3, { origin: this.origin, index }, opening),
       }));
       const bytes = encodeLeaf(
-        leafOf(draft, { origin: this.origin, index, postedMs: BigInt(postedMs), previous, commitments: draft.personal === undefined ? undefined : commitments }),
+        leafOf(draft, {
+          origin: this.origin,
+          index,
+          postedMs: BigInt(postedMs),
+          previous,
+          commitments: draft.personal === undefined ? undefined : commitments,
+        }),
       );
       const leafHash = this.#hasher.leaf(bytes);
       start.edge.append(leafHash);
@@ -268,7 +274,9 @@ function entryStatements(entries: readonly Entry[]): readonly Statement[] {
     draft.subject ?? null,
     last.postedMs,
   ]);
-  const openings = entries.flatMap(({ position, openings }) => openings.map(({ name, salt, value }): InValue[] => [position.index, name, salt, value]));
+  const openings = entries.flatMap(({ position, openings }) =>
+    openings.map(({ name, salt, value }): InValue[] => [position.index, name, salt, value]),
+  );
   return [...insertRows("leaf", LEAF_COLUMNS, leaves), ...insertRows("disclosure", ["idx", "name", "salt", "value"], openings)];
 }
 

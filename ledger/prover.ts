@@ -36,7 +36,7 @@ export class Prover {
         low = middle;
       }
     }
-    return path.reverse();
+    return path.toReversed();
   }
 
   /** PROOF(from, D[0:size]) for 0 < from ≤ size; empty when they are equal. */
@@ -56,7 +56,7 @@ export class Prover {
     }
     // What is left is a subtree of the old tree: its hash is the old root itself unless the walk ever went right.
     if (low > 0) path.push(await this.#subtree(low, high, size));
-    return path.reverse();
+    return path.toReversed();
   }
 
   /** MTH(D[low:high]); `low` is a multiple of the power of two that holds the range. */

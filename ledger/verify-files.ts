@@ -37,7 +37,17 @@ export interface VerifyReport {
   readonly firstDefect?: Defect;
 }
 
-const CHECKS: readonly LogCheck[] = ["head", "leaves", "chain", "columns", "tiles", "disclosures", "checkpoints", "knownCheckpoints", "coverage"];
+const CHECKS: readonly LogCheck[] = [
+  "head",
+  "leaves",
+  "chain",
+  "columns",
+  "tiles",
+  "disclosures",
+  "checkpoints",
+  "knownCheckpoints",
+  "coverage",
+];
 
 /** Under which check a defect is shown. */
 const CHECK_OF: Partial<Record<DefectName, LogCheck>> = {
@@ -89,9 +99,17 @@ async function verify(options: VerifyDatabaseOptions): Promise<VerifyReport> {
   list.pass("chain", "every entry names the one before it and is not older");
   list.pass("columns", "every column says what the bytes say");
   list.pass("tiles", `${counts.tiles} tiles derived again`);
-  list.pass("disclosures", `${counts.disclosures} values open their commitments, ${counts.commitments - counts.disclosures} commitments have no value kept`);
+  list.pass(
+    "disclosures",
+    `${counts.disclosures} values open their commitments, ${counts.commitments - counts.disclosures} commitments have no value kept`,
+  );
   list.pass("checkpoints", `${verifier.checkpoints} signed checkpoints, each over the root of its size`);
-  list.pass("knownCheckpoints", counts.known === 0 ? "none given: a tail cut before the newest checkpoint known to you would not show" : `${counts.known} found in this history`);
+  list.pass(
+    "knownCheckpoints",
+    counts.known === 0
+      ? "none given: a tail cut before the newest checkpoint known to you would not show"
+      : `${counts.known} found in this history`,
+  );
   list.pass("coverage", "the newest checkpoint covers the last entry");
   return { ok: true, ...facts, checks: list.results() };
 }
@@ -99,24 +117,36 @@ async function verify(options: VerifyDatabaseOptions): Promise<VerifyReport> {
 function checkedHead([head, another]: readonly StoredHead[], origin: string | undefined): Checked<StoredHead> {
   if (head === undefined) return failed("headMissing", "the database holds no log");
   if (another !== undefined) return failed("headMismatch", "the database holds the heads of several logs");
-  if (origin !== undefined && origin !== head.origin) return failed("headMismatch", `the database holds the log ${JSON.stringify(head.origin)}, not ${origin}`);
+  if (origin !== undefined && origin !== head.origin)
+    return failed("headMismatch", `the database holds the log ${JSON.stringify(head.origin)}, not ${origin}`);
   return passed(head);
 }
 
 /** Known checkpoints must themselves be sound: a note that proves nothing must not look like evidence. */
-function verifiedNotes({ crypto, trustedKeys, knownCheckpoints = [] }: VerifyDatabaseOptions, origin: string): Checked<readonly VerifiedCheckpoint[]> {
+function verifiedNotes(
+  { crypto, trustedKeys, knownCheckpoints = [] }: VerifyDatabaseOptions,
+  origin: string,
+): Checked<readonly VerifiedCheckpoint[]> {
   const known: VerifiedCheckpoint[] = [];
   for (const note of knownCheckpoints) {
     const checkpoint = verifyCheckpoint(crypto, note, trustedKeys);
     if (!checkpoint.ok) return checkpoint;
-    if (checkpoint.value.origin !== origin) return failed("checkpointOrigin", `a known checkpoint is of ${checkpoint.value.origin}, the log is ${JSON.stringify(origin)}`);
+    if (checkpoint.value.origin !== origin)
+      return failed("checkpointOrigin", `a known checkpoint is of ${checkpoint.value.origin}, the log is ${JSON.stringify(origin)}`);
     known.push(checkpoint.value);
   }
   return passed(known.sort((a, b) => Number(a.size - b.size)));
 }
 
 function refusal(defect: Defect, check: LogCheck, origin = ""): VerifyReport {
-  return { ok: false, origin, size: 0n, root: new Uint8Array(), checks: new CheckList(CHECKS).failedAt(check, defect), firstDefect: defect };
+  return {
+    ok: false,
+    origin,
+    size: 0n,
+    root: new Uint8Array(),
+    checks: new CheckList(CHECKS).failedAt(check, defect),
+    firstDefect: defect,
+  };
 }
 
 function isDatabaseError(error: unknown): error is Error & { readonly code: string } {

@@ -1,7 +1,8 @@
 import { type Config, UsageError } from "../config.ts";
 import { type Part, PARTS, runPlatform } from "../platform/run.ts";
+import { onStopAsked } from "../platform/stop.ts";
 
-/** After the first signal a part may take so long to end in order; a second signal ends it at once. */
+/** After the first signal a platform may take so long to end in order; a second signal ends it at once. */
 const STOP_MS_MAX = 20_000;
 
 /** `ronghe serve`: runs until SIGINT or SIGTERM; ends with status 1 when a part died, so that a supervisor starts it again. */
@@ -15,12 +16,9 @@ export async function serve(config: Config, what: string): Promise<void> {
   say(`bus      ${config.RONGHE_BUS}${config.RONGHE_BUS === "kafka" ? ` ${config.RONGHE_KAFKA_BROKERS.join(",")}` : ""}`);
   say(`data     ${config.RONGHE_DATA}   stop with Ctrl-C`);
   const died = platform.crashed.catch((error: unknown) => (error instanceof Error ? error : new Error("a part died")));
-  const asked = new Promise<undefined>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve(undefined));
-  });
+  const asked = new Promise<undefined>((resolve) => onStopAsked(() => resolve(undefined)));
   const failure = await Promise.race([died, asked]);
   setTimeout(() => process.exit(1), STOP_MS_MAX).unref();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
   if (failure !== undefined) say(`ronghe: ${failure.name}: ${failure.message}`);
   await platform.stop();
   process.exit(failure === undefined ? 0 : 1);

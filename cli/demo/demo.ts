@@ -12,6 +12,7 @@ import { PlannedClock } from "../platform/clock.ts";
 import { foundSandbox } from "../platform/found.ts";
 import { type Layout, layoutOf, platformExists, writePrivate } from "../platform/layout.ts";
 import { PARTS, type RunningPlatform, runPlatform } from "../platform/run.ts";
+import { onStopAsked } from "../platform/stop.ts";
 import { newestEntryMs, readLogFiles, verifyPlatform } from "../platform/verify.ts";
 import { progressBar } from "../progress.ts";
 import { makeProvince, type Province } from "../sandbox/province.ts";
@@ -31,6 +32,8 @@ export interface DemoOptions {
 const PEOPLE_MIN = 80;
 const PARTITIONS = 2;
 const DAY_MS = 86_400_000;
+/** After Ctrl-C the platform may take so long to end in order. */
+const STOP_MS_MAX = 10_000;
 /** The edge asks for new settings so often: planned days pass faster than real ones. */
 const EDGE_REFRESH_MS = 500;
 
@@ -204,14 +207,12 @@ function stopOnSignal(platform: RunningPlatform): { readonly done: Promise<void>
   let asked = false;
   let finish: () => void = () => undefined;
   const done = new Promise<void>((resolve) => (finish = resolve));
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.on(signal, () => {
-      if (asked) process.exit(130);
-      asked = true;
-      finish();
-      setTimeout(() => process.exit(130), 5_000).unref();
-      void platform.stop().then(() => process.exit(130));
-    });
+  onStopAsked(() => {
+    asked = true;
+    finish();
+    setTimeout(() => process.exit(130), STOP_MS_MAX).unref();
+    void platform.stop().then(() => process.exit(130));
+  });
   platform.crashed.catch((error: unknown) => {
     console.error(error);
     process.exit(1);

@@ -25,6 +25,7 @@ async function connectKafka(config: Config, clientId: string): Promise<EventBus>
   return await connectKafkaBus({
     brokers: config.RONGHE_KAFKA_BROKERS,
     clientId,
+    sessionTimeoutMs: config.RONGHE_KAFKA_SESSION_S * 1000,
     ...(config.RONGHE_KAFKA_TLS === "on" ? { tls: true } : {}),
     ...(username === undefined || password === undefined ? {} : { sasl: { mechanism: "scram-sha-512" as const, username, password } }),
   });

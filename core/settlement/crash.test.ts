@@ -19,10 +19,13 @@ class Crash extends Error {
 }
 
 /** Before and after every write and every call to a payer there is a numbered point; at `end` and ever after, all fails. */
-function crashingAt(end: number): Interposed & { readonly crashed: () => boolean } {
+function crashingAt(end: number): Interposed & { readonly hit: Promise<void>; readonly crashed: () => boolean } {
   let points = 0;
+  const { promise: hit, resolve: reach } = Promise.withResolvers<void>();
   const pass = (): void => {
-    if (points++ >= end) throw new Crash(`point ${end}`);
+    if (points++ < end) return;
+    reach();
+    throw new Crash(`point ${end}`);
   };
   const around = async <T>(work: () => Promise<T>): Promise<T> => {
     pass();
@@ -31,6 +34,7 @@ function crashingAt(end: number): Interposed & { readonly crashed: () => boolean
     return value;
   };
   return {
+    hit,
     crashed: () => points > end,
     database: (db): Database => ({
       file: db.file,
@@ -71,10 +75,8 @@ test("a crash at any write or call, and then a start, ends as no crash would hav
       { outTradeNo: `${name}-poor`, credential: `${name}-poor` },
       { action: "refund", outTradeNo: `${name}-refund`, originalOutTradeNo: `${name}-back` },
     );
-    let ended = dying === undefined;
-    const end = (): void => void (ended = true);
-    dying?.worker.drained().then(end, end);
-    while (!ended && !crash.crashed()) await new Promise((resolve) => setTimeout(resolve, 2));
+    // It either gets through, or it hits the point and never gets further.
+    if (dying !== undefined) await Promise.race([dying.worker.drained().catch(() => undefined), crash.hit]);
     await dying?.stop();
     crashed = crash.crashed();
 

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { asFen, type Fen } from "../protocol/money.ts";
 import { assertPays, type FundPart, type Leg, legsTotal, RAIL_ORDER, remainderOf, takeLeg } from "./plan.ts";
@@ -30,9 +30,9 @@ describe("a payer's answer", () => {
   });
 });
 
-describe("legs", () => {
-  const leg = (rail: Leg["rail"], fen: bigint): Leg => ({ rail, parts: [part("x", fen)], railReference: "r" });
+const leg = (rail: Leg["rail"], fen: bigint): Leg => ({ rail, parts: [part("x", fen)], railReference: "r" });
 
+describe("legs", () => {
   test.each([
     ["that sum to one fen less", [leg("insurance", 60n), leg("bank", 39n)]],
     ["that sum to one fen more", [leg("insurance", 60n), leg("bank", 41n)]],
@@ -97,7 +97,7 @@ describe("a bill", () => {
         fc.pre(bill <= 9_999_900n);
         const legs = split(asFen(bill), seeds);
         assertPays(asFen(bill), legs);
-        return legsTotal(legs) === bill;
+        expect(legsTotal(legs)).toBe(bill);
       }),
       { numRuns: 2_000 },
     );
@@ -114,7 +114,9 @@ describe("a bill", () => {
       commercial: { rail: "commercial", account: "c", sharePercent: commercialShare },
       bank: { rail: "bank", account: "b", balance: "100.00" },
     } satisfies { [rail in Leg["rail"]]: SeedAccount };
-    for (let bill = 1n; bill <= 10_000n; bill++) assertPays(asFen(bill), split(asFen(bill), seeds));
+    const wrong: bigint[] = [];
+    for (let bill = 1n; bill <= 10_000n; bill++) if (legsTotal(split(asFen(bill), seeds)) !== bill) wrong.push(bill);
+    expect(wrong).toEqual([]);
   });
 
   test("gives each account back exactly what it took, for every fund source", () => {

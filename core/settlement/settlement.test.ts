@@ -218,6 +218,8 @@ describe("a refund", () => {
     expect((await outcomeOf("back-1")).map(({ type }) => type)).toEqual(["settlement.claim.refunded.v1"]);
     for (const again of ["back-2", "back-3"])
       expect((await outcomeOf(again))[0]?.data).toMatchObject({ refusal: "refundRefused", action: "refund" });
+    // Refused as they came, no payer asked: one entry each, beside three of the settlement and two of the refund.
+    expect(await rig.audit()).toEqual({ verdict: "verified", size: 7n });
     expect(await rig.balance("bank", "b-p1")).toMatchObject({ balance: "1000.00" });
   });
 
@@ -270,7 +272,11 @@ describe("a request that cannot be read", () => {
   test("goes to the dead letters with a quarantine entry, and those after it are carried out", async () => {
     await enrol(rig, "p1", { bank: {} });
     const good = encodeEvent({
-      ...{ id: "e", type: "identity.binding.changed.v1", source: "/ronghe/edge/test", timeMs: 0, key: INSTITUTION },
+      id: "e",
+      type: "identity.binding.changed.v1",
+      source: "/ronghe/edge/test",
+      timeMs: 0,
+      key: INSTITUTION,
       data: { person: "0".repeat(64), kind: "bank", state: "active", atMs: 0 },
     });
     await rig.bus.publish([{ ...good, topic: "settlement.request.submitted.v1", value: utf8("{") }]);

@@ -20,7 +20,7 @@ import type { AnyEvent } from "../../streams/contracts/event.ts";
 import { accept, type Intake, type SubmittedEvent } from "./acceptance.ts";
 import { Batch, type IndexOf } from "./batch.ts";
 import { effectsOf, type EventDraft } from "./effects.ts";
-import { createSigner, type Signer } from "./head-signer.ts";
+import { HeadSigner } from "./head-signer.ts";
 import { receiptsAttached } from "./receipts.ts";
 import { insertSettlements, insertTransfers, integerOf, updateSettlements } from "./rows.ts";
 import type { Settlement, Transition } from "./settlement.ts";
@@ -37,7 +37,7 @@ export interface ShardOptions {
   readonly clock: Clock;
   /** Partition of the requests topic, and the shard's number. */
   readonly partition: number;
-  /** Least time between two signed heads, 5 ms by default: under load one signature serves several commits. */
+  /** Least time between two signed heads, 20 ms by default: under load one signature serves several commits. */
   readonly signEveryMs?: number;
 }
 
@@ -64,12 +64,16 @@ export interface Shard {
   balances(): Promise<readonly Balance[]>;
   /** Settlements by state, for health and operators. */
   countByState(): Promise<ReadonlyMap<string, number>>;
+  /** Why the newest head could not be signed, until it could. */
+  signingFailure(): Error | undefined;
   /** Events waiting to leave. */
   backlog(): { readonly depth: number; readonly oldestAgeMs: number };
   /** Resolves when every commit is signed and every event and entry is on the bus. */
   drained(): Promise<void>;
   close(): Promise<void>;
 }
+
+const SIGN_EVERY_MS = 20;
 
 type Item =
   | { readonly kind: "slice"; readonly topic: string; readonly arrivals: readonly Arrival[] }
@@ -90,7 +94,7 @@ class LibsqlShard implements Shard {
   readonly #store: Store;
   readonly #publisher: LedgerPublisher;
   readonly #forwarder: Forwarder;
-  readonly #signer: Signer;
+  readonly #signer: HeadSigner;
   readonly #commits: GroupCommit<Item, readonly Settlement[]>;
   readonly #nextOffsets: Map<string, bigint>;
   /** Accounts known to have a row; a handful per institution. */
@@ -107,7 +111,7 @@ class LibsqlShard implements Shard {
     const { db, bus, clock, log } = options;
     this.#forwarder = startForwarder({ db, bus, clock, prepare: receiptsAttached(log) });
     this.#commits = new GroupCommit((items) => this.#commit(items));
-    this.#signer = createSigner(options.log, options.signEveryMs ?? 5, () => {
+    this.#signer = new HeadSigner(options.log, options.signEveryMs ?? SIGN_EVERY_MS, () => {
       this.#forwarder.notify();
       this.#publisher.notify();
     });
@@ -152,6 +156,10 @@ class LibsqlShard implements Shard {
 
   backlog(): { readonly depth: number; readonly oldestAgeMs: number } {
     return this.#forwarder.backlog();
+  }
+
+  signingFailure(): Error | undefined {
+    return this.#signer.failure();
   }
 
   async drained(): Promise<void> {

@@ -5,14 +5,14 @@
  */
 import type { Database, Row } from "../../migrations/database.ts";
 import { TILE_HEIGHT, TILE_WIDTH } from "../tiles.ts";
-import { equalBytes, fromHex } from "../verifier/bytes.ts";
+import { equalBytes } from "../verifier/bytes.ts";
 import { commitmentsOf, type LeafView, TAG, verifyOpening } from "../verifier/leaf.ts";
 import { LogVerifier } from "../verifier/log.ts";
 import type { TrustedKey, VerifiedCheckpoint, VerifierCrypto } from "../verifier/note.ts";
 import type { Defect, DefectName } from "../verifier/verdict.ts";
 import { type DisclosureRow, type LeafRow, readDisclosures, readLeafPage, RowCursor } from "./pages.ts";
 
-const PAGE_LEAVES = 512;
+const PAGE_LEAVES = 1024;
 const SMALLEST = -(1n << 63n);
 
 export interface StoredHead {
@@ -49,6 +49,7 @@ export class DatabaseAudit {
   readonly #notes: RowCursor<StoredNote>;
   readonly #moves: RowCursor<StoredMove>;
   readonly #tiles = new TileCollector();
+  #dueSize = 0;
   #lastMove: { readonly size: bigint; readonly root: Uint8Array };
 
   constructor(options: AuditOptions) {
@@ -96,18 +97,18 @@ export class DatabaseAudit {
 
   async #page(rows: readonly LeafRow[]): Promise<Defect | undefined> {
     const from = BigInt(this.verifier.size);
-    const disclosures = new DisclosureQueue(await readDisclosures(this.#options.db, this.verifier.size === 0 ? SMALLEST : from, from + BigInt(rows.length)));
+    const opened = await readDisclosures(this.#options.db, this.verifier.size === 0 ? SMALLEST : from, from + BigInt(rows.length));
+    if (opened === undefined) return this.#defect("commitmentMismatch", "a disclosed value is of another kind");
+    const disclosures = new DisclosureQueue(opened);
     for (const row of rows) {
-      if (row.index !== this.verifier.size) return this.#defect("leafIndex", `entry ${this.verifier.size} is missing: the next one stored is ${row.index}`);
+      if (row.index !== this.verifier.size)
+        return this.#defect("leafIndex", `entry ${this.verifier.size} is missing: the next one stored is ${row.index}`);
       const leaf = this.verifier.addLeaf(row.bytes, this.#tiles.visit);
       if (!leaf.ok) return leaf.error;
-      const defect =
-        columnDefect(row, leaf.value.view, leaf.value.hash) ?? this.#openingDefect(row, leaf.value.view, disclosures) ?? (await this.#tileDefect());
+      const defect = columnDefect(row, leaf.value.view, leaf.value.hash) ?? this.#openingDefect(row, leaf.value.view, disclosures);
       if (defect !== undefined) return { ...defect, index: BigInt(row.index) };
-      if (this.#isDue()) {
-        const due = await this.#atSize();
-        if (due !== undefined) return due;
-      }
+      const due = this.#isDue() ? ((await this.#tileDefect()) ?? (await this.#atSize())) : undefined;
+      if (due !== undefined) return due;
     }
     return undefined;
   }
@@ -115,15 +116,17 @@ export class DatabaseAudit {
   #openingDefect(row: LeafRow, view: LeafView, disclosures: DisclosureQueue): Defect | undefined {
     const rows = disclosures.take(row.index);
     if (rows === undefined) return { name: "commitmentMismatch", detail: "a disclosed value belongs to no entry" };
-    if (!view.has(TAG.commitments)) return rows.length === 0 ? undefined : { name: "commitmentMismatch", detail: "values are disclosed for an entry that commits to none" };
+    if (!view.has(TAG.commitments))
+      return rows.length === 0
+        ? undefined
+        : { name: "commitmentMismatch", detail: "values are disclosed for an entry that commits to none" };
     const commitments = commitmentsOf(view);
     this.counts.commitments += commitments.length;
+    const leaf = { origin: this.verifier.origin, index: BigInt(row.index), commitments };
     for (const { name, salt, value } of rows) {
-      const saltBytes = fromHex(salt.toLowerCase());
-      if (typeof name !== "string" || typeof value !== "string" || saltBytes === undefined)
+      if (typeof name !== "string" || typeof value !== "string")
         return { name: "commitmentMismatch", detail: "a disclosed value is of another kind" };
-      const leaf = { origin: this.verifier.origin, index: BigInt(row.index), commitments };
-      const opened = verifyOpening(this.#options.crypto.sm3, leaf, { name, salt: saltBytes, value });
+      const opened = verifyOpening(this.#options.crypto.sm3, leaf, { name, salt, value });
       if (!opened.ok) return opened.error;
       this.counts.disclosures += 1;
     }
@@ -133,24 +136,37 @@ export class DatabaseAudit {
   async #tileDefect(): Promise<Defect | undefined> {
     for (const { level, index, bytes } of this.#tiles.take()) {
       const [row] = await this.#options.db.read("SELECT hashes FROM tile WHERE level = ? AND idx = ?", level, index);
-      if (row === undefined) return { name: "tileMismatch", detail: `tile ${index} of level ${level} is missing` };
-      if (!equalBytes(bytesOf(row, "hashes"), bytes)) return { name: "tileMismatch", detail: `tile ${index} of level ${level} differs from the entries` };
+      if (row === undefined) return this.#defect("tileMismatch", `tile ${index} of level ${level} is missing`);
+      if (!equalBytes(bytesOf(row, "hashes"), bytes))
+        return this.#defect("tileMismatch", `tile ${index} of level ${level} differs from the entries`);
       this.counts.tiles += 1;
     }
     return undefined;
   }
 
+  /** Whether something is to be compared before the next entry is read. */
   #isDue(): boolean {
-    const size = BigInt(this.verifier.size);
-    const known = this.#options.known[this.counts.known];
-    return (this.#notes.current?.size ?? size + 1n) <= size || (this.#moves.current?.size ?? size + 1n) <= size || (known?.size ?? size + 1n) <= size;
+    return this.#tiles.hasFull || this.verifier.size >= this.#dueSize;
+  }
+
+  /** The size at which the next head move or checkpoint stands. */
+  #nextDueSize(): number {
+    const next = [this.#notes.current, this.#moves.current, this.#options.known[this.counts.known]].map((item) =>
+      Number(item?.size ?? Infinity),
+    );
+    return Math.min(...next);
   }
 
   /** Everything that speaks of exactly the entries read so far. */
   async #atSize(): Promise<Defect | undefined> {
     const size = BigInt(this.verifier.size);
     for (let move = this.#moves.current; move !== undefined && move.size <= size; move = this.#moves.current) {
-      if (move.size !== size || move.fromSize !== this.#lastMove.size || !equalBytes(move.fromRoot, this.#lastMove.root) || !equalBytes(move.root, this.verifier.root()))
+      if (
+        move.size !== size ||
+        move.fromSize !== this.#lastMove.size ||
+        !equalBytes(move.fromRoot, this.#lastMove.root) ||
+        !equalBytes(move.root, this.verifier.root())
+      )
         return this.#defect("headMismatch", `the head move to size ${move.size} does not fit the entries`);
       this.#lastMove = move;
       await this.#moves.advance();
@@ -161,17 +177,23 @@ export class DatabaseAudit {
       if (!checkpoint.ok) return checkpoint.error;
       await this.#notes.advance();
     }
-    for (let known = this.#options.known[this.counts.known]; known !== undefined && known.size <= size; known = this.#options.known[this.counts.known]) {
+    for (
+      let known = this.#options.known[this.counts.known];
+      known !== undefined && known.size <= size;
+      known = this.#options.known[this.counts.known]
+    ) {
       if (!equalBytes(known.root, this.verifier.root()))
         return this.#defect("knownCheckpoint", `the entries do not have the root of the known checkpoint of size ${known.size}`);
       this.counts.known += 1;
     }
+    this.#dueSize = this.#nextDueSize();
     return undefined;
   }
 
   #headDefect(): Defect | undefined {
     const { size, root } = this.#options.head;
-    if (!equalBytes(root, this.verifier.root())) return this.#defect("headMismatch", `the head of size ${size} has another root than the entries`);
+    if (!equalBytes(root, this.verifier.root()))
+      return this.#defect("headMismatch", `the head of size ${size} has another root than the entries`);
     return this.#lastMove.size === size ? undefined : this.#defect("headMismatch", `no head move leads to size ${size}`);
   }
 
@@ -195,7 +217,9 @@ export class DatabaseAudit {
     const isBehind = (column: string): boolean => last === undefined || typeof last[column] !== "bigint" || last[column] > size;
     if (isBehind("leaves") || isBehind("moves")) return this.#defect("headMismatch", "entries are stored behind the head");
     if (isBehind("disclosures")) return this.#defect("commitmentMismatch", "values are disclosed for entries behind the head");
-    const tooMany = tiles.some((row) => typeof row["level"] !== "bigint" || typeof row["tiles"] !== "bigint" || row["tiles"] > size >> ((row["level"] + 1n) * 8n));
+    const tooMany = tiles.some(
+      (row) => typeof row["level"] !== "bigint" || typeof row["tiles"] !== "bigint" || row["tiles"] > size >> ((row["level"] + 1n) * 8n),
+    );
     return tooMany ? this.#defect("tileMismatch", "tiles are stored behind the head") : undefined;
   }
 
@@ -210,7 +234,7 @@ function columnDefect(row: LeafRow, view: LeafView, hash: Uint8Array): Defect | 
   if (!holds(view, TAG.kind, row.kind)) return mismatch("the column kind differs from the bytes");
   if (!holds(view, TAG.institution, row.institution)) return mismatch("the column institution differs from the bytes");
   if (!holds(view, TAG.subject, row.subject)) return mismatch("the column subject differs from the bytes");
-  if (BigInt(row.atMs) !== view.postedMs) return mismatch("the column at_ms differs from the bytes");
+  if (!view.isPostedAt(row.atMs)) return mismatch("the column at_ms differs from the bytes");
   return undefined;
 }
 
@@ -246,9 +270,12 @@ class DisclosureQueue {
     const from = this.#at;
     while (this.#rows[this.#at]?.index === index) this.#at += 1;
     const next = this.#rows[this.#at];
-    return next !== undefined && next.index < index ? undefined : this.#rows.slice(from, this.#at);
+    if (next !== undefined && next.index < index) return undefined;
+    return from === this.#at ? NONE : this.#rows.slice(from, this.#at);
   }
 }
+
+const NONE: readonly never[] = [];
 
 /** Gathers the hashes of every tile as the tree grows. */
 class TileCollector {
@@ -267,19 +294,24 @@ class TileCollector {
     tile.count = 0;
   };
 
+  get hasFull(): boolean {
+    return this.#full.length > 0;
+  }
+
   take(): readonly { readonly level: number; readonly index: number; readonly bytes: Uint8Array }[] {
-    if (this.#full.length === 0) return NO_TILES;
     const full = this.#full;
     this.#full = [];
     return full;
   }
 }
-const NO_TILES: readonly never[] = [];
 
 const CURSOR_PAGE = 1024;
 
 async function readNotes(db: Database, from: bigint, isAfter: boolean): Promise<readonly StoredNote[]> {
-  const rows = await db.read(`SELECT size, note FROM checkpoint WHERE size ${isAfter ? ">" : ">="} ? ORDER BY size LIMIT ${CURSOR_PAGE}`, from);
+  const rows = await db.read(
+    `SELECT size, note FROM checkpoint WHERE size ${isAfter ? ">" : ">="} ? ORDER BY size LIMIT ${CURSOR_PAGE}`,
+    from,
+  );
   return rows.map((row) => ({ size: integerOf(row, "size"), note: String(row["note"]) }));
 }
 

@@ -28,7 +28,9 @@ export async function loadLog(db: Database, hasher: TreeHasher, origin: string):
   const last = size === 0 ? undefined : await readLast(db, hasher, size - 1);
   const checkpoint = await readCheckpoint(db, origin);
   if (checkpoint !== undefined && checkpoint.size > head.size)
-    throw new LogDamagedError(`a checkpoint of ${origin} was signed for ${checkpoint.size} entries, the database has ${size}: restore the newest copy`);
+    throw new LogDamagedError(
+      `a checkpoint of ${origin} was signed for ${checkpoint.size} entries, the database has ${size}: restore the newest copy`,
+    );
   return { edge, ...(last === undefined ? {} : { last }), ...(checkpoint === undefined ? {} : { checkpoint }) };
 }
 

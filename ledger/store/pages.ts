@@ -62,20 +62,27 @@ class Slices {
 export interface DisclosureRow {
   readonly index: number;
   readonly name: string | number | null;
-  /** Upper-case hex as SQL gives it. */
-  readonly salt: string;
+  readonly salt: Uint8Array;
   readonly value: string | number | null;
 }
 
 const DISCLOSURES = `
-  SELECT json_group_array(json_array(idx, ${text("name")}, iif(typeof(salt) = 'blob', hex(salt), ''), ${text("value")})) AS rows
+  SELECT CAST(group_concat(salt, '') AS BLOB) AS salts,
+    json_group_array(json_array(idx, ${text("name")}, ${blobLength("salt")}, ${text("value")})) AS columns
   FROM (SELECT * FROM disclosure WHERE idx >= ? AND idx < ? ORDER BY idx, name)`;
 
-/** Every stored opening of the entries from `from` up to `to`. */
-export async function readDisclosures(db: Database, from: bigint, to: bigint): Promise<readonly DisclosureRow[]> {
+/** Every stored opening of the entries from `from` up to `to`; `undefined` as in {@link readLeafPage}. */
+export async function readDisclosures(db: Database, from: bigint, to: bigint): Promise<readonly DisclosureRow[] | undefined> {
   const [row] = await db.read(DISCLOSURES, from, to);
-  const rows = JSON.parse(String(row?.["rows"])) as readonly [number, string | number | null, string, string | number | null][];
-  return rows.map(([index, name, salt, value]) => ({ index, name, salt, value }));
+  const salts = new Slices(row?.["salts"]);
+  const columns = JSON.parse(String(row?.["columns"])) as readonly [number, string | number | null, number, string | number | null][];
+  const rows: DisclosureRow[] = [];
+  for (const [index, name, saltLength, value] of columns) {
+    const salt = salts.take(saltLength);
+    if (salt === undefined) return undefined;
+    rows.push({ index, name, salt, value });
+  }
+  return rows;
 }
 
 /** Walks rows in the order of a key, a page at a time, so that a table of any length takes flat memory. */

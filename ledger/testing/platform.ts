@@ -55,7 +55,12 @@ export function draft(n: number, more: Partial<LeafDraft> = {}): LeafDraft {
     ...(n % 5 === 4 ? { parent: `H51000/T${n - 4}` } : {}),
     idempotencyKey: `T${n}`,
     requestHash: crypto.sm3(new TextEncoder().encode(`request ${n}`)),
-    provenance: { topic: "settlement.request.submitted.v1", partition: 0, offset: BigInt(n), recordHash: crypto.sm3(Uint8Array.of(n & 255)) },
+    provenance: {
+      topic: "settlement.request.submitted.v1",
+      partition: 0,
+      offset: BigInt(n),
+      recordHash: crypto.sm3(Uint8Array.of(n & 255)),
+    },
     ruleSetVersion: "2026-09",
     facts: { "fen.total": String(12_850 + n), "fen.insurance.hifp_pay": "10000", "fen.bank.cash": String(2_850 + n) },
     personal: { name: "张三", person: `p${n % 11}` },

@@ -7,6 +7,16 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
+/** Writes `text` at `at`, where three bytes per UTF-16 unit must be free; returns how many bytes it took. */
+export function writeUtf8(bytes: Uint8Array, at: number, text: string): number {
+  for (let unit = 0; unit < text.length; unit += 1) {
+    const code = text.charCodeAt(unit);
+    if (code >= 0x80) return encoder.encodeInto(text, bytes.subarray(at)).written;
+    bytes[at + unit] = code;
+  }
+  return text.length;
+}
+
 /** `undefined` for bytes that are not well-formed UTF-8. A byte order mark is a character like any other. */
 export function utf8Text(bytes: Uint8Array): string | undefined {
   try {

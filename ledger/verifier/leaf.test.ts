@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { byUtf8, encodeLeaf } from "../leaf-encoder.ts";
 import { crypto } from "../testing/platform.ts";
@@ -8,7 +8,12 @@ import { commitmentHash, decodeLeaf, type Leaf, LEAF_BYTES_MAX, verifyOpening } 
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const text = fc.string({ unit: "binary", maxLength: 12 }).filter((value) => value.isWellFormed());
 const number = fc.oneof(fc.bigInt({ min: 0n, max: (1n << 63n) - 1n }), fc.constantFrom(0n, 1n << 53n, (1n << 53n) + 1n, (1n << 63n) - 1n));
-const names = fc.uniqueArray(text.filter((name) => name !== ""), { maxLength: 4 }).map((list) => list.sort(byUtf8));
+const names = fc
+  .uniqueArray(
+    text.filter((name) => name !== ""),
+    { maxLength: 4 },
+  )
+  .map((list) => list.sort(byUtf8));
 
 const leaves: fc.Arbitrary<Leaf> = fc
   .record(
@@ -69,7 +74,7 @@ describe("one leaf has one encoding", () => {
 
   test("bytes with anything changed are refused, or are the encoding of exactly what they decode to", () => {
     const change = fc.tuple(fc.nat(), fc.constantFrom("flip", "insert", "delete", "cut"), fc.integer({ min: 0, max: 255 }));
-    fc.assert(
+    const unfaithful = fc.check(
       fc.property(leaves, change, (leaf, [place, how, byte]) => {
         const bytes = encodeLeaf(leaf);
         const at = place % bytes.length;
@@ -77,21 +82,24 @@ describe("one leaf has one encoding", () => {
         const rest = how === "cut" ? new Uint8Array() : bytes.subarray(at + 1);
         const other = Uint8Array.of(...bytes.subarray(0, at), ...changed, ...rest);
         const decoded = decodeLeaf(other);
-        if (decoded.ok) expect(toHex(encodeLeaf(decoded.value))).toBe(toHex(other));
+        return !decoded.ok || toHex(encodeLeaf(decoded.value)) === toHex(other);
       }),
       { numRuns: 1000 },
     );
+    expect(unfaithful.counterexample).toBeNull();
   });
 
   test("every single bit of a leaf with every field changes what it says, or makes it unreadable", () => {
     const bytes = encodeLeaf(wide);
     let unreadable = 0;
+    const unchanged: number[] = [];
     for (let bit = 0; bit < bytes.length * 8; bit += 1) {
       const other = bytes.with(bit >>> 3, (bytes[bit >>> 3] ?? 0) ^ (1 << (bit & 7)));
       const decoded = decodeLeaf(other);
       if (!decoded.ok) unreadable += 1;
-      else expect(decoded.value).not.toEqual(wide);
+      else if (toHex(encodeLeaf(decoded.value)) !== toHex(other)) unchanged.push(bit);
     }
+    expect(unchanged).toEqual([]);
     expect(unreadable).toBeGreaterThan(300);
   });
 
@@ -99,7 +107,13 @@ describe("one leaf has one encoding", () => {
     const shifted = [
       { ...wide, institution: "is", subject: "" },
       { ...wide, institution: "", subject: "is" },
-      { ...wide, facts: [{ name: "a1", value: "" }, { name: "b", value: "" }] },
+      {
+        ...wide,
+        facts: [
+          { name: "a1", value: "" },
+          { name: "b", value: "" },
+        ],
+      },
       { ...wide, facts: [{ name: "a", value: "1b" }] },
     ];
     const encoded = [wide, ...shifted].map((leaf) => toHex(encodeLeaf(leaf)));
@@ -107,7 +121,13 @@ describe("one leaf has one encoding", () => {
   });
 
   test("absent, empty and the text null are three things", () => {
-    const encoded = [small, { ...small, subject: "" }, { ...small, subject: "null" }, { ...small, facts: [] }, { ...small, commitments: [] }];
+    const encoded = [
+      small,
+      { ...small, subject: "" },
+      { ...small, subject: "null" },
+      { ...small, facts: [] },
+      { ...small, commitments: [] },
+    ];
     expect(new Set(encoded.map((leaf) => toHex(encodeLeaf(leaf)))).size).toBe(encoded.length);
     for (const leaf of encoded) expect(decodeLeaf(encodeLeaf(leaf))).toEqual({ ok: true, value: leaf });
   });
@@ -120,7 +140,9 @@ describe("one leaf has one encoding", () => {
 
   test("numbers above 2^53 are exact", () => {
     const index = (1n << 53n) + 1n;
-    expect(decodeLeaf(encodeLeaf({ ...wide, index, postedMs: (1n << 63n) - 1n }))).toMatchObject({ value: { index, postedMs: (1n << 63n) - 1n } });
+    expect(decodeLeaf(encodeLeaf({ ...wide, index, postedMs: (1n << 63n) - 1n }))).toMatchObject({
+      value: { index, postedMs: (1n << 63n) - 1n },
+    });
   });
 
   test("names stand in the order of their UTF-8 bytes, not of UTF-16", () => {
@@ -138,11 +160,29 @@ describe("what no leaf can say is a bug of the writer", () => {
     ["a short hash", { ...small, requestHash: new Uint8Array(31) }],
     ["a partition of 2^32", { ...small, provenance: { topic: "t", partition: 2 ** 32, offset: 0n, recordHash: crypto.sm3() } }],
     ["an empty fact name", { ...small, facts: [{ name: "", value: "" }] }],
-    ["repeated names", { ...small, facts: [{ name: "a", value: "" }, { name: "a", value: "" }] }],
-    ["names out of order", { ...small, commitments: [{ name: "b", hash: crypto.sm3() }, { name: "a", hash: crypto.sm3() }] }],
+    [
+      "repeated names",
+      {
+        ...small,
+        facts: [
+          { name: "a", value: "" },
+          { name: "a", value: "" },
+        ],
+      },
+    ],
+    [
+      "names out of order",
+      {
+        ...small,
+        commitments: [
+          { name: "b", hash: crypto.sm3() },
+          { name: "a", hash: crypto.sm3() },
+        ],
+      },
+    ],
     ["more than 65,535 bytes", { ...small, subject: "x".repeat(LEAF_BYTES_MAX) }],
   ];
-  for (const [what, leaf] of cases) test(what, () => expect(() => encodeLeaf(leaf)).toThrow(RangeError));
+  for (const [what, leaf] of cases) test(`refused: ${what}`, () => expect(() => encodeLeaf(leaf)).toThrow(RangeError));
 
   test("the longest leaf that fits is read back", () => {
     const room = LEAF_BYTES_MAX - encodeLeaf({ ...small, subject: "" }).length;
@@ -153,8 +193,12 @@ describe("what no leaf can say is a bug of the writer", () => {
   });
 });
 
+const field = (tag: number, ...body: readonly number[]): readonly number[] => [tag, 0, 0, 0, body.length, ...body];
+/** A fact with this name and an empty value. */
+const lpPair = (...name: readonly number[]): readonly number[] => [0, 0, 0, name.length, ...name, 0, 0, 0, 0];
+const zeros = (count: number): readonly number[] => Array.from({ length: count }, () => 0);
+
 describe("bytes that no writer makes are refused", () => {
-  const field = (tag: number, ...body: readonly number[]): readonly number[] => [tag, 0, 0, 0, body.length, ...body];
   const parts: Readonly<Record<number, readonly number[]>> = {
     1: field(1, 0x6c),
     2: field(2, 0, 0, 0, 0, 0, 0, 0, 0),
@@ -169,7 +213,6 @@ describe("bytes that no writer makes are refused", () => {
 
   test("the smallest leaf is accepted", () => expect(decodeLeaf(build())).toMatchObject({ ok: true, value: { origin: "l", kind: "k" } }));
 
-  const zeros = (count: number): readonly number[] => new Array<number>(count).fill(0);
   const cases: readonly (readonly [string, Uint8Array])[] = [
     ["nothing", new Uint8Array()],
     ["another version", build({}, [...utf8("RHLEAF"), 0, 2])],
@@ -204,14 +247,15 @@ describe("bytes that no writer makes are refused", () => {
     ["a provenance offset of 2^63", build({ 14: field(14, ...zeros(8), 0x80, ...zeros(39)) })],
     ["a cut fact", build({ 16: field(16, 0, 0, 0, 1, 0x61, 0, 0, 0) })],
     ["an empty fact name", build({ 16: field(16, ...zeros(8)) })],
-    ["repeated facts", build({ 16: field(16, ...[0, 0, 0, 1, 0x61, 0, 0, 0, 0], ...[0, 0, 0, 1, 0x61, 0, 0, 0, 0]) })],
-    ["facts out of order", build({ 16: field(16, ...[0, 0, 0, 1, 0x62, 0, 0, 0, 0], ...[0, 0, 0, 1, 0x61, 0, 0, 0, 0]) })],
-    ["a prefix behind the longer fact name", build({ 16: field(16, ...[0, 0, 0, 2, 0x61, 0x61, 0, 0, 0, 0], ...[0, 0, 0, 1, 0x61, 0, 0, 0, 0]) })],
+    ["repeated facts", build({ 16: field(16, ...lpPair(0x61), ...lpPair(0x61)) })],
+    ["facts out of order", build({ 16: field(16, ...lpPair(0x62), ...lpPair(0x61)) })],
+    ["a prefix behind the longer fact name", build({ 16: field(16, ...lpPair(0x61, 0x61), ...lpPair(0x61)) })],
     ["a cut commitment", build({ 17: field(17, 0, 0, 0, 1, 0x61, ...zeros(31)) })],
     ["a commitment without a name", build({ 17: field(17, 0, 0, 0, 0, ...zeros(32)) })],
     ["more than 65,535 bytes", Uint8Array.of(...build(), 9, 0, 1, 0, 0, ...zeros(65_536))],
   ];
-  for (const [what, bytes] of cases) test(what, () => expect(decodeLeaf(bytes)).toMatchObject({ ok: false, error: { name: "leafMalformed" } }));
+  for (const [what, bytes] of cases)
+    test(`refused: ${what}`, () => expect(decodeLeaf(bytes)).toMatchObject({ ok: false, error: { name: "leafMalformed" } }));
 });
 
 describe("a commitment opens to one value only", () => {
@@ -230,7 +274,11 @@ describe("a commitment opens to one value only", () => {
       { ...opening, salt: new Uint8Array() },
     ];
     for (const other of wrong) expect(verifyOpening(crypto.sm3, leaf, other)).toMatchObject({ error: { name: "commitmentMismatch" } });
-    for (const other of [{ ...leaf, index: 8n }, { ...leaf, origin: "log.exampl" }, { ...leaf, commitments: [] }])
+    for (const other of [
+      { ...leaf, index: 8n },
+      { ...leaf, origin: "log.exampl" },
+      { ...leaf, commitments: [] },
+    ])
       expect(verifyOpening(crypto.sm3, other, opening)).toMatchObject({ error: { name: "commitmentMismatch" } });
   });
 });

@@ -2,7 +2,7 @@
  * The exact bytes of an entry (`FORMAT.md` section 2). Reading is strict: every leaf has one encoding, and bytes that
  * are not that encoding are refused, so that no two texts share a hash and no reader sees another leaf than the next.
  */
-import { equalBytes, isUtf8, startsWith, u32At, u64At, utf8, utf8Text } from "./bytes.ts";
+import { equalBytes, isUtf8, startsWith, u32At, u64At, utf8Text, writeUtf8 } from "./bytes.ts";
 import { HASH_BYTES, type Hash } from "./tree.ts";
 import { type Checked, type Defect, failed, passed } from "./verdict.ts";
 
@@ -73,15 +73,17 @@ export interface LeafCommitment {
   readonly hash: Uint8Array;
 }
 
-const TEXT_TAGS = [TAG.kind, TAG.code, TAG.actor, TAG.institution, TAG.subject, TAG.parent, TAG.idempotencyKey, TAG.ruleSetVersion] as const;
 const REQUIRED_TAGS = [TAG.origin, TAG.index, TAG.postedMs, TAG.kind, TAG.outcome, TAG.actor] as const;
-const FIXED_LENGTHS: readonly (readonly [tag: number, length: number])[] = [
-  [TAG.index, 8],
-  [TAG.previous, HASH_BYTES],
-  [TAG.postedMs, 8],
-  [TAG.outcome, 1],
-  [TAG.requestHash, HASH_BYTES],
-];
+
+/** By tag: the length that a field must have; 0 where any will do. */
+const FIXED_LENGTH = new Uint8Array(TAG_MAX + 1);
+FIXED_LENGTH[TAG.index] = FIXED_LENGTH[TAG.postedMs] = 8;
+FIXED_LENGTH[TAG.previous] = FIXED_LENGTH[TAG.requestHash] = HASH_BYTES;
+FIXED_LENGTH[TAG.outcome] = 1;
+/** By tag: 1 where the field is one text. */
+const IS_TEXT = new Uint8Array(TAG_MAX + 1);
+for (const tag of [TAG.kind, TAG.code, TAG.actor, TAG.institution, TAG.subject, TAG.parent, TAG.idempotencyKey, TAG.ruleSetVersion])
+  IS_TEXT[tag] = 1;
 
 /** A leaf whose bytes were found canonical, with its fields still in place: what a scan over millions needs. */
 export class LeafView {
@@ -119,6 +121,25 @@ export class LeafView {
   get postedMs(): bigint {
     return u64At(this.bytes, this.begin(TAG.postedMs));
   }
+  /** Whether the index is this one; for the scan over millions, where a bigint each would cost. */
+  isAt(index: number): boolean {
+    return this.#numberIs(TAG.index, index);
+  }
+  isPostedAt(ms: number): boolean {
+    return this.#numberIs(TAG.postedMs, ms);
+  }
+  isOlderThan(other: LeafView): boolean {
+    const [mine, theirs] = [this.begin(TAG.postedMs), other.begin(TAG.postedMs)];
+    for (let at = 0; at < 8; at += 1) {
+      const difference = (this.bytes[mine + at] ?? 0) - (other.bytes[theirs + at] ?? 0);
+      if (difference !== 0) return difference < 0;
+    }
+    return false;
+  }
+  #numberIs(tag: number, value: number): boolean {
+    const at = this.begin(tag);
+    return Number.isSafeInteger(value) && u32At(this.bytes, at) * 0x1_0000_0000 + u32At(this.bytes, at + 4) === value;
+  }
   /** Whether a field holds exactly these bytes. */
   equals(tag: number, expected: Uint8Array): boolean {
     return this.has(tag) && this.length(tag) === expected.length && startsWith(this.bytes, this.begin(tag), expected);
@@ -127,20 +148,22 @@ export class LeafView {
 
 /** Finds the fields and checks every rule of `FORMAT.md` section 2. */
 export function scanLeaf(bytes: Uint8Array): Checked<LeafView> {
-  const fault = (detail: string): { readonly ok: false; readonly error: Defect } => failed("leafMalformed", detail);
-  if (bytes.length > LEAF_BYTES_MAX) return fault(`a leaf of ${bytes.length} bytes is longer than ${LEAF_BYTES_MAX}`);
-  if (!startsWith(bytes, 0, LEAF_MAGIC)) return fault("the bytes do not begin with the leaf tag and version 1");
+  if (bytes.length > LEAF_BYTES_MAX) return malformed(`a leaf of ${bytes.length} bytes is longer than ${LEAF_BYTES_MAX}`);
+  if (!startsWith(bytes, 0, LEAF_MAGIC)) return malformed("the bytes do not begin with the leaf tag and version 1");
   const bounds = new Uint32Array(2 * (TAG_MAX + 1));
   let at = LEAF_MAGIC.length;
   let before = 0;
   while (at < bytes.length) {
-    if (bytes.length - at < 5) return fault(`a field header is cut off at byte ${at}`);
+    if (bytes.length - at < 5) return malformed(`a field header is cut off at byte ${at}`);
     const tag = bytes[at] ?? 0;
-    if (tag <= before) return fault(`field ${tag} stands after field ${before}`);
-    if (tag > TAG_MAX) return fault(`field ${tag} is unknown in version 1`);
+    if (tag <= before) return malformed(`field ${tag} stands after field ${before}`);
+    if (tag > TAG_MAX) return malformed(`field ${tag} is unknown in version 1`);
     const length = u32At(bytes, at + 1);
     at += 5;
-    if (length > bytes.length - at) return fault(`field ${tag} is longer than the leaf`);
+    if (length > bytes.length - at) return malformed(`field ${tag} is longer than the leaf`);
+    const wanted = FIXED_LENGTH[tag] ?? 0;
+    if (wanted !== 0 && length !== wanted) return malformed(`field ${tag} has ${length} bytes instead of ${wanted}`);
+    if (IS_TEXT[tag] === 1 && !isUtf8(bytes, at, at + length)) return malformed(`field ${tag} is not well-formed UTF-8`);
     bounds[2 * tag] = at;
     at += length;
     bounds[2 * tag + 1] = at;
@@ -148,20 +171,22 @@ export function scanLeaf(bytes: Uint8Array): Checked<LeafView> {
   }
   const view = new LeafView(bytes, bounds);
   const detail = faultOf(view);
-  return detail === undefined ? passed(view) : fault(detail);
+  return detail === undefined ? passed(view) : malformed(detail);
 }
 
+function malformed(detail: string): { readonly ok: false; readonly error: Defect } {
+  return failed("leafMalformed", detail);
+}
+
+/** The rules that need the whole leaf, or look into a field. */
 function faultOf(view: LeafView): string | undefined {
   const { bytes } = view;
   for (const tag of REQUIRED_TAGS) if (!view.has(tag)) return `field ${tag} is missing`;
-  for (const [tag, length] of FIXED_LENGTHS)
-    if (view.has(tag) && view.length(tag) !== length) return `field ${tag} has ${view.length(tag)} bytes instead of ${length}`;
-  for (const tag of [TAG.index, TAG.postedMs]) if (!isU63(bytes, view.begin(tag))) return `field ${tag} is 2^63 or more`;
-  for (const tag of TEXT_TAGS)
-    if (view.has(tag) && !isUtf8(bytes, view.begin(tag), view.end(tag))) return `field ${tag} is not well-formed UTF-8`;
+  if (!isU63(bytes, view.begin(TAG.index))) return "the index is 2^63 or more";
+  if (!isU63(bytes, view.begin(TAG.postedMs))) return "the time is 2^63 or more";
   const outcome = bytes[view.begin(TAG.outcome)];
   if (outcome !== 1 && outcome !== 2) return "the outcome is neither 1 nor 2";
-  if (view.has(TAG.previous) !== view.index > 0n) return "the previous hash must stand exactly in the leaves after the first";
+  if (view.has(TAG.previous) === view.isAt(0)) return "the previous hash must stand exactly in the leaves after the first";
   return originFault(view) ?? provenanceFault(view) ?? factsFault(view) ?? commitmentsFault(view);
 }
 
@@ -195,7 +220,7 @@ function provenanceFault(view: LeafView): string | undefined {
 function factsFault(view: LeafView): string | undefined {
   const to = view.end(TAG.facts);
   let before: Piece | undefined;
-  for (let at = view.begin(TAG.facts); at < to; ) {
+  for (let at = view.begin(TAG.facts); at < to;) {
     const name = piece(view.bytes, at, to);
     const value = name === undefined ? undefined : piece(view.bytes, name.end, to);
     if (name === undefined || value === undefined) return "the facts are cut off";
@@ -211,7 +236,7 @@ function factsFault(view: LeafView): string | undefined {
 function commitmentsFault(view: LeafView): string | undefined {
   const to = view.end(TAG.commitments);
   let before: Piece | undefined;
-  for (let at = view.begin(TAG.commitments); at < to; ) {
+  for (let at = view.begin(TAG.commitments); at < to;) {
     const name = piece(view.bytes, at, to);
     if (name === undefined || to - name.end < HASH_BYTES) return "the commitments are cut off";
     const fault = nameFault(view.bytes, before, name);
@@ -301,7 +326,7 @@ function provenanceOf(view: LeafView): LeafProvenance {
 function factsOf(view: LeafView): readonly LeafFact[] {
   const facts: LeafFact[] = [];
   const to = view.end(TAG.facts);
-  for (let at = view.begin(TAG.facts); at < to; ) {
+  for (let at = view.begin(TAG.facts); at < to;) {
     const name = scannedPiece(view.bytes, at, to);
     const value = scannedPiece(view.bytes, name.end, to);
     facts.push({ name: textOf(view.bytes, name), value: textOf(view.bytes, value) });
@@ -314,7 +339,7 @@ function factsOf(view: LeafView): readonly LeafFact[] {
 export function commitmentsOf(view: LeafView): readonly LeafCommitment[] {
   const commitments: LeafCommitment[] = [];
   const to = view.end(TAG.commitments);
-  for (let at = view.begin(TAG.commitments); at < to; ) {
+  for (let at = view.begin(TAG.commitments); at < to;) {
     const name = scannedPiece(view.bytes, at, to);
     commitments.push({ name: textOf(view.bytes, name), hash: view.bytes.subarray(name.end, name.end + HASH_BYTES) });
     at = name.end + HASH_BYTES;
@@ -344,31 +369,34 @@ export interface Opening {
  * that one person's commitments in two entries do not show that they are the same person's.
  */
 export function commitmentHash(hash: Hash, place: { readonly origin: string; readonly index: bigint }, opening: Opening): Uint8Array {
-  const [origin, name, value] = [utf8(place.origin), utf8(opening.name), utf8(opening.value)];
   const { salt } = opening;
-  const bytes = new Uint8Array(COMMITMENT_MAGIC.length + 4 * 4 + 8 + origin.length + name.length + salt.length + value.length);
+  const textBytesMax = 3 * (place.origin.length + opening.name.length + opening.value.length);
+  const bytes = new Uint8Array(COMMITMENT_MAGIC.length + 4 * 4 + 8 + salt.length + textBytesMax);
   const view = new DataView(bytes.buffer);
   bytes.set(COMMITMENT_MAGIC);
   let at = COMMITMENT_MAGIC.length;
-  const put = (piece: Uint8Array): void => {
-    view.setUint32(at, piece.length);
-    bytes.set(piece, at + 4);
-    at += 4 + piece.length;
+  const putText = (text: string): void => {
+    const length = writeUtf8(bytes, at + 4, text);
+    view.setUint32(at, length);
+    at += 4 + length;
   };
-  put(origin);
+  putText(place.origin);
   view.setBigUint64(at, place.index);
   at += 8;
-  put(name);
-  put(salt);
-  put(value);
-  return hash(bytes);
+  putText(opening.name);
+  view.setUint32(at, salt.length);
+  bytes.set(salt, at + 4);
+  at += 4 + salt.length;
+  putText(opening.value);
+  return hash(bytes.subarray(0, at));
 }
 
 /** Whether an opening is what the leaf committed to under its name. */
 export function verifyOpening(hash: Hash, leaf: Pick<Leaf, "origin" | "index" | "commitments">, opening: Opening): Checked<true> {
   const commitment = leaf.commitments?.find((entry) => entry.name === opening.name);
   if (commitment === undefined) return failed("commitmentMismatch", `entry ${leaf.index} commits to no such field`, leaf.index);
-  if (opening.salt.length !== SALT_BYTES) return failed("commitmentMismatch", `a salt has ${opening.salt.length} bytes instead of ${SALT_BYTES}`, leaf.index);
+  if (opening.salt.length !== SALT_BYTES)
+    return failed("commitmentMismatch", `a salt has ${opening.salt.length} bytes instead of ${SALT_BYTES}`, leaf.index);
   return equalBytes(commitmentHash(hash, leaf, opening), commitment.hash)
     ? passed(true)
     : failed("commitmentMismatch", `a disclosed value is not the one that entry ${leaf.index} committed to`, leaf.index);

@@ -27,8 +27,7 @@ export class LogVerifier {
   readonly #originBytes: Uint8Array;
   readonly #hasher: TreeHasher;
   readonly #range: CompactRange;
-  #previous: Uint8Array | undefined;
-  #postedMs = 0n;
+  #previous: VerifiedLeaf | undefined;
   #root: Uint8Array | undefined;
   #signedSize: number | undefined;
   #checkpoints = 0;
@@ -64,19 +63,20 @@ export class LogVerifier {
     const scanned = scanLeaf(bytes);
     if (!scanned.ok) return this.#stop(scanned.error.name, scanned.error.detail);
     const view = scanned.value;
-    const index = view.index;
-    if (index !== BigInt(this.size)) return this.#stop("leafIndex", `the entry in place ${this.size} says that it is entry ${index}`);
-    if (!view.equals(TAG.origin, this.#originBytes)) return this.#stop("leafOrigin", `the entry belongs to another log than ${this.origin}`);
-    if (this.#previous !== undefined && !view.equals(TAG.previous, this.#previous))
+    if (!view.isAt(this.size)) return this.#stop("leafIndex", `the entry in place ${this.size} says that it is entry ${view.index}`);
+    if (!view.equals(TAG.origin, this.#originBytes))
+      return this.#stop("leafOrigin", `the entry belongs to another log than ${this.origin}`);
+    const previous = this.#previous;
+    if (previous !== undefined && !view.equals(TAG.previous, previous.hash))
       return this.#stop("leafChain", "the entry does not name the hash of the entry before it");
-    const postedMs = view.postedMs;
-    if (postedMs < this.#postedMs) return this.#stop("leafTime", "the entry is older than the entry before it");
+    if (previous !== undefined && view.isOlderThan(previous.view))
+      return this.#stop("leafTime", "the entry is older than the entry before it");
     const hash = this.#hasher.leaf(bytes);
     this.#range.append(hash, visit);
     this.#root = undefined;
-    this.#previous = hash;
-    this.#postedMs = postedMs;
-    return passed({ view, hash });
+    const leaf = { view, hash };
+    this.#previous = leaf;
+    return passed(leaf);
   }
 
   /** A checkpoint of exactly the entries taken so far: signed by a trusted key, for this log, over this root. */
@@ -99,7 +99,8 @@ export class LogVerifier {
     if (this.#defect !== undefined) return { ok: false, error: this.#defect };
     if (this.#signedSize === this.size) return passed(true);
     const unsigned = this.size - (this.#signedSize ?? 0);
-    const detail = this.#signedSize === undefined ? "no signed checkpoint was found" : `the last ${unsigned} entries are under no signed checkpoint`;
+    const detail =
+      this.#signedSize === undefined ? "no signed checkpoint was found" : `the last ${unsigned} entries are under no signed checkpoint`;
     return this.#stop("uncovered", detail, this.#signedSize ?? 0);
   }
 

@@ -1,7 +1,16 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { crypto, ORIGIN, testSigner } from "../testing/platform.ts";
 import { toBase64, utf8 } from "./bytes.ts";
-import { parseCheckpointBody, parseNote, parseVerifierKey, printCheckpointBody, printSignature, printVerifierKey, verifierKey, verifyCheckpoint } from "./note.ts";
+import {
+  parseCheckpointBody,
+  parseNote,
+  parseVerifierKey,
+  printCheckpointBody,
+  printSignature,
+  printVerifierKey,
+  verifierKey,
+  verifyCheckpoint,
+} from "./note.ts";
 import { parsePolicy, printPolicy } from "./policy.ts";
 
 const signer = testSigner();
@@ -24,13 +33,19 @@ const check = (text: string, trusted = [signer.trusted]): ReturnType<typeof veri
 
 describe("a checkpoint is believed", () => {
   test("with a good signature of a trusted key", () => {
-    expect(check(note)).toMatchObject({ ok: true, value: { origin: ORIGIN, size: 12n, root, signers: [printVerifierKey(signer.trusted)] } });
+    expect(check(note)).toMatchObject({
+      ok: true,
+      value: { origin: ORIGIN, size: 12n, root, signers: [printVerifierKey(signer.trusted)] },
+    });
   });
 
   test("with lines of unknown keys beside it, and with several trusted ones", async () => {
     const both = note + (await signed(witness, body));
     expect(check(both)).toMatchObject({ ok: true, value: { signers: [expect.any(String)] } });
-    expect(check(both, [signer.trusted, witness.trusted])).toMatchObject({ ok: true, value: { signers: [expect.any(String), expect.any(String)] } });
+    expect(check(both, [signer.trusted, witness.trusted])).toMatchObject({
+      ok: true,
+      value: { signers: [expect.any(String), expect.any(String)] },
+    });
     expect(check(`${note}\u2014 other.example ${toBase64(new Uint8Array(80))}\n`).ok).toBe(true);
   });
 });
@@ -84,12 +99,16 @@ describe("the text of a note has one reading", () => {
     ["a hyphen for the dash", (text) => text.replace("\u2014", "-")],
     ["two spaces", (text) => text.replace("\u2014 ", "\u2014  ")],
     ["a lone surrogate", (text) => `\ud800${text}`],
-    ["Base64 with unused bits set", (text) => text.replace(/.=\n$/, ([digit = ""]) => `${String.fromCharCode(digit.charCodeAt(0) + 1)}=\n`)],
+    [
+      "Base64 with unused bits set",
+      (text) => text.replace(/.=\n$/, ([digit = ""]) => `${String.fromCharCode(digit.charCodeAt(0) + 1)}=\n`),
+    ],
     ["a signature line of a key id only", () => `${body}\n\u2014 x ${toBase64(new Uint8Array(4))}\n`],
     ["65 signatures", (text) => text + line.repeat(64)],
     ["more than it may hold", (text) => `${"x".repeat(70_000)}${text}`],
   ];
-  for (const [what, change] of cases) test(`refused: ${what}`, () => expect(parseNote(change(note))).toMatchObject({ ok: false, error: { name: "noteMalformed" } }));
+  for (const [what, change] of cases)
+    test(`refused: ${what}`, () => expect(parseNote(change(note))).toMatchObject({ ok: false, error: { name: "noteMalformed" } }));
 
   test("the text may itself hold blank lines: the last one parts it from the signatures", () => {
     expect(parseNote(`a\n\nb\n\n${line}`)).toMatchObject({ value: { text: "a\n\nb\n" } });
@@ -113,7 +132,8 @@ describe("the body of a checkpoint has one reading", () => {
     ["an origin with a space", `o o\n12\n${base64}\n`],
     ["no final newline", `o\n12\n${base64}`],
   ];
-  for (const [what, text] of cases) test(`refused: ${what}`, () => expect(parseCheckpointBody(text)).toMatchObject({ ok: false, error: { name: "checkpointMalformed" } }));
+  for (const [what, text] of cases)
+    test(`refused: ${what}`, () => expect(parseCheckpointBody(text)).toMatchObject({ ok: false, error: { name: "checkpointMalformed" } }));
 
   test("printing gives back what was parsed, up to the largest size", () => {
     for (const size of ["0", "9007199254740993", "9223372036854775807"]) {
@@ -127,14 +147,16 @@ describe("the body of a checkpoint has one reading", () => {
 describe("verifier keys and policy", () => {
   const text = printVerifierKey(signer.trusted);
 
-  test("a key read from its text is the key printed", () => expect(parseVerifierKey(crypto.sm3, text)).toEqual({ ok: true, value: signer.trusted }));
+  test("a key read from its text is the key printed", () =>
+    expect(parseVerifierKey(crypto.sm3, text)).toEqual({ ok: true, value: signer.trusted }));
 
   test("a key with any character changed is refused", () => {
     for (let at = 0; at < text.length; at += 1) {
       const changed = text.slice(0, at) + (text[at] === "a" ? "b" : "a") + text.slice(at + 1);
       expect(parseVerifierKey(crypto.sm3, changed), `character ${at}`).toMatchObject({ ok: false, error: { name: "policyMalformed" } });
     }
-    for (const other of ["", "a", "a+b", "a+b+c", `${text}+`, ` ${text}`, text.slice(0, -4)]) expect(parseVerifierKey(crypto.sm3, other).ok).toBe(false);
+    for (const other of ["", "a", "a+b", "a+b+c", `${text}+`, ` ${text}`, text.slice(0, -4)])
+      expect(parseVerifierKey(crypto.sm3, other).ok).toBe(false);
   });
 
   test("a name that a note cannot carry, or a point of another length, is a bug of the caller", () => {
@@ -151,7 +173,9 @@ describe("verifier keys and policy", () => {
 
   test("a policy that is not wholly understood is refused, with its line", () => {
     for (const line of ["quorum 2", "log", `log x${text}`, `Log ${text}`, `log ${text} bad+origin`])
-      expect(parsePolicy(crypto.sm3, `# first\n${line}\n`)).toMatchObject({ error: { name: "policyMalformed", detail: expect.stringContaining("line 2") } });
+      expect(parsePolicy(crypto.sm3, `# first\n${line}\n`)).toMatchObject({
+        error: { name: "policyMalformed", detail: expect.stringContaining("line 2") },
+      });
     expect(parsePolicy(crypto.sm3, "# nobody\n")).toMatchObject({ error: { name: "policyMalformed" } });
   });
 });

@@ -53,7 +53,8 @@ export function parseVerifierKey(hash: Hash, text: string): Checked<VerifierKey>
   const data = fromBase64(encoded);
   const prefix = SIGNATURE_TYPE.length + utf8(ALGORITHM).length;
   const publicKey = data?.subarray(prefix);
-  const isOurs = publicKey?.length === PUBLIC_KEY_BYTES && publicKey[0] === 0x04 && data !== undefined && equalBytes(data, keyData(publicKey));
+  const isOurs =
+    publicKey?.length === PUBLIC_KEY_BYTES && publicKey[0] === 0x04 && data !== undefined && equalBytes(data, keyData(publicKey));
   if (!isName(name) || rest.length > 0 || !isOurs) return failed("policyMalformed", "a verifier key is not <name>+<id>+<SM2 key data>");
   const key = verifierKey(hash, name, publicKey);
   const given = fromHex(id);
@@ -93,7 +94,8 @@ export function parseNote(note: string): Checked<SignedNote> {
   for (const line of lines) {
     const [, name = "", encoded = ""] = /^\u2014 ([^\s+]+) (\S+)$/u.exec(line) ?? [];
     const blob = fromBase64(encoded);
-    if (name === "" || blob === undefined || blob.length <= KEY_ID_BYTES) return failed("noteMalformed", "a signature line is not `— <name> <base64>`");
+    if (name === "" || blob === undefined || blob.length <= KEY_ID_BYTES)
+      return failed("noteMalformed", "a signature line is not `— <name> <base64>`");
     signatures.push({ name, keyId: blob.subarray(0, KEY_ID_BYTES), signature: blob.subarray(KEY_ID_BYTES) });
   }
   return passed({ text: note.slice(0, split + 1), signatures });
@@ -149,7 +151,7 @@ export function verifyCheckpoint(crypto: VerifierCrypto, note: string, trusted: 
     if (signers.includes(printVerifierKey(key))) return failed("noteMalformed", `${name} signed twice`);
     signers.push(printVerifierKey(key));
   }
-  if (signers.length === 0) return failed("signatureMissing", `no key trusted for ${body.value.origin} signed the checkpoint of size ${body.value.size}`);
+  if (signers.length === 0)
+    return failed("signatureMissing", `no key trusted for ${body.value.origin} signed the checkpoint of size ${body.value.size}`);
   return passed({ ...body.value, signers });
 }
-

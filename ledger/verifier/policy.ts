@@ -16,7 +16,8 @@ export function parsePolicy(hash: Hash, text: string): Checked<readonly TrustedK
   for (const [at, line] of text.split(/\r?\n/).entries()) {
     const [word = "", keyText = "", ...origins] = line.trim().split(/[ \t]+/);
     if (word === "" || word.startsWith("#")) continue;
-    if (word !== "log" || !origins.every(isName)) return failed("policyMalformed", `line ${at + 1} is not \`log <verifier key> [<origin> …]\``);
+    if (word !== "log" || !origins.every(isName))
+      return failed("policyMalformed", `line ${at + 1} is not \`log <verifier key> [<origin> …]\``);
     const key = parseVerifierKey(hash, keyText);
     if (!key.ok) return failed("policyMalformed", `line ${at + 1}: ${key.error.detail}`);
     keys.push(origins.length === 0 ? key.value : { ...key.value, origins });

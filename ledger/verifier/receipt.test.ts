@@ -17,7 +17,11 @@ beforeAll(async () => {
   text = await platform.log.receipt(5n);
   receipt = read(text);
   const rows = await platform.db.read("SELECT name, salt, value FROM disclosure WHERE idx = 5 ORDER BY name");
-  openings = rows.map((row) => ({ name: String(row["name"]), salt: new Uint8Array(row["salt"] as ArrayBuffer), value: String(row["value"]) }));
+  openings = rows.map((row) => ({
+    name: String(row["name"]),
+    salt: new Uint8Array(row["salt"] as ArrayBuffer),
+    value: String(row["value"]),
+  }));
   other = await TestPlatform.create("ronghe.example/51/settlement-1");
   await other.append(13);
   await other.log.checkpoint(AT);
@@ -35,10 +39,20 @@ function read(text: string): Receipt {
 const verify = (candidate: string | Receipt): ReceiptReport =>
   verifyReceipt(crypto, typeof candidate === "string" ? candidate : printReceipt(candidate), [platform.signer.trusted]);
 
+const flipped = (value: Uint8Array): readonly Uint8Array[] => Array.from(value, (byte, at) => value.with(at, byte ^ (1 << (at % 8))));
+/** The defect of a report that proves nothing. */
+const defect = (report: ReceiptReport): unknown => {
+  if (report.ok || report.proven !== undefined) throw new Error("the receipt was accepted");
+  return report.firstDefect?.name;
+};
+
 describe("a receipt is proven", () => {
   test("with every check made by name, and the leaf in it", () => {
     const report = verify(text);
-    expect(report).toMatchObject({ ok: true, proven: { leaf: { index: 5n, kind: "settlement.refused", code: "600041" }, checkpoint: { size: 13n } } });
+    expect(report).toMatchObject({
+      ok: true,
+      proven: { leaf: { index: 5n, kind: "settlement.refused", code: "600041" }, checkpoint: { size: 13n } },
+    });
     expect(report.checks.map((check) => [check.name, check.ok])).toEqual([
       ["format", true],
       ["leaf", true],
@@ -80,28 +94,26 @@ describe("a receipt with anything changed is refused", () => {
       lines.toSpliced(at, 0, line),
       lines.with(at, lines[at + 1] ?? "").with(Math.min(at + 1, lines.length - 1), line),
     ]);
-    for (const edit of edits.map((parts) => parts.join("\n"))) if (edit !== text) expect(verify(edit), edit).toMatchObject({ ok: false });
+    const accepted = edits.map((parts) => parts.join("\n")).filter((edit) => edit !== text && verify(edit).ok);
+    expect(accepted).toEqual([]);
   });
 
-  test("every bit of the leaf, of each hash and of the openings", () => {
-    const flipped = (value: Uint8Array): readonly Uint8Array[] => Array.from(value, (byte, at) => value.with(at, byte ^ (1 << (at % 8))));
+  test("a bit in every byte of the leaf, of each hash and of the openings", () => {
     for (const leaf of flipped(receipt.leaf)) expect(verify({ ...receipt, leaf }).ok).toBe(false);
-    for (const [at, hash] of receipt.path.entries()) for (const bad of flipped(hash)) expect(verify({ ...receipt, path: receipt.path.with(at, bad) }).ok).toBe(false);
+    for (const [at, hash] of receipt.path.entries())
+      for (const bad of flipped(hash)) expect(verify({ ...receipt, path: receipt.path.with(at, bad) }).ok).toBe(false);
     const [first] = openings as [Opening];
-    for (const salt of flipped(first.salt)) expect(verify({ ...receipt, openings: [{ ...first, salt }] })).toMatchObject({ firstDefect: { name: "commitmentMismatch" } });
-    expect(verify({ ...receipt, openings: [{ ...first, value: "李四" }] })).toMatchObject({ firstDefect: { name: "commitmentMismatch", index: 5n } });
+    for (const salt of flipped(first.salt))
+      expect(verify({ ...receipt, openings: [{ ...first, salt }] })).toMatchObject({ firstDefect: { name: "commitmentMismatch" } });
+    expect(verify({ ...receipt, openings: [{ ...first, value: "李四" }] })).toMatchObject({
+      firstDefect: { name: "commitmentMismatch", index: 5n },
+    });
     expect(verify({ ...receipt, openings: [first, first] })).toMatchObject({ firstDefect: { name: "receiptMalformed" } });
     expect(verify({ ...receipt, openings: openings.toReversed() })).toMatchObject({ firstDefect: { name: "receiptMalformed" } });
   });
 });
 
 describe("a receipt made of good parts that do not belong together names the defect, and shows later checks as not made", () => {
-  const defect = (report: ReceiptReport): unknown => {
-    expect(report.ok).toBe(false);
-    expect(report.proven).toBeUndefined();
-    return report.firstDefect?.name;
-  };
-
   test("another entry's leaf, another index", async () => {
     const sixth = read(await platform.log.receipt(6n));
     expect(defect(verify({ ...receipt, leaf: sixth.leaf }))).toBe("leafIndex");
@@ -128,7 +140,17 @@ describe("a receipt made of good parts that do not belong together names the def
   });
 
   test("no text at all, an enormous one, another format", () => {
-    for (const bad of ["", "\n\n", "ronghe-receipt/1", "ronghe-receipt/2\n", text.replace("/1", "/2"), `${text}\n`, `\ufeff${text}`, text.replaceAll("\n", "\r\n"), "x".repeat(600_000)])
+    for (const bad of [
+      "",
+      "\n\n",
+      "ronghe-receipt/1",
+      "ronghe-receipt/2\n",
+      text.replace("/1", "/2"),
+      `${text}\n`,
+      `\ufeff${text}`,
+      text.replaceAll("\n", "\r\n"),
+      "x".repeat(600_000),
+    ])
       expect(verify(bad).ok).toBe(false);
   });
 });

@@ -87,7 +87,11 @@ export interface ReceiptReport {
 /** Checks a receipt from first line to last; after the first defect the remaining checks are shown as not made. */
 export function verifyReceipt(crypto: VerifierCrypto, text: string, trusted: readonly TrustedKey[]): ReceiptReport {
   const list = new CheckList<ReceiptCheck>(["format", "leaf", "position", "signature", "inclusion", "disclosures"]);
-  const stop = (error: Defect, check: ReceiptCheck): ReceiptReport => ({ ok: false, checks: list.failedAt(check, error), firstDefect: error });
+  const stop = (error: Defect, check: ReceiptCheck): ReceiptReport => ({
+    ok: false,
+    checks: list.failedAt(check, error),
+    firstDefect: error,
+  });
 
   const receipt = parseReceipt(text);
   if (!receipt.ok) return stop(receipt.error, "format");
@@ -97,7 +101,10 @@ export function verifyReceipt(crypto: VerifierCrypto, text: string, trusted: rea
   list.pass("leaf", `${receipt.value.leaf.length} canonical bytes, kind ${JSON.stringify(leaf.value.kind)}`);
   const checkpoint = verifyCheckpoint(crypto, receipt.value.checkpoint, trusted);
   if (!checkpoint.ok) return stop(checkpoint.error, "signature");
-  list.pass("signature", `${checkpoint.value.origin} size ${checkpoint.value.size}, signed by ${checkpoint.value.signers.length} trusted key(s)`);
+  list.pass(
+    "signature",
+    `${checkpoint.value.origin} size ${checkpoint.value.size}, signed by ${checkpoint.value.signers.length} trusted key(s)`,
+  );
   const position = positionDefect(receipt.value, leaf.value, checkpoint.value);
   if (position !== undefined) return stop(position, "position");
   list.pass("position", `entry ${leaf.value.index} of ${leaf.value.origin}`);
@@ -113,7 +120,8 @@ export function verifyReceipt(crypto: VerifierCrypto, text: string, trusted: rea
 }
 
 function positionDefect(receipt: Receipt, leaf: Leaf, checkpoint: VerifiedCheckpoint): Defect | undefined {
-  if (leaf.index !== receipt.index) return { name: "leafIndex", detail: `the leaf is entry ${leaf.index}, not ${receipt.index}`, index: receipt.index };
+  if (leaf.index !== receipt.index)
+    return { name: "leafIndex", detail: `the leaf is entry ${leaf.index}, not ${receipt.index}`, index: receipt.index };
   if (leaf.origin !== checkpoint.origin)
     return { name: "leafOrigin", detail: `the leaf belongs to ${leaf.origin}, the checkpoint to ${checkpoint.origin}`, index: leaf.index };
   return undefined;

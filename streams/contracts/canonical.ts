@@ -1,10 +1,11 @@
 /**
  * Canonical JSON after RFC 8785: keys sorted by UTF-16 code units, no white space, absent for `undefined`.
  * One text per value, so that a digest of an event, a rule or an alert means one thing.
+ *
+ * Throws a `TypeError` for what JSON has no text for (`bigint`, `NaN`, a function): a writer's bug.
+ *
+ * @example canonicalJson({ b: 1, a: "x" }) // '{"a":"x","b":1}'
  */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json | undefined };
-
-/** Throws a `TypeError` for what JSON has no text for (`bigint`, `NaN`, a function): a writer's bug. */
 export function canonicalJson(value: unknown): string {
   if (value === null || typeof value === "boolean") return String(value);
   if (typeof value === "string") return JSON.stringify(value);

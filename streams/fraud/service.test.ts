@@ -121,6 +121,19 @@ describe("the fraud service", () => {
     expect(await published(ALERT_TOPIC)).toHaveLength(alerts.length);
   });
 
+  test("drops a repeated source and id even when the rest of the event differs, and what no rule can see too", async () => {
+    const service = await start();
+    const [scan] = schemes[0]?.events ?? [];
+    if (scan?.type !== "code.scan.observed.v1") throw new Error("the first scheme is no scan");
+    const { codeFingerprint: _, ...unreadable } = scan.data;
+    const blank = { ...scan, id: "blank", data: { ...unreadable, codeKind: "unreadable" as const } };
+    await publish([scan, blank]);
+    await publish([{ ...scan, data: { ...scan.data, terminal: "T9", atMs: scan.data.atMs + 1 } }, blank]);
+    await service.drained();
+    expect(await journalOf("taken")).toHaveLength(2);
+    expect(await service.alerts()).toEqual([]);
+  });
+
   test("goes on where it stopped: schemes that straddle a restart are found, once", async () => {
     const halves = schemes.map(({ events }) => [events.slice(0, -1), events.slice(-1)] as const);
     const first = await start();

@@ -27,6 +27,7 @@ import type { SeedAccount } from "../rails/sandbox/accounts.ts";
 import type { SandboxTotals } from "../rails/sandbox/admin-app.ts";
 import type { FaultRequest } from "../rails/sandbox/faults.ts";
 import { type SandboxRails, startSandboxRails } from "../rails/sandbox/start.ts";
+import { startSandboxRailsThread } from "../rails/sandbox/thread.ts";
 import type { OpenCredential } from "../saga.ts";
 import { openShard, type Shard } from "../shard.ts";
 import { type SettlementLimits, type SettlementWorker, startSettlement } from "../worker.ts";
@@ -115,14 +116,17 @@ const openCredential: OpenCredential = (sealed) => {
   return Promise.resolve(value === undefined ? refused("badRequest") : ok({ kind: sealed.kind, value: utf8Text(value) ?? "" }));
 };
 
-export async function openRig(options: { readonly partitions?: number } = {}): Promise<Rig> {
+export async function openRig(options: { readonly partitions?: number; readonly railsThread?: boolean } = {}): Promise<Rig> {
   const folder = await mkdtemp(join(tmpdir(), "ronghe-settlement-"));
   const crypto = await loadCrypto();
   const clock = systemClock;
   const vault = new TableVault();
   const bus = await openEmbeddedBus({ file: join(folder, "bus.db"), clock });
   await bus.ensureTopics(topicPlan(options.partitions ?? 1));
-  const openSandbox = (): Promise<SandboxRails> => startSandboxRails({ clock, file: join(folder, "rails.journal") });
+  const openSandbox = (): Promise<SandboxRails> => {
+    const file = join(folder, "rails.journal");
+    return options.railsThread === true ? startSandboxRailsThread({ file }) : startSandboxRails({ clock, file });
+  };
   let sandbox = await openSandbox();
   const keys = crypto.sm2GenerateKeyPair();
   const trustedKeys = [{ ...verifierKey((...parts) => crypto.sm3(...parts), ORIGIN, keys.publicKey), origins: [ORIGIN] }];
@@ -145,7 +149,13 @@ export async function openRig(options: { readonly partitions?: number } = {}): P
     const log = await openLog({ db, origin: ORIGIN, crypto, random: (length) => crypto.random(length), signer });
     const shard = await openShard({ db, log, bus, crypto, clock, partition: 0 });
     const worker = await startSettlement({
-      ...{ bus, vault, openCredential, rails, crypto, clock, shards: () => shard },
+      bus,
+      vault,
+      openCredential,
+      rails,
+      crypto,
+      clock,
+      shards: () => shard,
       limits: { ...QUICK, ...limits },
     });
     return {
@@ -168,7 +178,13 @@ export async function openRig(options: { readonly partitions?: number } = {}): P
   };
 
   return {
-    ...{ folder, crypto, clock, vault, bus, shardFile, start },
+    folder,
+    crypto,
+    clock,
+    vault,
+    bus,
+    shardFile,
+    start,
     get sandbox() {
       return sandbox;
     },

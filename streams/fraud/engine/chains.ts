@@ -9,8 +9,6 @@ import type { Reservoir } from "./reservoir.ts";
 import { NO_TEXT, NONE, widened } from "./reservoir.ts";
 import type { GroupPlan, TopicMask, WindowPlan } from "./program.ts";
 
-export type Placement = "newest" | "late" | "duplicate";
-
 export class Chains {
   readonly plan: GroupPlan;
   readonly #rows: Reservoir;
@@ -97,7 +95,7 @@ export class Chains {
   }
 
   /** Puts a row at its place in event time and brings the windows of its key up to the newest event. */
-  insert(row: number, key: string): Exclude<Placement, "duplicate"> {
+  insert(row: number, key: string): void {
     this.#fitRows(row);
     const chain = this.#byKey.get(key) ?? this.#open(key);
     let before = this.newest(chain);
@@ -110,11 +108,10 @@ export class Chains {
     if (after !== NONE) {
       this.#earlier[after] = row;
       for (let window = 0; window < this.plan.windows.length; window += 1) this.#recount(chain, window);
-      return "late";
+      return;
     }
     this.#newest[chain] = row;
     for (let window = 0; window < this.plan.windows.length; window += 1) this.#advance(chain, window, row);
-    return "newest";
   }
 
   /** Takes an expired row out; the key goes with its last event. */

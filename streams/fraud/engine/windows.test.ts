@@ -5,7 +5,7 @@ import { loadCrypto } from "../../../core/crypto/index.ts";
 import type { Crypto } from "../../../core/crypto/port.ts";
 import type { AnyEvent } from "../../contracts/event.ts";
 import { FraudState } from "./evaluate.ts";
-import { loadRuleset, type Ruleset } from "./program.ts";
+import { LATENESS_MS, loadRuleset, type Ruleset } from "./program.ts";
 import type { RuleDefinition } from "./rule.ts";
 import { settleRefundCycle } from "../rules/settle-refund-cycle.ts";
 
@@ -135,6 +135,10 @@ beforeAll(async () => {
   ruleset = loaded.value;
 });
 
+function claimAt(id: number, atMs: number, person: number): AnyEvent {
+  return eventOf({ id, atMs, person, terminal: id % 4, fen: 100, refundOf: undefined });
+}
+
 /** The state after taking events in; alerts silence keys by the order in which they were raised, so none is judged. */
 function digestOf(order: readonly Claim[]): string {
   const state = new FraudState(ruleset, crypto);
@@ -219,5 +223,20 @@ describe("windows", () => {
       const evaluation = state.evaluate(eventOf(claim));
       expect(evaluation.kind === "judged" && evaluation.alerts[0]?.data.values["count"]).toBe("1");
     }
+  });
+
+  test("lose an expired event also where its key fell silent with the window open", () => {
+    const hour = 3_600_000;
+    const state = new FraudState(ruleset, crypto);
+    state.evaluate(claimAt(0, hour - 200, 0));
+    state.evaluate(claimAt(1, hour + 200, 0));
+    // Another person moves time on, until the first event's hour is gone and the second's is not; its row is used again.
+    const afterMs = Math.floor((LATENESS_MS + SPAN_MS) / hour + 2) * hour;
+    state.evaluate(claimAt(2, afterMs, 1));
+    state.evaluate(claimAt(3, afterMs + 1, 1));
+    expect(state.size).toBe(3);
+    const evaluation = state.evaluate(claimAt(4, afterMs + 2, 0));
+    expect(evaluation).toMatchObject({ alerts: [{ data: { values: { count: "1", sum: "100", terminals: "1", run: "1" } } }] });
+    expect(state.evaluate(claimAt(5, afterMs + 3, 1))).toMatchObject({ alerts: [{ data: { values: { count: "3", sum: "300" } } }] });
   });
 });

@@ -47,16 +47,16 @@ import { addModN, addWords, isBelow, isZeroWords, loadWords, reduceModN, subtrac
 export { CHUNK, CHUNK_BYTES, DIGEST, KEY, SIGNATURE, FIELD_BYTES, FIELD_SCRATCH } from "./layout";
 export { sm3Finish, sm3Start, sm3Update } from "./sm3";
 /** For the tests, which walk the extreme limbs. */
-export { multiply, square, reduceDifference } from "./field";
+export { multiply, multiplyDifference, reduceDifference, square } from "./field";
 
 /** What `verify` and `keepTable` take as the kind of a table. */
 export const NO_TABLE: i32 = 0;
 export const SMALL_TABLE: i32 = 1;
 export const LARGE_TABLE: i32 = 2;
-export const SMALL_TABLE_BYTES: usize = AFFINE_BYTES * (<usize>COLUMNS_OF_SMALL << (WIDTH_OF_SMALL - 1));
-export const LARGE_TABLE_BYTES: usize = AFFINE_BYTES * (<usize>COLUMNS_OF_LARGE << (WIDTH_OF_LARGE - 1));
+export const SMALL_TABLE_BYTES: usize = AFFINE_BYTES * ((<usize>COLUMNS_OF_SMALL) << (WIDTH_OF_SMALL - 1));
+export const LARGE_TABLE_BYTES: usize = AFFINE_BYTES * ((<usize>COLUMNS_OF_LARGE) << (WIDTH_OF_LARGE - 1));
 /** Where the host's memory for tables begins. */
-export const TABLES: usize = GENERATOR_TABLE + AFFINE_BYTES * (<usize>COLUMNS_OF_BASE << (WIDTH_OF_BASE - 1));
+export const TABLES: usize = GENERATOR_TABLE + AFFINE_BYTES * ((<usize>COLUMNS_OF_BASE) << (WIDTH_OF_BASE - 1));
 
 const UNCOMPRESSED: u8 = 4;
 
@@ -107,11 +107,11 @@ export function loadKey(): bool {
   }
   const left = VERIFY_SCRATCH;
   const right = VERIFY_SCRATCH + FIELD_BYTES;
-  square(left, y(POINT)); // size 0.51
+  square(left, y(POINT));
   square(right, POINT);
-  subtract(right, right, FIELD_THREE); // x² - 3: weight 2, size 1.05
+  subtract(right, right, FIELD_THREE); // x² - 3: weight 2
   multiply(right, right, POINT);
-  add(right, right, FIELD_B); // weight 2, size 1.06
+  add(right, right, FIELD_B); // weight 2
   return isEqual(left, right);
 }
 

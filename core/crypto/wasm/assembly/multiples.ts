@@ -46,7 +46,7 @@ function normaliseColumn(table: usize, count: usize): void {
     multiply(product, product - FIELD_BYTES, z(COLUMN + i * JACOBIAN_BYTES)); // weight 2·2
   }
   invert(INVERSE, COLUMN_PRODUCTS + (count - 1) * FIELD_BYTES);
-  for (let i = count; i > 0; ) {
+  for (let i = count; i > 0;) {
     i -= 1;
     const point = COLUMN + i * JACOBIAN_BYTES;
     const entry = table + i * AFFINE_BYTES;
@@ -57,9 +57,9 @@ function normaliseColumn(table: usize, count: usize): void {
       copy(ONE_INVERSE, INVERSE);
     }
     square(INVERSE_SQUARE, ONE_INVERSE);
-    multiply(entry, point, INVERSE_SQUARE); // size 0.51
+    multiply(entry, point, INVERSE_SQUARE); // size 1.1
     multiply(INVERSE_SQUARE, INVERSE_SQUARE, ONE_INVERSE);
-    multiply(y(entry), y(point), INVERSE_SQUARE); // size 0.53
+    multiply(y(entry), y(point), INVERSE_SQUARE); // size 1.1
   }
 }
 
@@ -68,7 +68,7 @@ function normaliseColumn(table: usize, count: usize): void {
  * infinity.
  */
 export function buildTable(table: usize, px: usize, py: usize, width: i32, columns: i32, rounds: i32): void {
-  const points: usize = <usize>1 << (width - 1);
+  const points: usize = (<usize>1) << (width - 1);
   setAffine(BASE, px, py);
   for (let column = 0; column < columns; column += 1) {
     makeReady(BASE);

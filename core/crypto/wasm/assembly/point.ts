@@ -1,13 +1,13 @@
-import { add, copy, isZero, multiply, reduceDifference, square, subtract } from "./field";
+import { add, copy, isZero, multiply, multiplyDifference, reduceDifference, square, subtract } from "./field";
 import { FIELD_BYTES, FIELD_ONE, FIELD_ZERO, JACOBIAN_BYTES, POINT_SCRATCH } from "./layout";
 
 /*
  * Points of y² = x³ - 3x + b in Jacobian coordinates. Bounds that every stored point keeps (weight, size):
  *
- *   X: 1, 0.54    Y: 2, 1.4    Z: 2, 1.3        coordinates of a table: x and y 1, 0.54
+ *   X: 1, 1.1    Y: 1, 1.5    Z: 2, 2.3        coordinates of a table: x and y 1, 1.1
  *
  * The formulas below restore them whatever the inputs are, so no run of operations, however long, leaves them. The comments beside the
- * lines give the bounds of the product, by the rule of field.ts: size = 1/2 + size·size/32.
+ * lines give the bounds of the product, by the rule of field.ts: size = 1 + size·size/32.
  *
  * Exceptional additions (equal or opposite points, infinity) are not branches of the fast path. Each of them makes Z ≡ 0, and with Z ≡ 0
  * every later doubling and addition keeps Z ≡ 0, because Z3 is a multiple of Z1. Who sees Z ≡ 0 at the end runs again with `checked`,
@@ -55,49 +55,46 @@ export function isInfinity(point: usize): bool {
 export function double(point: usize): void {
   const zz = scratch(0);
   const yy2 = scratch(1);
-  const s = scratch(2);
-  const a = scratch(3);
-  const u = scratch(4);
-  square(zz, z(point)); // weight 2·2; size 0.56
-  square(yy2, y(point)); // 2·2; 0.57
-  add(yy2, yy2, yy2); // 2Y²: weight 2, size 1.14
-  add(u, yy2, yy2); // 4Y²: 4, 2.28
-  multiply(s, point, u); // 1·4; 0.54
-  multiply(z(point), y(point), z(point)); // 2·2; 0.56
-  add(z(point), z(point), z(point)); // Z3: 2, 1.12
-  subtract(u, point, zz); // 2, 1.1
-  add(a, point, zz); // 2, 1.1
-  multiply(u, u, a); // 2·2; 0.54
+  const yy4 = scratch(2);
+  const s = scratch(3);
+  const a = scratch(4);
+  const u = scratch(5);
+  square(zz, z(point)); // weight 2·2; size 1.17
+  square(yy2, y(point)); // 1·1; 1.08
+  add(yy2, yy2, yy2); // 2Y²: weight 2, size 2.16
+  add(yy4, yy2, yy2); // 4Y²: 4, 4.32
+  multiply(s, point, yy4); // 1·4; 1.15
+  multiply(z(point), y(point), z(point)); // 1·2; 1.11
+  add(z(point), z(point), z(point)); // Z3: 2, 2.22
+  subtract(u, point, zz); // 2, 2.3
+  add(a, point, zz); // 2, 2.3
+  multiply(u, u, a); // 2·2; 1.17
   add(a, u, u);
-  add(a, a, u); // A: 3, 1.62
-  square(yy2, yy2); // 4Y⁴: 2·2; 0.55
-  square(u, a); // 3·3; 0.59
+  add(a, a, u); // A: 3, 3.51
+  square(u, a); // 3·3; 1.4
   reduceDifference(point, u, FIELD_ZERO, s); // X3: 1, 0.51
-  subtract(s, s, point); // 2, 1.05
-  multiply(a, a, s); // 3·2; 0.56
-  reduceDifference(y(point), a, FIELD_ZERO, yy2); // Y3: 1, 0.51
+  subtract(s, s, point); // 2, 1.66
+  multiplyDifference(y(point), a, s, yy2, yy4); // Y3: 3·2 + 2·4; 1.48
 }
 
 /**
  * What both additions end with, from H, R, U1, S1 and the product of the Zs: X3 = R² - H³ - 2V, Y3 = R(V - X3) - S1·H³, Z3 = H·Zs with
- * V = U1·H². Bounds: H 2, 1.1; R 3, 2; U1 1, 0.54; S1 2, 1.4; Zs 2, 1.3. `u1`, `s1` and `zs` may be
- * the parts of `point`: each is read before that part is written.
+ * V = U1·H². Bounds: H 2, 2.2; R 2, 2.6; U1 1, 1.1; S1 1, 1.5; Zs 2, 2.3. `u1`, `s1` and `zs` may be the parts of `point`: each is read
+ * before that part is written.
  */
 function finishAddition(point: usize, h: usize, r: usize, u1: usize, s1: usize, zs: usize): void {
   const hh = scratch(4);
   const hhh = scratch(5);
   const v = scratch(6);
-  const s1hhh = scratch(7);
-  multiply(z(point), zs, h); // Z3: 2·2; 0.55
-  square(hh, h); // 2·2; 0.54
-  multiply(hhh, h, hh); // 2·1; 0.52
-  multiply(v, u1, hh); // 1·1; 0.51
-  multiply(s1hhh, s1, hhh); // 2·1; 0.53
-  square(hh, r); // 3·3; 0.63
-  reduceDifference(point, hh, hhh, v); // X3: 1, 0.51
-  subtract(v, v, point); // 2, 1.03
-  multiply(hh, r, v); // 3·2; 0.57
-  subtract(y(point), hh, s1hhh); // Y3: 2, 1.1
+  const rr = scratch(7);
+  multiply(z(point), zs, h); // Z3: 2·2; 1.16
+  square(hh, h); // 2·2; 1.16
+  multiply(hhh, h, hh); // 2·1; 1.08
+  multiply(v, u1, hh); // 1·1; 1.04
+  square(rr, r); // 2·2; 1.22
+  reduceDifference(point, rr, hhh, v); // X3: 1, 0.51
+  subtract(v, v, point); // 2, 1.55
+  multiplyDifference(y(point), r, v, s1, hhh); // Y3: 2·2 + 1·1; 1.18
 }
 
 /** The exceptional cases, known from H ≡ 0: equal points (R ≡ 0) are doubled, opposite ones give infinity. */
@@ -115,12 +112,12 @@ export function addAffine(point: usize, x2: usize, y2: usize, checked: bool): vo
   const zz = scratch(0);
   const h = scratch(1);
   const r = scratch(2);
-  square(zz, z(point)); // 2·2; 0.56
-  multiply(h, x2, zz); // 1·1; 0.51
-  subtract(h, h, point); // H: 2, 1.05
-  multiply(zz, zz, z(point)); // 1·2; 0.53
-  multiply(r, y2, zz); // 1·1; 0.51
-  subtract(r, r, y(point)); // R: 3, 1.91
+  square(zz, z(point)); // 2·2; 1.17
+  multiply(h, x2, zz); // 1·1; 1.05
+  subtract(h, h, point); // H: 2, 1.6
+  multiply(zz, zz, z(point)); // 1·2; 1.09
+  multiply(r, y2, zz); // 1·1; 1.04
+  subtract(r, r, y(point)); // R: 2, 2.54
   if (checked && isZero(h)) finishExceptional(point, r);
   else finishAddition(point, h, r, point, y(point), z(point));
 }
@@ -148,15 +145,15 @@ export function addReady(point: usize, ready: usize, y2: usize, checked: bool): 
   const u1 = scratch(3);
   const s1 = scratch(8);
   const zs = scratch(9);
-  square(zz, z(point)); // 2·2; 0.56
-  multiply(u1, point, ready + 3 * FIELD_BYTES); // 1·1; 0.51
-  multiply(h, ready, zz); // 1·1; 0.51
-  subtract(h, h, u1); // H: 2, 1.02
-  multiply(zz, zz, z(point)); // 1·2; 0.53
-  multiply(s1, y(point), ready + 4 * FIELD_BYTES); // 2·1; 0.53
-  multiply(r, y2, zz); // 2·1; 0.53
-  subtract(r, r, s1); // R: 2, 1.06
-  multiply(zs, z(point), z(ready)); // 2·2; 0.56
+  square(zz, z(point)); // 2·2; 1.17
+  multiply(u1, point, ready + 3 * FIELD_BYTES); // 1·1; 1.05
+  multiply(h, ready, zz); // 1·1; 1.05
+  subtract(h, h, u1); // H: 2, 2.1
+  multiply(zz, zz, z(point)); // 1·2; 1.09
+  multiply(s1, y(point), ready + 4 * FIELD_BYTES); // 1·1; 1.06
+  multiply(r, y2, zz); // 1·1; 1.06
+  subtract(r, r, s1); // R: 2, 2.12
+  multiply(zs, z(point), z(ready)); // 2·2; 1.17
   if (checked && isZero(h)) finishExceptional(point, r);
   else finishAddition(point, h, r, u1, s1, zs);
 }

@@ -65,7 +65,7 @@ export function subtractModN(out: usize, a: usize, b: usize): void {
 function bits(a: usize, from: i32, count: i32): i32 {
   if (from >= 256) return 0;
   const word = from >> 5;
-  const at = a + (<usize>word << 2);
+  const at = a + ((<usize>word) << 2);
   const next: u64 = word < 7 ? load<u32>(at, 4) : 0;
   const pair: u64 = (next << 32) | <u64>load<u32>(at);
   return i32(pair >> (from & 31)) & ((1 << count) - 1);
@@ -81,7 +81,7 @@ export function signedWindows(a: usize, width: i32, count: i32): void {
     let digit = bits(a, at * width, width) + carry;
     carry = digit > half ? 1 : 0;
     digit -= carry << width;
-    store<i16>(DIGITS + (<usize>at << 1), <i16>digit);
+    store<i16>(DIGITS + ((<usize>at) << 1), <i16>digit);
   }
 }
 
@@ -102,12 +102,12 @@ export function nonAdjacentForm(a: usize): void {
     let digit = bits(a, at, NAF_WIDTH) + carry;
     carry = digit >> (NAF_WIDTH - 1);
     digit -= carry << NAF_WIDTH;
-    store<i16>(DIGITS + (<usize>at << 1), <i16>digit);
+    store<i16>(DIGITS + ((<usize>at) << 1), <i16>digit);
     at += NAF_WIDTH;
   }
 }
 
 /** The i-th signed digit. */
 export function digitAt(i: i32): i32 {
-  return load<i16>(DIGITS + (<usize>i << 1));
+  return load<i16>(DIGITS + ((<usize>i) << 1));
 }

@@ -89,7 +89,7 @@ function compress(block: usize): void {
     const ss1 = rotl<u32>(a12 + e + rotl<u32>(early ? 0x79cc4519 : 0x7a879d8a, j), 7);
     const ff = early ? a ^ b ^ c : (a & b) | (a & c) | (b & c);
     const gg = early ? e ^ f ^ g : (e & f) | (~e & g);
-    const word = SM3_WORDS + (<usize>j << 2);
+    const word = SM3_WORDS + ((<usize>j) << 2);
     const tt1 = ff + d + (ss1 ^ a12) + (load<u32>(word) ^ load<u32>(word, 16));
     const tt2 = gg + h + ss1 + load<u32>(word);
     d = c;

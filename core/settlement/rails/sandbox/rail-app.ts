@@ -79,10 +79,13 @@ function json(c: Context, reply: Reply): Response {
   return c.body(JSON.stringify(reply), 200, { "content-type": "application/json" });
 }
 
+function more(yuan: string): string {
+  return formatYuan(asFen((parseYuan(yuan) ?? 0n) + 1n));
+}
+
 /** One fen too much, on the total and on the first part, so that only a check against the question notices. */
 function wrong(reply: Reply): Reply {
   if (reply.status !== "done") return reply;
-  const more = (yuan: string): string => formatYuan(asFen((parseYuan(yuan) ?? 0n) + 1n));
   const parts = reply.parts?.map((part, at) => (at === 0 ? { ...part, amount: more(part.amount) } : part));
   return { ...reply, amount: more(reply.amount), ...(parts === undefined ? {} : { parts }) };
 }

@@ -74,8 +74,7 @@ export async function startSandboxRails(options: SandboxRailsOptions): Promise<S
   };
   upsert(v.parse(seedAccounts, options.seedAccounts ?? []).filter((seed) => !books[seed.rail].accounts.has(seed.account)));
 
-  let endHanging: () => void = () => undefined;
-  const closing = new Promise<void>((resolve) => (endHanging = resolve));
+  const { promise: closing, resolve: endHanging } = Promise.withResolvers<void>();
   const host = options.host ?? "127.0.0.1";
   const services = [
     ...RAIL_NAMES.map((rail) => ({
