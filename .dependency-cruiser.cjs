@@ -22,7 +22,7 @@ module.exports = {
       name: "protocol-no-io",
       severity: "error",
       from: { path: "^core/protocol/", pathNot: "\\.test\\.ts$" },
-      to: { path: "^node:|^(fs|net|http|https|crypto|child_process)$" },
+      to: { dependencyTypes: ["core"] },
     },
     only("storage-stands-alone", "migrations/", ["schema\\.ts$"], "storage knows schemas only"),
     only(
@@ -50,7 +50,13 @@ module.exports = {
       name: "edge-app-runs-anywhere",
       severity: "error",
       from: { path: "^edge/app[./]", pathNot: "\\.test\\.ts$" },
-      to: { path: "^(node:|migrations/database|@libsql|kafkajs|streams/bus/(kafka|embedded))" },
+      to: { path: "^(migrations/database|node_modules/(@libsql|kafkajs)|streams/bus/(kafka|embedded))" },
+    },
+    {
+      name: "edge-app-web-standards-only",
+      severity: "error",
+      from: { path: "^edge/app[./]", pathNot: "\\.test\\.ts$" },
+      to: { dependencyTypes: ["core"] },
     },
     only(
       "core-services",

@@ -130,7 +130,7 @@ export function verifyInclusion(hasher: TreeHasher, head: TreeHead, claim: Inclu
  * refused: a verifier that has seen nothing must say so.
  */
 export function verifyConsistency(hasher: TreeHasher, from: TreeHead, to: TreeHead, proof: readonly Uint8Array[]): Checked<true> {
-  if (from.size < 0n) return failed("proofVacuous", "consistency from the empty tree proves nothing");
+  if (from.size <= 0n) return failed("proofVacuous", "consistency from the empty tree proves nothing");
   if (from.size > to.size) return failed("proofMalformed", `size ${from.size} is beyond size ${to.size}`);
   if (!areHashes([from.root, to.root, ...proof])) return failed("proofMalformed", "a hash is not 32 bytes long");
   if (from.size === to.size) {

@@ -256,10 +256,8 @@ function edgeDigestGroup(): Sm2VectorGroup {
     const { r, s } = sign(d, e, drawn(`digest ${e}`));
     const moved = e < top - ORDER + 1n ? e + ORDER : e - ORDER;
     const sig = scalar(r) + scalar(s);
-    return [
-      { comment: `e = ${e.toString(16)}`, flags: ["EdgeDigest"], digest: scalar(e), sig, result: "valid" },
-      { comment: "the same e modulo n", flags: ["EdgeDigest"], digest: scalar(modulo(moved, 1n << 256n)), sig, result: moved >= 0n ? "valid" : "invalid" },
-    ];
+    const test: Draft = { comment: `e = ${e.toString(16)}`, flags: ["EdgeDigest"], digest: scalar(e), sig, result: "valid" };
+    return moved < 0n ? [test] : [test, { ...test, comment: "the same e modulo n", digest: scalar(moved) }];
   });
   // r and s so small that r + n and s + n fit 256 bits: the same residues, out of range.
   const [r, s] = [5n, 7n];
