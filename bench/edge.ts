@@ -48,8 +48,18 @@ export async function run(report: Report): Promise<readonly Figure[]> {
   const steps = 2 * (ROUNDS + 1) + POST_ROUNDS;
   let done = 0;
   const step = (): void => report(++done, steps);
-  const clear = await decodeFigure(crypto, street, { encrypted: false, name: "edge.decode.clear", what: "envelope check and decode, data in the clear" }, step);
-  const encrypted = await decodeFigure(crypto, street, { encrypted: true, name: "edge.decode", what: "envelope check and decode, encData" }, step);
+  const clear = await decodeFigure(
+    crypto,
+    street,
+    { encrypted: false, name: "edge.decode.clear", what: "envelope check and decode, data in the clear" },
+    step,
+  );
+  const encrypted = await decodeFigure(
+    crypto,
+    street,
+    { encrypted: true, name: "edge.decode", what: "envelope check and decode, encData" },
+    step,
+  );
   return [encrypted, clear, await postFigure(crypto, street, step)];
 }
 
@@ -134,7 +144,14 @@ function makeStreet(crypto: Crypto): Street {
         code: await code(n),
         amount: `${100 + (n % 900)}.50`,
       };
-      const profile = { appId, appSecret, dialect, signType, encryption: encrypted ? ("optional" as const) : ("none" as const), publicKeys: [] };
+      const profile = {
+        appId,
+        appSecret,
+        dialect,
+        signType,
+        encryption: encrypted ? ("optional" as const) : ("none" as const),
+        publicKeys: [],
+      };
       const request = { orgId, transType: "rh.settle", version: "1.0.0", data, timestampMs: systemClock.now() };
       return await sealRequest(crypto, request, profile, (message) => crypto.sm2Sign(hospital.privateKey, message));
     },
@@ -150,7 +167,12 @@ async function requests(street: Street, from: number, count: number, encrypted: 
 /** One verification, as the decoding asked for it. */
 type Verification = readonly [key: Uint8Array, message: Uint8Array, signature: Uint8Array, userId: string | undefined];
 
-async function decodeFigure(crypto: Crypto, street: Street, of: { encrypted: boolean; name: string; what: string }, step: () => void): Promise<Figure> {
+async function decodeFigure(
+  crypto: Crypto,
+  street: Street,
+  of: { encrypted: boolean; name: string; what: string },
+  step: () => void,
+): Promise<Figure> {
   const bodies = await requests(street, 0, DECODED, of.encrypted);
   const ports = decodingPorts(crypto, street);
   const verifications: Verification[] = [];
@@ -162,7 +184,8 @@ async function decodeFigure(crypto: Crypto, street: Street, of: { encrypted: boo
     },
   };
   for (const body of bodies) await decode({ ...ports, crypto: listening }, street.view, body);
-  if (verifications.length !== 2 * bodies.length) throw new Error(`a decode took ${verifications.length / bodies.length} verifications, not 2`);
+  if (verifications.length !== 2 * bodies.length)
+    throw new Error(`a decode took ${verifications.length / bodies.length} verifications, not 2`);
   const outcome = await contest({
     rounds: ROUNDS,
     report: step,
@@ -247,7 +270,12 @@ async function postFigure(crypto: Crypto, street: Street, step: () => void): Pro
     await bus.close();
     await rm(folder, { recursive: true, force: true });
   }
-  return { name: "edge.post", what: "whole POST rh.settle: durable in edge.db, reply signed", unit: "requests/s", perSecond: median(rates) };
+  return {
+    name: "edge.post",
+    what: "whole POST rh.settle: durable in edge.db, reply signed",
+    unit: "requests/s",
+    perSecond: median(rates),
+  };
 }
 
 async function postAll(app: ReturnType<typeof createEdgeApp>, bodies: readonly string[]): Promise<number> {

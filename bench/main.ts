@@ -29,7 +29,12 @@ async function main(words: readonly string[]): Promise<number> {
     figures.push(...measured);
     if (measured.length > 0) printFigures(measured);
   }
-  if (json) printJson({ node: process.version, cores: availableParallelism(), figures: figures.map((figure) => ({ ...figure, reached: reaches(figure) })) });
+  if (json)
+    printJson({
+      node: process.version,
+      cores: availableParallelism(),
+      figures: figures.map((figure) => ({ ...figure, reached: reaches(figure) })),
+    });
   return 0;
 }
 

@@ -46,7 +46,7 @@ export async function run(report: Report): Promise<readonly Figure[]> {
 
 /** Spreads small numbers over a range, the same in every run. */
 function scattered(n: number, range: number): number {
-  return Math.imul(n + 1, 0x9e3779b1) % range >>> 0;
+  return (Math.imul(n + 1, 0x9e3779b1) % range) >>> 0;
 }
 
 function hex64(n: number): string {
@@ -60,7 +60,15 @@ function place(n: number): { readonly institution: string; readonly terminal: st
 
 function scan(n: number): AnyEvent {
   const at = place(n);
-  const data = { ...at, businessType: "01301", step: "settle" as const, codeKind: "fused.signed" as const, codeFingerprint: hex64(n), outcome: "accepted", observedBy: "edge" as const };
+  const data = {
+    ...at,
+    businessType: "01301",
+    step: "settle" as const,
+    codeKind: "fused.signed" as const,
+    codeFingerprint: hex64(n),
+    outcome: "accepted",
+    observedBy: "edge" as const,
+  };
   return { id: `scan-${n}`, type: "code.scan.observed.v1", source: "/ronghe/edge/e1", timeMs: at.atMs, key: at.institution, data };
 }
 
@@ -76,5 +84,12 @@ function settled(n: number): AnyEvent {
     amount: "128.50",
     legs: [{ rail: "bank" as const, fundSource: "cash", amount: "128.50" }],
   };
-  return { id: `${hex64(n)}.settled`, type: "settlement.claim.settled.v1", source: "/ronghe/core/settlement-0", timeMs: at.atMs, key: at.institution, data };
+  return {
+    id: `${hex64(n)}.settled`,
+    type: "settlement.claim.settled.v1",
+    source: "/ronghe/core/settlement-0",
+    timeMs: at.atMs,
+    key: at.institution,
+    data,
+  };
 }

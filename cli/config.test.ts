@@ -10,7 +10,9 @@ test("variables of others are not looked at", () => {
 });
 
 test("a misspelt setting is refused by name", () => {
-  expect(() => readConfig({ RONGHE_EDGEPORT: "1" })).toThrow(new UsageError("RONGHE_EDGEPORT is not a setting of Ronghe; `ronghe config` lists them"));
+  expect(() => readConfig({ RONGHE_EDGEPORT: "1" })).toThrow(
+    new UsageError("RONGHE_EDGEPORT is not a setting of Ronghe; `ronghe config` lists them"),
+  );
 });
 
 test.each([

@@ -9,7 +9,12 @@ const seconds = (max: number) => v.pipe(v.string(), v.regex(/^\d{1,6}$/), v.tran
 const url = v.pipe(v.string(), v.url());
 const list = v.pipe(
   v.string(),
-  v.transform((text) => text.split(",").map((part) => part.trim()).filter((part) => part !== "")),
+  v.transform((text) =>
+    text
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+  ),
 );
 
 const environment = v.pipe(
@@ -59,13 +64,18 @@ const SECRETS: readonly (keyof Config)[] = ["RONGHE_KEY_PASSPHRASE", "RONGHE_KAF
 
 /** Reads the `RONGHE_*` part of an environment. An error names the variable and what was wanted, never its value. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const ours = Object.fromEntries(Object.entries(env).filter(([name, value]) => name.startsWith("RONGHE_") && value !== undefined && value !== ""));
+  const ours = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => name.startsWith("RONGHE_") && value !== undefined && value !== ""),
+  );
   const parsed = v.safeParse(environment, ours);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
   const name = issue.path?.[0]?.key;
-  if (issue.type === "strict_object" && typeof name === "string" && name in ours) throw new UsageError(`${name} is not a setting of Ronghe; \`ronghe config\` lists them`);
-  throw new UsageError(typeof name === "string" ? `${name} is not usable: wanted ${issue.expected ?? issue.type.replaceAll("_", " ")}` : issue.message);
+  if (issue.type === "strict_object" && typeof name === "string" && name in ours)
+    throw new UsageError(`${name} is not a setting of Ronghe; \`ronghe config\` lists them`);
+  throw new UsageError(
+    typeof name === "string" ? `${name} is not usable: wanted ${issue.expected ?? issue.type.replaceAll("_", " ")}` : issue.message,
+  );
 }
 
 /** The configuration as printed: secrets only say whether they are set. */

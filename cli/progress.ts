@@ -8,7 +8,10 @@ export interface Progress {
 /** A bar on a terminal, nothing elsewhere; on standard error, so that output for machines stays clean. */
 export function progressBar(what: string): Progress {
   if (!process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
-  const bar = new SingleBar({ format: `{bar} {value}/{total} ${what}`, stream: process.stderr, clearOnComplete: true, hideCursor: true }, Presets.shades_classic);
+  const bar = new SingleBar(
+    { format: `{bar} {value}/{total} ${what}`, stream: process.stderr, clearOnComplete: true, hideCursor: true },
+    Presets.shades_classic,
+  );
   let started = false;
   return {
     update(done, of) {

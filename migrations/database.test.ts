@@ -44,14 +44,22 @@ test("a database whose migrations differ from ours is refused", async () => {
 test("a batch is all or nothing", async () => {
   const database = await openDatabase({ kind: "bus", file: file() });
   await database.write([{ sql: "CREATE TABLE t (n INTEGER PRIMARY KEY)", args: [] }]);
-  await expect(database.write([{ sql: "INSERT INTO t VALUES (1)", args: [] }, { sql: "INSERT INTO t VALUES (1)", args: [] }])).rejects.toThrow();
+  await expect(
+    database.write([
+      { sql: "INSERT INTO t VALUES (1)", args: [] },
+      { sql: "INSERT INTO t VALUES (1)", args: [] },
+    ]),
+  ).rejects.toThrow();
   expect(await database.read("SELECT * FROM t")).toHaveLength(0);
   await database.close();
 });
 
 test("a reader of another process can read and cannot write", async () => {
   const owner = await openDatabase({ kind: "bus", file: file() });
-  await owner.write([{ sql: "CREATE TABLE t (n INTEGER)", args: [] }, { sql: "INSERT INTO t VALUES (7)", args: [] }]);
+  await owner.write([
+    { sql: "CREATE TABLE t (n INTEGER)", args: [] },
+    { sql: "INSERT INTO t VALUES (7)", args: [] },
+  ]);
   const reader = await openDatabase({ kind: "bus", file: file(), readOnly: true });
   expect((await reader.read("SELECT n FROM t"))[0]?.["n"]).toBe(7n);
   await expect(reader.write([{ sql: "INSERT INTO t VALUES (8)", args: [] }])).rejects.toThrow();

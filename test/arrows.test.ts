@@ -7,7 +7,11 @@ import { expect, it } from "vitest";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 function cruise(...where: string[]): { readonly status: number | null; readonly modules: number; readonly broken: readonly string[] } {
-  const run = spawnSync(join(ROOT, "node_modules/.bin/depcruise"), ["--config", ".dependency-cruiser.cjs", "--output-type", "json", ...where], { cwd: ROOT, encoding: "utf8", maxBuffer: 256 * 1024 * 1024 });
+  const run = spawnSync(
+    join(ROOT, "node_modules/.bin/depcruise"),
+    ["--config", ".dependency-cruiser.cjs", "--output-type", "json", ...where],
+    { cwd: ROOT, encoding: "utf8", maxBuffer: 256 * 1024 * 1024 },
+  );
   const { summary } = JSON.parse(run.stdout) as { summary: { totalCruised: number; violations: { rule: { name: string } }[] } };
   return { status: run.status, modules: summary.totalCruised, broken: summary.violations.map((violation) => violation.rule.name) };
 }

@@ -46,7 +46,12 @@ async function workUntil(data: string, stopped: () => boolean): Promise<readonly
         ended.push({ outTradeNo: bill.outTradeNo, amount, reply });
         if (n % 5 === 4 && reply.status === "settled") {
           const outTradeNo = `${bill.outTradeNo}-R`;
-          ended.push({ outTradeNo, amount, reply: await his.refund({ outTradeNo, institution: lane, original: bill.outTradeNo }), original: bill.outTradeNo });
+          ended.push({
+            outTradeNo,
+            amount,
+            reply: await his.refund({ outTradeNo, institution: lane, original: bill.outTradeNo }),
+            original: bill.outTradeNo,
+          });
         }
       }
     }),
@@ -75,7 +80,10 @@ async function check(data: string, ended: readonly Ended[]): Promise<void> {
     moved.delete(one.reply.settlementId);
     const paid = one.reply.status === "settled" ? fen(one.amount) : 0n;
     // A capture undone again before a refusal moves nothing in sum.
-    expect({ id: one.outTradeNo, net: sum.captured - sum.refunded }).toEqual({ id: one.outTradeNo, net: givenBack.has(one.outTradeNo) ? 0n : paid });
+    expect({ id: one.outTradeNo, net: sum.captured - sum.refunded }).toEqual({
+      id: one.outTradeNo,
+      net: givenBack.has(one.outTradeNo) ? 0n : paid,
+    });
   }
   expect([...moved.keys()]).toEqual([]);
   const verified = await ronghe(["ledger", "verify", "--json"], { RONGHE_DATA: data });
@@ -110,31 +118,35 @@ describe(`kill -9, ${KILLS} times (seed ${seed})`, () => {
     expect(await last.stop()).toBe(0);
   });
 
-  it.skipIf("skipped" in kafka)("of the core on a real Kafka broker loses nothing and pays nothing twice", { timeout: 400_000 }, async () => {
-    if ("skipped" in kafka) return;
-    await using folder = await temporaryFolder();
-    const settings = {
-      RONGHE_DATA: folder.path,
-      ...FREE_PORTS,
-      RONGHE_CODE_TTL_S: "300",
-      RONGHE_LOG: "off",
-      RONGHE_BUS: "kafka",
-      RONGHE_KAFKA_BROKERS: kafka.brokers.join(","),
-      RONGHE_KAFKA_SESSION_S: "6",
-    };
-    expect((await ronghe(["sandbox", "init"], settings)).code).toBe(0);
-    const payers = await serve(["sandbox"], settings);
-    let core = await serve(["core"], settings);
-    const edge = await serve(["edge"], settings);
-    let over = false;
-    const work = workUntil(folder.path, () => over);
-    await sleep(2_000);
-    await core.kill9();
-    core = await killLoop(() => serve(["core"], settings), [300, 9_000]);
-    over = true;
-    const ended = await work;
-    expect(ended.filter((one) => one.reply.status === "settled").length).toBeGreaterThan(0);
-    await check(folder.path, ended);
-    for (const part of [edge, core, payers]) expect(await part.stop()).toBe(0);
-  });
+  it.skipIf("skipped" in kafka)(
+    "of the core on a real Kafka broker loses nothing and pays nothing twice",
+    { timeout: 400_000 },
+    async () => {
+      if ("skipped" in kafka) return;
+      await using folder = await temporaryFolder();
+      const settings = {
+        RONGHE_DATA: folder.path,
+        ...FREE_PORTS,
+        RONGHE_CODE_TTL_S: "300",
+        RONGHE_LOG: "off",
+        RONGHE_BUS: "kafka",
+        RONGHE_KAFKA_BROKERS: kafka.brokers.join(","),
+        RONGHE_KAFKA_SESSION_S: "6",
+      };
+      expect((await ronghe(["sandbox", "init"], settings)).code).toBe(0);
+      const payers = await serve(["sandbox"], settings);
+      let core = await serve(["core"], settings);
+      const edge = await serve(["edge"], settings);
+      let over = false;
+      const work = workUntil(folder.path, () => over);
+      await sleep(2_000);
+      await core.kill9();
+      core = await killLoop(() => serve(["core"], settings), [300, 9_000]);
+      over = true;
+      const ended = await work;
+      expect(ended.filter((one) => one.reply.status === "settled").length).toBeGreaterThan(0);
+      await check(folder.path, ended);
+      for (const part of [edge, core, payers]) expect(await part.stop()).toBe(0);
+    },
+  );
 });

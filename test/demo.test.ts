@@ -63,7 +63,10 @@ describe("the demo", () => {
 
   it("leaves alerts that replay byte for byte, and figures that add up with the ledger to the fen", async () => {
     const settings = { RONGHE_DATA: data };
-    expect(lastLine((await ronghe(["alerts", "--replay"], settings)).stdout)).toMatchObject({ identical: true, alerts: { then: 6, now: 6 } });
+    expect(lastLine((await ronghe(["alerts", "--replay"], settings)).stdout)).toMatchObject({
+      identical: true,
+      alerts: { then: 6, now: 6 },
+    });
     const supervised = await ronghe(["supervise", "--json"], settings);
     expect(supervised.code).toBe(0);
     expect(lastLine(supervised.stdout)).toMatchObject({ comparison: { agrees: true } });
@@ -71,7 +74,9 @@ describe("the demo", () => {
 
   it("leaves no name, document number, account or code in any file but those of the callers and the payers, nor in its output", async () => {
     const { people } = makeProvince(seededRandom(1), { people: PEOPLE });
-    const secrets = people.flatMap((person) => [person.idNo, person.insurance?.accountId, person.commercial?.authorisationId, person.bank?.contractId]).filter((text) => text !== undefined);
+    const secrets = people
+      .flatMap((person) => [person.idNo, person.insurance?.accountId, person.commercial?.authorisationId, person.bank?.contractId])
+      .filter((text) => text !== undefined);
     const names = [...new Set(people.map((person) => person.name))].filter((name) => name.length >= 3);
     const files = (await allFiles(data)).filter((file) => !file.path.includes("/clients/") && !file.path.includes("/sandbox/"));
     expect(files.length).toBeGreaterThan(8);
@@ -113,9 +118,17 @@ describe("the demo", () => {
 
 describe("a ledger that somebody changed", () => {
   const edits: readonly (readonly [string, string, string])[] = [
-    ["one byte of a row", "UPDATE leaf SET bytes = CAST(substr(bytes, 1, 60) || x'ff' || substr(bytes, 62) AS BLOB) WHERE idx = 5", "entry 5"],
+    [
+      "one byte of a row",
+      "UPDATE leaf SET bytes = CAST(substr(bytes, 1, 60) || x'ff' || substr(bytes, 62) AS BLOB) WHERE idx = 5",
+      "entry 5",
+    ],
     ["the last row deleted", "DELETE FROM leaf WHERE idx = (SELECT max(idx) FROM leaf)", "first defect"],
-    ["two rows swapped", "UPDATE leaf SET bytes = CASE idx WHEN 3 THEN (SELECT bytes FROM leaf WHERE idx = 4) ELSE (SELECT bytes FROM leaf WHERE idx = 3) END WHERE idx IN (3, 4)", "entry 3"],
+    [
+      "two rows swapped",
+      "UPDATE leaf SET bytes = CASE idx WHEN 3 THEN (SELECT bytes FROM leaf WHERE idx = 4) ELSE (SELECT bytes FROM leaf WHERE idx = 3) END WHERE idx IN (3, 4)",
+      "entry 3",
+    ],
     ["the head replaced", "UPDATE head SET root = randomblob(32)", "headMismatch"],
   ];
   it.each(edits)("%s: verification fails and names the first defect", async (_, sql, named) => {
@@ -124,7 +137,8 @@ describe("a ledger that somebody changed", () => {
     const { cp } = await import("node:fs/promises");
     await cp(data, copy.path, { recursive: true });
     const db = createClient({ url: `file:${file.replace(data, copy.path)}` });
-    for (const trigger of (await db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")).rows) await db.execute(`DROP TRIGGER ${String(trigger["name"])}`);
+    for (const trigger of (await db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")).rows)
+      await db.execute(`DROP TRIGGER ${String(trigger["name"])}`);
     await db.execute(sql);
     db.close();
     const ended = await ronghe(["ledger", "verify"], { RONGHE_DATA: copy.path });

@@ -39,27 +39,30 @@ async function scansWith(outcome: string): Promise<number> {
 
 describe("a code drawn as a QR symbol", () => {
   const zbar = spawnSync("zbarimg", ["--version"]).status === 0;
-  it.runIf(zbar || process.env["CI"] !== undefined)("is read by a real reader, identifies, settles once, and its receipt verifies", async () => {
-    const png = join(folder.path, "code.png");
-    const issued = await freshCode("--png", png);
-    const scanned = execFileSync("zbarimg", ["-q", "--raw", png], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
-    expect(scanned).toBe(issued);
+  it.runIf(zbar || process.env["CI"] !== undefined)(
+    "is read by a real reader, identifies, settles once, and its receipt verifies",
+    async () => {
+      const png = join(folder.path, "code.png");
+      const issued = await freshCode("--png", png);
+      const scanned = execFileSync("zbarimg", ["-q", "--raw", png], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+      expect(scanned).toBe(issued);
 
-    const verified = await call("rh.verify", "--code", scanned);
-    expect(verified).toMatchObject({ status: 0, reply: { verified: true, code: "0" } });
-    expect(verified.reply["userName"]).toMatch(/^.{1,2}\*+$/u);
+      const verified = await call("rh.verify", "--code", scanned);
+      expect(verified).toMatchObject({ status: 0, reply: { verified: true, code: "0" } });
+      expect(verified.reply["userName"]).toMatch(/^.{1,2}\*+$/u);
 
-    const receipt = join(folder.path, "receipt.txt");
-    const settled = await call("rh.settle", "--ec-token", String(verified.reply["ecToken"]), "--amount", "128.50", "--receipt", receipt);
-    expect(settled).toMatchObject({ status: 0, reply: { code: "0", status: "settled", amount: "128.50" } });
-    const legs = settled.reply["legs"] as { amount: string }[];
-    expect(legs.reduce((sum, leg) => sum + BigInt(leg.amount.replace(".", "")), 0n)).toBe(12_850n);
+      const receipt = join(folder.path, "receipt.txt");
+      const settled = await call("rh.settle", "--ec-token", String(verified.reply["ecToken"]), "--amount", "128.50", "--receipt", receipt);
+      expect(settled).toMatchObject({ status: 0, reply: { code: "0", status: "settled", amount: "128.50" } });
+      const legs = settled.reply["legs"] as { amount: string }[];
+      expect(legs.reduce((sum, leg) => sum + BigInt(leg.amount.replace(".", "")), 0n)).toBe(12_850n);
 
-    const policy = join(settings["RONGHE_DATA"] ?? "", "ledger-policy.txt");
-    expect((await ronghe(["ledger", "verify", receipt, "--policy", policy])).code).toBe(0);
-    const whole = await ronghe(["ledger", "verify"], settings);
-    expect(whole.code, whole.stdout).toBe(0);
-  });
+      const policy = join(settings["RONGHE_DATA"] ?? "", "ledger-policy.txt");
+      expect((await ronghe(["ledger", "verify", receipt, "--policy", policy])).code).toBe(0);
+      const whole = await ronghe(["ledger", "verify"], settings);
+      expect(whole.code, whole.stdout).toBe(0);
+    },
+  );
 });
 
 describe("a code that must not pay", () => {
@@ -67,7 +70,10 @@ describe("a code that must not pay", () => {
     const code = await freshCode();
     expect((await call("rh.settle", "--code", code, "--amount", "20.00")).reply).toMatchObject({ status: "settled" });
     const before = await scansWith("codeUsed");
-    expect(await call("rh.settle", "--code", code, "--amount", "20.00")).toMatchObject({ status: 3, reply: { code: "501001", error: "codeUsed" } });
+    expect(await call("rh.settle", "--code", code, "--amount", "20.00")).toMatchObject({
+      status: 3,
+      reply: { code: "501001", error: "codeUsed" },
+    });
     expect(await call("rh.verify", "--code", code)).toMatchObject({ status: 3, reply: { code: "501001", error: "codeUsed" } });
     expect(await scansWith("codeUsed")).toBe(before + 2);
   });

@@ -10,7 +10,10 @@ import { openBusForReading } from "../platform/bus.ts";
 import { layoutOf } from "../platform/layout.ts";
 
 /** `ronghe alerts`: every alert with its rule, the values that made it fire and what it rests on. */
-export async function alerts(config: Config, options: { readonly json?: boolean; readonly replay?: boolean; readonly lang: "zh" | "en" }): Promise<number> {
+export async function alerts(
+  config: Config,
+  options: { readonly json?: boolean; readonly replay?: boolean; readonly lang: "zh" | "en" },
+): Promise<number> {
   const { streams } = layoutOf(config.RONGHE_DATA);
   if (!existsSync(streams.database)) throw new UsageError(`no fraud rules have run on ${config.RONGHE_DATA} yet`);
   const db = await openDatabase({ kind: "streams", file: streams.database, readOnly: true });
@@ -24,7 +27,9 @@ export async function alerts(config: Config, options: { readonly json?: boolean;
     }
     const zh = options.lang === "zh";
     printTable(
-      zh ? ["时间 (UTC+8)", "规则", "版本", "结论", "机构", "终端", "触发值", "依据"] : ["time (UTC+8)", "rule", "version", "grade", "institution", "terminal", "values", "rests on"],
+      zh
+        ? ["时间 (UTC+8)", "规则", "版本", "结论", "机构", "终端", "触发值", "依据"]
+        : ["time (UTC+8)", "rule", "version", "grade", "institution", "terminal", "values", "rests on"],
       raised.map((data) => [
         new Date(data.atMs + 8 * 3_600_000).toISOString().slice(0, 19).replace("T", " "),
         zh ? data.ruleName : data.rule,
@@ -45,7 +50,9 @@ export async function alerts(config: Config, options: { readonly json?: boolean;
   }
 }
 
-function evidence(items: readonly { readonly type: string; readonly log?: string | undefined; readonly index?: string | undefined }[]): string {
+function evidence(
+  items: readonly { readonly type: string; readonly log?: string | undefined; readonly index?: string | undefined }[],
+): string {
   const cited = items.map((item) => (item.log === undefined ? item.type : `${item.log.split("/").at(-1) ?? ""} #${item.index ?? ""}`));
   return [...new Set(cited)].slice(0, 6).join("\n") + (new Set(cited).size > 6 ? "\n…" : "");
 }

@@ -36,14 +36,23 @@ export async function call(config: Config, operation: string, options: CallOptio
   if (edgeUrl === undefined) throw new UsageError("no edge is running here");
   const institutions = await readClients(layout, "institution");
   const profile = options.org === undefined ? institutions[0] : institutions.find((one) => one.orgId === options.org);
-  if (profile === undefined) throw new UsageError(`no keys of an institution ${options.org ?? ""}: ${institutions.map((one) => one.orgId).join(", ")}`);
+  if (profile === undefined)
+    throw new UsageError(`no keys of an institution ${options.org ?? ""}: ${institutions.map((one) => one.orgId).join(", ")}`);
   const crypto = await loadCrypto();
   const request = requestOf(operation, profile, options);
   if (options.printCurl === true) {
     console.log(await curlOf(crypto, `${edgeUrl}/v1/${operation}`, operation, profile, request));
     return 0;
   }
-  const his = createHisClient({ url: edgeUrl, orgId: profile.orgId, profile: partnerOf(profile), sign: signerOf(crypto, profile), crypto, clock: systemClock, fetch: (sent) => fetch(sent) });
+  const his = createHisClient({
+    url: edgeUrl,
+    orgId: profile.orgId,
+    profile: partnerOf(profile),
+    sign: signerOf(crypto, profile),
+    crypto,
+    clock: systemClock,
+    fetch: (sent) => fetch(sent),
+  });
   const reply = await send(his, operation, request);
   if (!reply.ok) {
     printJson({ verified: reply.error.answered, ...failure(reply.error), outTradeNo: request["outTradeNo"] });
@@ -51,8 +60,14 @@ export async function call(config: Config, operation: string, options: CallOptio
   }
   const { receipt, ...shown } = reply.value as Partial<SettlementReply> & object;
   if (receipt !== undefined && options.receipt !== undefined) await writeFile(options.receipt, receipt);
-  printJson({ verified: true, code: "0", ...shown, ...(receipt === undefined ? {} : { receipt: options.receipt ?? "(give --receipt FILE to keep it)" }) });
-  if (options.receipt !== undefined && receipt === undefined) throw new UsageError("there is no receipt yet: ask again with `call rh.result`");
+  printJson({
+    verified: true,
+    code: "0",
+    ...shown,
+    ...(receipt === undefined ? {} : { receipt: options.receipt ?? "(give --receipt FILE to keep it)" }),
+  });
+  if (options.receipt !== undefined && receipt === undefined)
+    throw new UsageError("there is no receipt yet: ask again with `call rh.result`");
   return "status" in shown && shown.status === "refused" ? 3 : 0;
 }
 
@@ -63,7 +78,8 @@ function isOperation(name: string): name is OperationName {
 type Fields = Readonly<Record<string, string>>;
 
 function requestOf(operation: OperationName, profile: ClientProfile, options: CallOptions): Fields {
-  const outTradeNo = options.id ?? (operation === "rh.result" ? need(options.id, "--id") : `T${Date.now()}${randomBytes(3).toString("hex")}`);
+  const outTradeNo =
+    options.id ?? (operation === "rh.result" ? need(options.id, "--id") : `T${Date.now()}${randomBytes(3).toString("hex")}`);
   const waitSeconds = String(options.wait);
   if (operation === "rh.result") return { outTradeNo, waitSeconds };
   const scene = {
@@ -76,7 +92,10 @@ function requestOf(operation: OperationName, profile: ClientProfile, options: Ca
     officeName: "收费处",
     outTradeNo,
   };
-  const credential: Fields = { ...(options.code === undefined ? {} : { code: options.code }), ...(options.ecToken === undefined ? {} : { ecToken: options.ecToken }) };
+  const credential: Fields = {
+    ...(options.code === undefined ? {} : { code: options.code }),
+    ...(options.ecToken === undefined ? {} : { ecToken: options.ecToken }),
+  };
   switch (operation) {
     case "rh.verify":
       return { ...scene, code: need(options.code, "--code") };
@@ -112,7 +131,13 @@ function failure(error: CallFailure): Fields {
 }
 
 async function curlOf(crypto: Crypto, url: string, transType: string, profile: ClientProfile, request: Fields): Promise<string> {
-  const sealed = { orgId: profile.orgId, transType, version: "1.0.0", data: { ...request, orgId: profile.orgId }, timestampMs: systemClock.now() };
+  const sealed = {
+    orgId: profile.orgId,
+    transType,
+    version: "1.0.0",
+    data: { ...request, orgId: profile.orgId },
+    timestampMs: systemClock.now(),
+  };
   const body = await sealRequest(crypto, sealed, partnerOf(profile), signerOf(crypto, profile));
   return `curl -sS -H 'content-type: application/json' --data '${body.replaceAll("'", String.raw`'\''`)}' ${url}`;
 }

@@ -25,9 +25,11 @@ export async function codeIssue(config: Config, options: CodeIssueOptions): Prom
   const { coreUrl } = await readRuntime(layout);
   if (coreUrl === undefined) throw new UsageError("the running platform has no core here");
   const apps = await readClients(layout, "app");
-  const profile = options.person === undefined ? apps.find((app) => app.users.length > 0) : apps.find((app) => app.users.includes(options.person ?? ""));
+  const profile =
+    options.person === undefined ? apps.find((app) => app.users.length > 0) : apps.find((app) => app.users.includes(options.person ?? ""));
   const person = options.person ?? profile?.users.toSorted()[0];
-  if (profile === undefined || person === undefined) throw new UsageError(`nobody called ${options.person ?? "(anyone)"} has bound an app; the people of the sandbox are u00001, u00002, …`);
+  if (profile === undefined || person === undefined)
+    throw new UsageError(`nobody called ${options.person ?? "(anyone)"} has bound an app; the people of the sandbox are u00001, u00002, …`);
   const app = createAppClient({ url: coreUrl, profile, crypto: await loadCrypto(), clock: systemClock });
   const issued = await app.issueCode(person, options.purpose, options.form);
   if (!issued.ok) throw new UsageError(`no code was issued: ${issued.error}`);

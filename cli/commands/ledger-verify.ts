@@ -38,7 +38,9 @@ async function verifyFolder(config: Config, options: LedgerVerifyOptions): Promi
 }
 
 export function printLog(report: LogReport): void {
-  console.log(`${report.ok ? "valid   " : "INVALID "} ${report.origin}  size ${report.size}  root ${report.root === "" ? "-" : report.root}`);
+  console.log(
+    `${report.ok ? "valid   " : "INVALID "} ${report.origin}  size ${report.size}  root ${report.root === "" ? "-" : report.root}`,
+  );
   for (const check of report.checks) console.log(`  ${check.ok ? "ok  " : "FAIL"} ${check.name}: ${check.detail}`);
   if (report.firstDefect !== undefined) {
     const { name, detail, index } = report.firstDefect;

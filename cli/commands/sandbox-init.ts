@@ -17,7 +17,13 @@ export async function sandboxInit(config: Config, options: SandboxInitOptions): 
   const layout = layoutOf(config.RONGHE_DATA);
   if (platformExists(layout)) throw new UsageError(`${layout.root} already holds a platform`);
   const bar = progressBar("people");
-  const founded = await foundSandbox({ config, layout, crypto: await loadCrypto(), ...options, onProgress: (done, of) => bar.update(done, of) });
+  const founded = await foundSandbox({
+    config,
+    layout,
+    crypto: await loadCrypto(),
+    ...options,
+    onProgress: (done, of) => bar.update(done, of),
+  });
   bar.stop();
   // The payers' books are theirs: written once by the payers' own service.
   const rails = await startSandboxRails({ file: layout.sandbox.rails, clock: systemClock, seedAccounts: founded.seedAccounts });

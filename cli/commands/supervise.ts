@@ -45,16 +45,37 @@ function printRows(rows: readonly SupervisionRow[], lang: "zh" | "en", compariso
   const zh = lang === "zh";
   const yuan = (fen: bigint): string => formatYuan(asFen(fen));
   printTable(
-    zh ? ["日期", "机构", "扫码(通过/拒绝)", "结算", "拒付", "退费", "待查", "资金来源(净额, 元)"] : ["day", "institution", "scans (good/bad)", "settled", "refused", "refunded", "unknown", "funds (net, yuan)"],
+    zh
+      ? ["日期", "机构", "扫码(通过/拒绝)", "结算", "拒付", "退费", "待查", "资金来源(净额, 元)"]
+      : ["day", "institution", "scans (good/bad)", "settled", "refused", "refunded", "unknown", "funds (net, yuan)"],
     rows.map((row) => {
-      const count = (good: boolean): number => row.scans.reduce((sum, line) => sum + (line.observedBy === "edge" && (line.outcome === "accepted") === good ? line.scans : 0), 0);
-      const funds = row.funds.map((fund) => `${zh ? (FUND_NAMES[fund.fundSource] ?? fund.fundSource) : fund.fundSource} ${yuan(fund.netFen)}`);
-      return [row.day, row.institution, `${count(true)} / ${count(false)}`, ...[row.settled, row.refused, row.refunded, row.unknown].map(String), funds.join("\n")];
+      const count = (good: boolean): number =>
+        row.scans.reduce((sum, line) => sum + (line.observedBy === "edge" && (line.outcome === "accepted") === good ? line.scans : 0), 0);
+      const funds = row.funds.map(
+        (fund) => `${zh ? (FUND_NAMES[fund.fundSource] ?? fund.fundSource) : fund.fundSource} ${yuan(fund.netFen)}`,
+      );
+      return [
+        row.day,
+        row.institution,
+        `${count(true)} / ${count(false)}`,
+        ...[row.settled, row.refused, row.refunded, row.unknown].map(String),
+        funds.join("\n"),
+      ];
     }),
   );
   const { supervision, ledger } = comparison.totalFen;
-  if (zh) console.log(comparison.agrees ? `与账本核对一致：净额 ${yuan(ledger)} 元，分毫不差` : `与账本不一致：监管 ${yuan(supervision)} 元，账本 ${yuan(ledger)} 元`);
-  else console.log(comparison.agrees ? `agrees with the ledger to the fen: net ${yuan(ledger)} yuan` : `does NOT agree: supervision ${yuan(supervision)}, ledger ${yuan(ledger)} yuan`);
+  if (zh)
+    console.log(
+      comparison.agrees
+        ? `与账本核对一致：净额 ${yuan(ledger)} 元，分毫不差`
+        : `与账本不一致：监管 ${yuan(supervision)} 元，账本 ${yuan(ledger)} 元`,
+    );
+  else
+    console.log(
+      comparison.agrees
+        ? `agrees with the ledger to the fen: net ${yuan(ledger)} yuan`
+        : `does NOT agree: supervision ${yuan(supervision)}, ledger ${yuan(ledger)} yuan`,
+    );
 }
 
 /** Settled and refunded entries of every shard, decoded from their exact bytes. */
@@ -64,8 +85,12 @@ async function settlementLeaves(config: Config): Promise<readonly Leaf[]> {
   for (const { origin, file } of logFiles(layout, readPlatform(layout))) {
     if (origin.endsWith("/registry") || !existsSync(file)) continue;
     const db = await openDatabase({ kind: "shard", file, readOnly: true });
-    for (let from = 0n; ; ) {
-      const rows = await db.read("SELECT idx, bytes FROM leaf WHERE idx >= ? AND kind IN ('settlement.settled', 'settlement.refunded') ORDER BY idx LIMIT ?", from, PAGE);
+    for (let from = 0n; ;) {
+      const rows = await db.read(
+        "SELECT idx, bytes FROM leaf WHERE idx >= ? AND kind IN ('settlement.settled', 'settlement.refunded') ORDER BY idx LIMIT ?",
+        from,
+        PAGE,
+      );
       for (const row of rows) {
         const bytes = row["bytes"];
         const leaf = bytes instanceof ArrayBuffer ? decodeLeaf(new Uint8Array(bytes)) : undefined;

@@ -13,7 +13,8 @@ export async function tail(config: Config, topic: string, options: { readonly fo
   const bus = await openBusForReading(config);
   try {
     const ends = await bus.endOffsets(topic);
-    if (ends.length === 0) throw new UsageError(`no topic ${topic}; there are ${Object.keys(TOPICS).join(", ")}, and <topic without .v1>.dlq.v1`);
+    if (ends.length === 0)
+      throw new UsageError(`no topic ${topic}; there are ${Object.keys(TOPICS).join(", ")}, and <topic without .v1>.dlq.v1`);
     const next = ends.map(() => 0n);
     let left = options.limit ?? Number.POSITIVE_INFINITY;
     for (;;) {

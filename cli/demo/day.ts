@@ -78,10 +78,22 @@ export function planDays(options: DayOptions): DayPlan {
     const pair = `${scene.person.appUserId} ${scene.institution.orgId}`;
     if (n % REFUND_EVERY === REFUND_EVERY - 1 && !refunded.has(pair)) {
       refunded.add(pair);
-      acts.push({ ...scene, kind: "refund", atMs: scene.atMs + 20 * MINUTE_MS, outTradeNo: `${scene.outTradeNo}-R`, original: scene.outTradeNo });
+      acts.push({
+        ...scene,
+        kind: "refund",
+        atMs: scene.atMs + 20 * MINUTE_MS,
+        outTradeNo: `${scene.outTradeNo}-R`,
+        original: scene.outTradeNo,
+      });
     }
     if (n % BAD_SCAN_EVERY === BAD_SCAN_EVERY - 1)
-      acts.push({ ...scene, kind: "bad-scan", outTradeNo: `${scene.outTradeNo}-X`, atMs: scene.atMs + 30_000, defect: random.pick(["forged", "expired", "garbage"]) });
+      acts.push({
+        ...scene,
+        kind: "bad-scan",
+        outTradeNo: `${scene.outTradeNo}-X`,
+        atMs: scene.atMs + 30_000,
+        defect: random.pick(["forged", "expired", "garbage"]),
+      });
   }
   const injected = injectSchemes(province, cheats, random, startMs, acts);
   acts.sort((a, b) => a.atMs - b.atMs || (a.outTradeNo < b.outTradeNo ? -1 : 1));
@@ -110,7 +122,13 @@ function bill(random: SeededRandom, kind: SandboxInstitution["kind"]): bigint {
 }
 
 /** Cheats use the first terminal of each site, which honest visitors leave alone, so that labels stay unambiguous. */
-function injectSchemes(province: Province, cheats: readonly SandboxPerson[], random: SeededRandom, startMs: number, acts: Act[]): InjectedScheme[] {
+function injectSchemes(
+  province: Province,
+  cheats: readonly SandboxPerson[],
+  random: SeededRandom,
+  startMs: number,
+  acts: Act[],
+): InjectedScheme[] {
   const injected: InjectedScheme[] = [];
   const site = (city: string, kind: "hospital" | "pharmacy"): SandboxInstitution => {
     const found = province.institutions.find((one) => one.city === city && one.kind === kind);
@@ -125,7 +143,12 @@ function injectSchemes(province: Province, cheats: readonly SandboxPerson[], ran
   };
 
   // 一码多用: the same code photographed and shown at a second terminal.
-  for (const [n, [one, other]] of ([["成都", "绵阳"], ["宜宾", "成都"]] as const).entries()) {
+  for (const [n, [one, other]] of (
+    [
+      ["成都", "绵阳"],
+      ["宜宾", "成都"],
+    ] as const
+  ).entries()) {
     const institution = site(one, "hospital");
     const secondInstitution = site(other, "hospital");
     acts.push({
@@ -138,10 +161,20 @@ function injectSchemes(province: Province, cheats: readonly SandboxPerson[], ran
       secondInstitution,
       secondTerminal: first(secondInstitution),
     });
-    injected.push({ scheme: "code-two-terminals", institutions: [institution.orgId, secondInstitution.orgId], terminals: [first(institution), first(secondInstitution)], people: [cheat(n).appUserId] });
+    injected.push({
+      scheme: "code-two-terminals",
+      institutions: [institution.orgId, secondInstitution.orgId],
+      terminals: [first(institution), first(secondInstitution)],
+      people: [cheat(n).appUserId],
+    });
   }
   // 时空矛盾: face to face in two cities within minutes.
-  for (const [n, [one, other]] of ([["成都", "攀枝花"], ["绵阳", "宜宾"]] as const).entries()) {
+  for (const [n, [one, other]] of (
+    [
+      ["成都", "攀枝花"],
+      ["绵阳", "宜宾"],
+    ] as const
+  ).entries()) {
     const places = [site(one, "hospital"), site(other, "hospital")];
     for (const [leg, institution] of places.entries())
       acts.push({
@@ -154,7 +187,12 @@ function injectSchemes(province: Province, cheats: readonly SandboxPerson[], ran
         identifyFirst: true,
         amountFen: bill(random, "hospital"),
       });
-    injected.push({ scheme: "impossible-travel", institutions: places.map((place) => place.orgId), terminals: places.map(first), people: [cheat(2 + n).appUserId] });
+    injected.push({
+      scheme: "impossible-travel",
+      institutions: places.map((place) => place.orgId),
+      terminals: places.map(first),
+      people: [cheat(2 + n).appUserId],
+    });
   }
   // 刷卡-退药-再刷: settle, give back, settle again.
   const pharmacy = site("成都", "pharmacy");
@@ -164,7 +202,12 @@ function injectSchemes(province: Province, cheats: readonly SandboxPerson[], ran
     acts.push({ ...scene, kind: "visit", atMs, outTradeNo: `FR${cycle}`, identifyFirst: false, amountFen: 18_600n });
     acts.push({ ...scene, kind: "refund", atMs: atMs + 8 * MINUTE_MS, outTradeNo: `FR${cycle}-R`, original: `FR${cycle}` });
   }
-  injected.push({ scheme: "settle-refund-cycle", institutions: [pharmacy.orgId], terminals: [first(pharmacy)], people: [cheat(4).appUserId] });
+  injected.push({
+    scheme: "settle-refund-cycle",
+    institutions: [pharmacy.orgId],
+    terminals: [first(pharmacy)],
+    people: [cheat(4).appUserId],
+  });
   // 集中代刷: a handful of people's codes at one terminal within two minutes.
   const store = site("宜宾", "pharmacy");
   for (let n = 0; n < 7; n++)

@@ -53,7 +53,9 @@ export async function demo(environment: Config, options: DemoOptions): Promise<n
   const driver = await driverOf(platform, run.runId, options.json !== true);
   await carryOut(driver, run.plan, run.clock);
   await platform.drained();
-  say(`\n${run.plan.acts.length} visits, refunds and tricks carried out in ${((performance.now() - started) / 1000).toFixed(1)} s (bus: ${config.RONGHE_BUS})`);
+  say(
+    `\n${run.plan.acts.length} visits, refunds and tricks carried out in ${((performance.now() - started) / 1000).toFixed(1)} s (bus: ${config.RONGHE_BUS})`,
+  );
 
   const { judged, scans } = await judge(platform, run.plan, run.province);
   if (options.once === true) await platform.stop();
@@ -119,13 +121,27 @@ async function prepare(config: Config, layout: Layout, options: DemoOptions): Pr
   const crypto = await loadCrypto();
   const runId = [...crypto.random(4)].map((byte) => "abcdefghjkmnpqrstuvwxyz23456789".charAt(byte % 31)).join("");
   const bar = progressBar("people registered");
-  const founded = await foundSandbox({ config, layout, crypto, seed, people: peopleFor(settlements), partitions: PARTITIONS, clock, onProgress: (done, of) => bar.update(done, of) });
+  const founded = await foundSandbox({
+    config,
+    layout,
+    crypto,
+    seed,
+    people: peopleFor(settlements),
+    partitions: PARTITIONS,
+    clock,
+    onProgress: (done, of) => bar.update(done, of),
+  });
   bar.stop();
   const rails = await startSandboxRails({ file: layout.sandbox.rails, clock, seedAccounts: founded.seedAccounts });
   await rails.close();
   const known: DemoFile = { runId, seed, settlements, startMs };
   await writePrivate(file, `${JSON.stringify(known)}\n`);
-  return { province: founded.province, plan: planDays({ province: founded.province, random: seededRandom(seed + 1), startMs, settlements }), clock, runId };
+  return {
+    province: founded.province,
+    plan: planDays({ province: founded.province, random: seededRandom(seed + 1), startMs, settlements }),
+    clock,
+    runId,
+  };
 }
 
 /** Enough people that nobody has to be ill all day. */
@@ -135,7 +151,8 @@ function peopleFor(settlements: number): number {
 
 async function driverOf(platform: RunningPlatform, runId: string, draw: boolean): Promise<Driver> {
   const { layout, crypto, core, edge, clock } = platform;
-  if (core === undefined || edge === undefined || !(clock instanceof PlannedClock)) throw new Error("a demo runs all parts on a planned clock");
+  if (core === undefined || edge === undefined || !(clock instanceof PlannedClock))
+    throw new Error("a demo runs all parts on a planned clock");
   let drawn = !draw || !process.stdout.isTTY;
   return createDriver({
     crypto,
@@ -148,7 +165,9 @@ async function driverOf(platform: RunningPlatform, runId: string, draw: boolean)
     onCode: (code) => {
       if (drawn) return;
       drawn = true;
-      void QRCode.toString(code, { type: "terminal", small: true }).then((picture) => console.log(`the first code shown today:\n${picture}`));
+      void QRCode.toString(code, { type: "terminal", small: true }).then((picture) =>
+        console.log(`the first code shown today:\n${picture}`),
+      );
     },
   });
 }
@@ -175,7 +194,11 @@ function instants(acts: readonly Act[]): readonly (readonly Act[])[] {
   return groups;
 }
 
-async function judge(platform: RunningPlatform, plan: DayPlan, province: Province): Promise<{ readonly judged: Judged; readonly scans: number }> {
+async function judge(
+  platform: RunningPlatform,
+  plan: DayPlan,
+  province: Province,
+): Promise<{ readonly judged: Judged; readonly scans: number }> {
   const { streams, core } = platform;
   if (streams === undefined || core === undefined) throw new Error("a demo runs all parts");
   const labelled = new Set(plan.injected.flatMap((scheme) => scheme.people));
@@ -190,16 +213,22 @@ async function judge(platform: RunningPlatform, plan: DayPlan, province: Provinc
 
 function printSummary(summary: DemoSummary, judged: Judged, unanswered: number): void {
   const { settlements } = summary;
-  printTable(["发码 codes", "扫码 scans", "结算 settled", "拒付 refused", "退费 refunded", "未答复 unanswered"], [
-    [summary.codes, summary.scans, settlements.completed, settlements.refused, settlements.refunded, unanswered].map(String),
-  ]);
+  printTable(
+    ["发码 codes", "扫码 scans", "结算 settled", "拒付 refused", "退费 refunded", "未答复 unanswered"],
+    [[summary.codes, summary.scans, settlements.completed, settlements.refused, settlements.refunded, unanswered].map(String)],
+  );
   printTable(
     ["欺诈手法 scheme", "注入 injected", "查获 caught", "漏报 missed"],
     judged.schemes.map((one) => [one.scheme, String(one.injected), String(one.caught), String(one.injected - one.caught)]),
   );
   console.log(`误报 wrongly raised: ${judged.other}`);
-  printTable(["日志 log", "条数 size", "根 root"], summary.ledger.map((log) => [log.origin, String(log.size), log.root]));
-  console.log(summary.verified ? "账本核验通过 every ledger verified" : "账本核验未通过 NOT verified: `ronghe ledger verify` names the defect");
+  printTable(
+    ["日志 log", "条数 size", "根 root"],
+    summary.ledger.map((log) => [log.origin, String(log.size), log.root]),
+  );
+  console.log(
+    summary.verified ? "账本核验通过 every ledger verified" : "账本核验未通过 NOT verified: `ronghe ledger verify` names the defect",
+  );
 }
 
 /** The first Ctrl-C ends in order at the next chance, a second one at once; nothing acknowledged is lost either way. */

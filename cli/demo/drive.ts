@@ -34,11 +34,21 @@ const LATE_MS = 120_000;
 
 export function createDriver(options: DriverOptions): Driver {
   const { crypto, clock } = options;
-  const apps = new Map<string, AppClient>(options.apps.map((profile) => [profile.orgId, createAppClient({ url: options.coreUrl, profile, crypto, clock })]));
+  const apps = new Map<string, AppClient>(
+    options.apps.map((profile) => [profile.orgId, createAppClient({ url: options.coreUrl, profile, crypto, clock })]),
+  );
   const systems = new Map<string, HisClient>(
     options.institutions.map((profile) => [
       profile.orgId,
-      createHisClient({ url: options.edgeUrl, orgId: profile.orgId, profile: partnerOf(profile), sign: signerOf(crypto, profile), crypto, clock: clock as Clock, fetch: (request) => fetch(request) }),
+      createHisClient({
+        url: options.edgeUrl,
+        orgId: profile.orgId,
+        profile: partnerOf(profile),
+        sign: signerOf(crypto, profile),
+        crypto,
+        clock: clock as Clock,
+        fetch: (request) => fetch(request),
+      }),
     ]),
   );
   let unanswered = 0;
@@ -74,23 +84,50 @@ export function createDriver(options: DriverOptions): Driver {
         if (await done(act)) return;
         const code = await codeOf(act.person);
         if (act.identifyFirst) note(await client.verify({ ...scene, outTradeNo: numbered(`${act.outTradeNo}-V`), code }));
-        note(await client.settle({ ...scene, outTradeNo: numbered(act.outTradeNo), code, amount: formatYuan(asFen(act.amountFen)), waitSeconds: WAIT_SECONDS }));
+        note(
+          await client.settle({
+            ...scene,
+            outTradeNo: numbered(act.outTradeNo),
+            code,
+            amount: formatYuan(asFen(act.amountFen)),
+            waitSeconds: WAIT_SECONDS,
+          }),
+        );
         return;
       }
       case "refund":
         if (await done(act)) return;
-        note(await client.refund({ ...scene, outTradeNo: numbered(act.outTradeNo), originalOutTradeNo: numbered(act.original), waitSeconds: WAIT_SECONDS }));
+        note(
+          await client.refund({
+            ...scene,
+            outTradeNo: numbered(act.outTradeNo),
+            originalOutTradeNo: numbered(act.original),
+            waitSeconds: WAIT_SECONDS,
+          }),
+        );
         return;
       case "shown-twice": {
         const code = await codeOf(act.person);
         note(await client.verify({ ...scene, outTradeNo: numbered(act.outTradeNo), code }));
-        note(await his(act.secondInstitution).verify({ ...sceneOf(act.secondInstitution, act.secondTerminal), outTradeNo: numbered(act.outTradeNo), code }));
+        note(
+          await his(act.secondInstitution).verify({
+            ...sceneOf(act.secondInstitution, act.secondTerminal),
+            outTradeNo: numbered(act.outTradeNo),
+            code,
+          }),
+        );
         return;
       }
       case "bad-scan": {
         const code = act.defect === "garbage" ? `HELLO-${act.outTradeNo}-${"0".repeat(40)}` : await codeOf(act.person);
         if (act.defect === "expired") clock.moveTo(clock.now() + LATE_MS);
-        note(await client.verify({ ...scene, outTradeNo: numbered(act.outTradeNo), code: act.defect === "forged" ? oneCharacterChanged(code) : code }));
+        note(
+          await client.verify({
+            ...scene,
+            outTradeNo: numbered(act.outTradeNo),
+            code: act.defect === "forged" ? oneCharacterChanged(code) : code,
+          }),
+        );
         return;
       }
     }

@@ -9,7 +9,9 @@ import { layoutOf } from "./layout.ts";
 
 /** The bus of a running platform: the embedded log, owned by this process, or Kafka. */
 export async function openBus(config: Config, clock: Clock, clientId: string): Promise<EventBus> {
-  return config.RONGHE_BUS === "kafka" ? await connectKafka(config, clientId) : await openEmbeddedBus({ file: layoutOf(config.RONGHE_DATA).bus, clock });
+  return config.RONGHE_BUS === "kafka"
+    ? await connectKafka(config, clientId)
+    : await openEmbeddedBus({ file: layoutOf(config.RONGHE_DATA).bus, clock });
 }
 
 /** The bus for looking at: of another process when embedded. */

@@ -24,5 +24,8 @@ export async function checkCode(layout: Layout, code: ScannedCode, nowMs: EventM
   const crypto = await loadCrypto();
   const checked = checkSignedCode(crypto, code, { publicKeys, purposes: ["settle", "verify"], nowMs });
   if (!checked.ok) return { genuine: false, shown: { ...parts, verdict: checked.error } };
-  return { genuine: true, shown: { ...parts, verdict: "genuine", purpose: checked.value.purpose, expires: formatCst14(checked.value.expiresAtMs as EventMs) } };
+  return {
+    genuine: true,
+    shown: { ...parts, verdict: "genuine", purpose: checked.value.purpose, expires: formatCst14(checked.value.expiresAtMs as EventMs) },
+  };
 }

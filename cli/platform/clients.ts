@@ -76,13 +76,23 @@ function bytesOf(hex: string): Uint8Array {
 }
 
 export interface AppClient {
-  issueCode(appUserId: string, purpose: CodePurpose, form: "signed" | "opaque"): Promise<Result<{ readonly code: string; readonly expiresAt: string }, ErrorName | string>>;
+  issueCode(
+    appUserId: string,
+    purpose: CodePurpose,
+    form: "signed" | "opaque",
+  ): Promise<Result<{ readonly code: string; readonly expiresAt: string }, ErrorName | string>>;
 }
 
 const issuedCode = v.object({ code: v.string(), expiresAt: v.string() });
 
 /** A patient's app: asks the core's channel address for codes. */
-export function createAppClient(options: { readonly url: string; readonly profile: ClientProfile; readonly crypto: Crypto; readonly clock: Clock; readonly fetch?: typeof fetch }): AppClient {
+export function createAppClient(options: {
+  readonly url: string;
+  readonly profile: ClientProfile;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly fetch?: typeof fetch;
+}): AppClient {
   const { crypto, clock, profile } = options;
   const partner = partnerOf(profile);
   const sign = signerOf(crypto, profile);
@@ -91,11 +101,21 @@ export function createAppClient(options: { readonly url: string; readonly profil
     issueCode: async (appUserId, purpose, form) => {
       const body = await sealRequest(
         crypto,
-        { orgId: profile.orgId, transType: "rh.code.issue", version: "1.0.0", timestampMs: clock.now(), data: { orgId: profile.orgId, appUserId, purpose, form } },
+        {
+          orgId: profile.orgId,
+          transType: "rh.code.issue",
+          version: "1.0.0",
+          timestampMs: clock.now(),
+          data: { orgId: profile.orgId, appUserId, purpose, form },
+        },
         partner,
         sign,
       );
-      const response = await send(`${options.url}/v1/rh.code.issue`, { method: "POST", headers: { "content-type": "application/json" }, body });
+      const response = await send(`${options.url}/v1/rh.code.issue`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body,
+      });
       const reply = openReply(crypto, await response.text(), partner, { nowMs: clock.now() });
       if (!reply.ok) return refused(reply.error);
       if (!reply.value.success) return refused(`${reply.value.code} ${reply.value.message}`);

@@ -60,7 +60,15 @@ export async function startCore(options: CoreOptions & { readonly rails: RailUrl
   const { bus, config, crypto, clock } = options;
   const services = await openPlatformServices(options);
   const rails = railsOf(options.rails, config.RONGHE_RAIL_TIMEOUT_S * 1000);
-  const settlement = await startSettlement({ bus, shards: (partition) => openPlatformShard(options, partition), vault: services.vault, rails, clock, crypto, openCredential: services.openCredential });
+  const settlement = await startSettlement({
+    bus,
+    shards: (partition) => openPlatformShard(options, partition),
+    vault: services.vault,
+    rails,
+    clock,
+    crypto,
+    openCredential: services.openCredential,
+  });
   const app = createCoreApp(services.ports);
   const server = await listen((request) => app.fetch(request), config.RONGHE_HOST, config.RONGHE_CORE_PORT);
   return {
@@ -128,7 +136,11 @@ function railsOf(urls: RailUrls, timeoutMs: number): Rails {
   };
 }
 
-async function listen(fetch: (request: Request) => Response | Promise<Response>, host: string, port: number): Promise<{ readonly url: string; close(): Promise<void> }> {
+async function listen(
+  fetch: (request: Request) => Response | Promise<Response>,
+  host: string,
+  port: number,
+): Promise<{ readonly url: string; close(): Promise<void> }> {
   const server = await new Promise<ServerType>((resolve, reject) => {
     const starting: ServerType = serve({ fetch, hostname: host, port }, () => resolve(starting));
     starting.once("error", reject);

@@ -33,7 +33,8 @@ export async function startPlatformEdge(options: PlatformEdgeOptions): Promise<R
   const sealed = await readFile(layout.edge.secret).catch(() => undefined);
   const internalKey = sealed === undefined ? undefined : await keys.open(EDGE_DATA_KEY, sealed, edgeSecretAad(platform.edgeId));
   const platformKey = fromHex((await readFile(layout.edge.trust, "utf8").catch(() => "")).trim());
-  if (internalKey === undefined || platformKey === undefined) throw new UsageError(`${layout.edge.folder} is not the folder of an edge that \`sandbox init\` or an operator set up`);
+  if (internalKey === undefined || platformKey === undefined)
+    throw new UsageError(`${layout.edge.folder} is not the folder of an edge that \`sandbox init\` or an operator set up`);
   return await startEdge(
     {
       edgeId: platform.edgeId,
@@ -53,7 +54,9 @@ export async function startPlatformEdge(options: PlatformEdgeOptions): Promise<R
       keyStore: keys,
       clock: options.clock,
       coreFetch: options.coreFetch ?? ((request) => fetch(request)),
-      ...(config.RONGHE_LOG === "json" && options.quiet !== true ? { log: (line) => process.stdout.write(`${JSON.stringify(line)}\n`) } : {}),
+      ...(config.RONGHE_LOG === "json" && options.quiet !== true
+        ? { log: (line) => process.stdout.write(`${JSON.stringify(line)}\n`) }
+        : {}),
     },
   );
 }

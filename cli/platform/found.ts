@@ -106,7 +106,13 @@ async function registerCallers(
     const pair = crypto.sm2GenerateKeyPair();
     const secrets = { partnerAppId: draw(32), partnerSecret: draw(32) };
     const { orgId, name, kind, terminals } = institution;
-    expectOk(await services.access.registerInstitution({ orgId, name, kind, ...agreed, ...secrets, publicKeys: [toHex(pair.publicKey)], terminals: [...terminals] }, OPERATOR), "institution");
+    expectOk(
+      await services.access.registerInstitution(
+        { orgId, name, kind, ...agreed, ...secrets, publicKeys: [toHex(pair.publicKey)], terminals: [...terminals] },
+        OPERATOR,
+      ),
+      "institution",
+    );
     await saveClient(layout, {
       kind: "institution",
       orgId,
@@ -123,7 +129,13 @@ async function registerCallers(
   for (const app of province.apps) {
     const pair = crypto.sm2GenerateKeyPair();
     const secrets = { partnerAppId: draw(32), partnerSecret: draw(32) };
-    expectOk(await services.access.registerApp({ appId: app.appId, name: app.name, ...agreed, ...secrets, publicKeys: [toHex(pair.publicKey)] }, OPERATOR), "app");
+    expectOk(
+      await services.access.registerApp(
+        { appId: app.appId, name: app.name, ...agreed, ...secrets, publicKeys: [toHex(pair.publicKey)] },
+        OPERATOR,
+      ),
+      "app",
+    );
     await saveClient(layout, {
       kind: "app",
       orgId: app.appId,
@@ -139,7 +151,11 @@ async function registerCallers(
   }
 }
 
-async function registerPeople(services: CoreServices, people: readonly SandboxPerson[], onProgress: FoundOptions["onProgress"]): Promise<void> {
+async function registerPeople(
+  services: CoreServices,
+  people: readonly SandboxPerson[],
+  onProgress: FoundOptions["onProgress"],
+): Promise<void> {
   for (let from = 0; from < people.length; from += TOGETHER) {
     await Promise.all(people.slice(from, from + TOGETHER).map((person) => registerPerson(services, person)));
     onProgress?.(Math.min(from + TOGETHER, people.length), people.length);
@@ -147,13 +163,27 @@ async function registerPeople(services: CoreServices, people: readonly SandboxPe
 }
 
 async function registerPerson(services: CoreServices, person: SandboxPerson): Promise<void> {
-  const { personId } = expectOk(await services.identity.register({ idType: person.idType, idNo: person.idNo, name: person.name }, OPERATOR), "person");
+  const { personId } = expectOk(
+    await services.identity.register({ idType: person.idType, idNo: person.idNo, name: person.name }, OPERATOR),
+    "person",
+  );
   const { bindings } = services.vault;
   const bound = [
     bindings.bindApp({ personId, appId: person.appId, appUserId: person.appUserId }, OPERATOR),
-    ...(person.insurance === undefined ? [] : [bindings.bindAccount({ personId, kind: "insurance", accountId: person.insurance.accountId, insuOrg: person.insuOrg, confirmed: true }, OPERATOR)]),
-    ...(person.commercial === undefined ? [] : [bindings.bindAccount({ personId, kind: "commercial", accountId: person.commercial.authorisationId, confirmed: true }, OPERATOR)]),
-    ...(person.bank === undefined ? [] : [bindings.bindAccount({ personId, kind: "bank", accountId: person.bank.contractId, confirmed: true }, OPERATOR)]),
+    ...(person.insurance === undefined
+      ? []
+      : [
+          bindings.bindAccount(
+            { personId, kind: "insurance", accountId: person.insurance.accountId, insuOrg: person.insuOrg, confirmed: true },
+            OPERATOR,
+          ),
+        ]),
+    ...(person.commercial === undefined
+      ? []
+      : [bindings.bindAccount({ personId, kind: "commercial", accountId: person.commercial.authorisationId, confirmed: true }, OPERATOR)]),
+    ...(person.bank === undefined
+      ? []
+      : [bindings.bindAccount({ personId, kind: "bank", accountId: person.bank.contractId, confirmed: true }, OPERATOR)]),
   ];
   for (const binding of await Promise.all(bound)) expectOk(binding, "binding");
 }
@@ -166,7 +196,9 @@ async function writePublicKeys(options: FoundOptions, platform: PlatformFile, ke
     await keys.ensure(shardKeyHandle(partition), "sm2");
     logs.push([shardOrigin(platform, partition), shardKeyHandle(partition)]);
   }
-  const trusted = await Promise.all(logs.map(async ([origin, handle]) => ({ ...verifierKey(crypto.sm3, origin, await keys.publicKey(handle)), origins: [origin] })));
+  const trusted = await Promise.all(
+    logs.map(async ([origin, handle]) => ({ ...verifierKey(crypto.sm3, origin, await keys.publicKey(handle)), origins: [origin] })),
+  );
   await writeFile(layout.policy, printPolicy(trusted));
   await writeFile(layout.codeKeys, `${toHex(await keys.publicKey(KEY_HANDLES.codeSign))}\n`);
   await writeFile(layout.edge.trust, `${toHex(await keys.publicKey(KEY_HANDLES.platformSign))}\n`);
@@ -189,7 +221,12 @@ function accountsOf(person: SandboxPerson): SeedAccount[] {
     });
   }
   if (person.commercial !== undefined)
-    accounts.push({ rail: "commercial", account: person.commercial.authorisationId, sharePercent: person.commercial.sharePercent, ceiling: yuan(person.commercial.ceilingFen) });
+    accounts.push({
+      rail: "commercial",
+      account: person.commercial.authorisationId,
+      sharePercent: person.commercial.sharePercent,
+      ceiling: yuan(person.commercial.ceilingFen),
+    });
   if (person.bank !== undefined) accounts.push({ rail: "bank", account: person.bank.contractId, balance: yuan(person.bank.balanceFen) });
   return accounts;
 }

@@ -14,7 +14,14 @@ export interface Layout {
   readonly runtime: string;
   readonly kek: string;
   readonly core: { readonly folder: string; readonly database: string; readonly keys: string; shard(partition: number): string };
-  readonly edge: { readonly folder: string; readonly database: string; readonly keys: string; readonly secret: string; readonly bundle: string; readonly trust: string };
+  readonly edge: {
+    readonly folder: string;
+    readonly database: string;
+    readonly keys: string;
+    readonly secret: string;
+    readonly bundle: string;
+    readonly trust: string;
+  };
   readonly bus: string;
   readonly streams: { readonly folder: string; readonly database: string };
   readonly sandbox: { readonly folder: string; readonly rails: string };
@@ -32,7 +39,12 @@ export function layoutOf(root: string): Layout {
     platform: at("platform.json"),
     runtime: at("runtime.json"),
     kek: at("kek"),
-    core: { folder: at("core"), database: at("core", "core.db"), keys: at("core", "keys.json"), shard: (partition) => at("core", `settlement-${partition}.db`) },
+    core: {
+      folder: at("core"),
+      database: at("core", "core.db"),
+      keys: at("core", "keys.json"),
+      shard: (partition) => at("core", `settlement-${partition}.db`),
+    },
     edge: {
       folder: at("edge"),
       database: at("edge", "edge.db"),
@@ -69,7 +81,8 @@ export function platformExists(layout: Layout): boolean {
 }
 
 export function readPlatform(layout: Layout): PlatformFile {
-  if (!platformExists(layout)) throw new UsageError(`no platform in ${layout.root}: create one with \`ronghe sandbox init --data ${layout.root}\``);
+  if (!platformExists(layout))
+    throw new UsageError(`no platform in ${layout.root}: create one with \`ronghe sandbox init --data ${layout.root}\``);
   const parsed = v.safeParse(platformFile, JSON.parse(readFileSync(layout.platform, "utf8")));
   if (!parsed.success) throw new UsageError(`${layout.platform} is not a platform file of this version`);
   return parsed.output;
@@ -88,7 +101,8 @@ export type RuntimeFile = v.InferOutput<typeof runtimeFile>;
 
 export async function readRuntime(layout: Layout): Promise<RuntimeFile> {
   const text = await readFile(layout.runtime, "utf8").catch(() => undefined);
-  if (text === undefined) throw new UsageError(`no platform is running on ${layout.root}: start it with \`ronghe serve all --data ${layout.root}\``);
+  if (text === undefined)
+    throw new UsageError(`no platform is running on ${layout.root}: start it with \`ronghe serve all --data ${layout.root}\``);
   return v.parse(runtimeFile, JSON.parse(text));
 }
 

@@ -12,7 +12,16 @@ import { openBus } from "./bus.ts";
 import { type RailUrls, type RunningCore, startCore } from "./core.ts";
 import { startPlatformEdge } from "./edge.ts";
 import { openKeys } from "./keys.ts";
-import { type Layout, layoutOf, makeFolders, type PlatformFile, readPlatform, readRuntime, type RuntimeFile, writePrivate } from "./layout.ts";
+import {
+  type Layout,
+  layoutOf,
+  makeFolders,
+  type PlatformFile,
+  readPlatform,
+  readRuntime,
+  type RuntimeFile,
+  writePrivate,
+} from "./layout.ts";
 import { ownFolder } from "./owner.ts";
 import { type RunningStreams, startStreams } from "./streams.ts";
 
@@ -97,7 +106,9 @@ async function startParts(
   if (rails !== undefined) stops.push(() => rails.close());
 
   const common = { config, layout, platform, crypto, clock, bus };
-  const core = parts.has("core") ? await startCore({ ...common, keys: await openKeys(config, layout, crypto, "core"), rails: await railUrls(config, layout, rails) }) : undefined;
+  const core = parts.has("core")
+    ? await startCore({ ...common, keys: await openKeys(config, layout, crypto, "core"), rails: await railUrls(config, layout, rails) })
+    : undefined;
   if (core !== undefined) stops.push(() => core.stop());
   const streams = parts.has("streams") ? await startStreams(common) : undefined;
   if (streams !== undefined) stops.push(() => streams.stop());
@@ -120,7 +131,9 @@ async function startParts(
     bus: config.RONGHE_BUS,
     ...(edge === undefined ? {} : { edgeUrl: edge.url }),
     ...(core === undefined ? {} : { coreUrl: core.url }),
-    ...(rails === undefined ? {} : { railsAdminUrl: rails.adminUrl, rails: { insurance: rails.insuranceUrl, commercial: rails.commercialUrl, bank: rails.bankUrl } }),
+    ...(rails === undefined
+      ? {}
+      : { railsAdminUrl: rails.adminUrl, rails: { insurance: rails.insuranceUrl, commercial: rails.commercialUrl, bank: rails.bankUrl } }),
   };
   await writePrivate(layout.runtime, `${JSON.stringify(runtime, undefined, 2)}\n`);
   if (parts.has("edge")) stops.push(() => rm(layout.runtime, { force: true }));

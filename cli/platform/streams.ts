@@ -18,7 +18,12 @@ export interface RunningStreams {
 }
 
 /** Fraud rules and supervision, two consumer groups over one database. */
-export async function startStreams(options: { readonly layout: Layout; readonly bus: EventBus; readonly crypto: Crypto; readonly clock: Clock }): Promise<RunningStreams> {
+export async function startStreams(options: {
+  readonly layout: Layout;
+  readonly bus: EventBus;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+}): Promise<RunningStreams> {
   const { bus, crypto, clock, layout } = options;
   const db = await openDatabase({ kind: "streams", file: layout.streams.database });
   const fraud = await startFraud({ bus, db, crypto, clock });
@@ -27,7 +32,10 @@ export async function startStreams(options: { readonly layout: Layout; readonly 
     crashed: Promise.race([fraud.crashed, supervision.crashed]),
     drained: async () => void (await Promise.all([fraud.drained(), supervision.drained()])),
     alerts: () => fraud.alerts(),
-    scans: async () => (await supervision.report()).flatMap((row) => row.scans).reduce((sum, line) => sum + (line.observedBy === "edge" ? line.scans : 0), 0),
+    scans: async () =>
+      (await supervision.report())
+        .flatMap((row) => row.scans)
+        .reduce((sum, line) => sum + (line.observedBy === "edge" ? line.scans : 0), 0),
     async stop() {
       await Promise.all([fraud.stop(), supervision.stop()]);
       await db.close();

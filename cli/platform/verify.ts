@@ -61,11 +61,19 @@ export async function verifyPlatform(options: VerifyPlatformOptions): Promise<re
   const brought = new Map<string, string[]>();
   for (const note of options.knownCheckpoints ?? []) collect(brought, originOf(note), note);
   const origins = new Set(logFiles(layout, platform).map((log) => log.origin));
-  for (const origin of brought.keys()) if (!origins.has(origin)) throw new UsageError(`a checkpoint is of ${JSON.stringify(origin)}, which is not a log of this platform`);
+  for (const origin of brought.keys())
+    if (!origins.has(origin)) throw new UsageError(`a checkpoint is of ${JSON.stringify(origin)}, which is not a log of this platform`);
   const reports: LogReport[] = [];
   for (const { origin, file } of logFiles(layout, platform)) {
     if (!existsSync(file)) {
-      reports.push({ origin, ok: false, size: 0n, root: "", checks: [], firstDefect: { name: "logMissing", detail: `${file} is not there` } });
+      reports.push({
+        origin,
+        ok: false,
+        size: 0n,
+        root: "",
+        checks: [],
+        firstDefect: { name: "logMissing", detail: `${file} is not there` },
+      });
       continue;
     }
     const db = await openDatabase({ kind: origin.endsWith("/registry") ? "core" : "shard", file, readOnly: true });
@@ -74,7 +82,14 @@ export async function verifyPlatform(options: VerifyPlatformOptions): Promise<re
       const progress = options.onProgress === undefined ? {} : { onProgress: options.onProgress };
       const report = await verifyDatabase({ db, crypto, trustedKeys, origin, knownCheckpoints, ...progress });
       const { firstDefect } = report;
-      reports.push({ origin, ok: report.ok, size: report.size, root: toHex(report.root), checks: report.checks, ...(firstDefect === undefined ? {} : { firstDefect }) });
+      reports.push({
+        origin,
+        ok: report.ok,
+        size: report.size,
+        root: toHex(report.root),
+        checks: report.checks,
+        ...(firstDefect === undefined ? {} : { firstDefect }),
+      });
     } finally {
       await db.close();
     }

@@ -60,7 +60,12 @@ const CITIES: readonly City[] = [
   { name: "攀枝花", area: "510402", latitude: 26.5823, longitude: 101.7187 },
   { name: "宜宾", area: "511502", latitude: 28.7513, longitude: 104.6417 },
 ];
-const SITES: readonly { readonly city: string; readonly name: string; readonly kind: "hospital" | "pharmacy"; readonly terminals: number }[] = [
+const SITES: readonly {
+  readonly city: string;
+  readonly name: string;
+  readonly kind: "hospital" | "pharmacy";
+  readonly terminals: number;
+}[] = [
   { city: "成都", name: "融合市第一人民医院", kind: "hospital", terminals: 6 },
   { city: "成都", name: "锦江便民大药房", kind: "pharmacy", terminals: 2 },
   { city: "绵阳", name: "涪城中心医院", kind: "hospital", terminals: 4 },
@@ -69,7 +74,31 @@ const SITES: readonly { readonly city: string; readonly name: string; readonly k
   { city: "宜宾", name: "叙州康复药房", kind: "pharmacy", terminals: 2 },
 ];
 const SURNAMES = ["王", "李", "张", "刘", "陈", "杨", "黄", "赵", "吴", "周", "徐", "孙", "马", "朱", "胡", "欧阳", "司马"];
-const GIVEN = ["伟", "芳", "娜", "秀英", "敏", "静", "丽", "强", "磊", "军", "洋", "勇", "艳", "杰", "娟", "涛", "明", "超", "霞", "平", "桂英", "子轩", "雨桐"];
+const GIVEN = [
+  "伟",
+  "芳",
+  "娜",
+  "秀英",
+  "敏",
+  "静",
+  "丽",
+  "强",
+  "磊",
+  "军",
+  "洋",
+  "勇",
+  "艳",
+  "杰",
+  "娟",
+  "涛",
+  "明",
+  "超",
+  "霞",
+  "平",
+  "桂英",
+  "子轩",
+  "雨桐",
+];
 
 /** Ten kilometres at most within a city, so that walking between its sites is no impossible journey. */
 const SPREAD_DEGREES = 0.04;
@@ -115,7 +144,13 @@ function makePerson(random: SeededRandom, at: number, appId: string): SandboxPer
     insurance: {
       accountId: `I${city.area}${serial}`,
       plan: employee
-        ? { sharePercent: 75, seriousIllnessPercent: 5, deductibleFen: 20_000n, ceilingFen: 4_000_000n, personalAccountFen: BigInt(random.int(0, 300_000)) }
+        ? {
+            sharePercent: 75,
+            seriousIllnessPercent: 5,
+            deductibleFen: 20_000n,
+            ceilingFen: 4_000_000n,
+            personalAccountFen: BigInt(random.int(0, 300_000)),
+          }
         : { sharePercent: 55, seriousIllnessPercent: 8, deductibleFen: 10_000n, ceilingFen: 2_000_000n, personalAccountFen: 0n },
     },
     ...(random.chance(0.4)

@@ -18,7 +18,12 @@ export interface Hospitals {
   /** A code for the nth person of the sandbox, from whichever core answers. */
   code(person: number): Promise<string>;
   /** Repeats the call until the outcome is final. */
-  settle(bill: { readonly outTradeNo: string; readonly institution: number; readonly code: string; readonly amount: string }): Promise<SettlementReply>;
+  settle(bill: {
+    readonly outTradeNo: string;
+    readonly institution: number;
+    readonly code: string;
+    readonly amount: string;
+  }): Promise<SettlementReply>;
   refund(bill: { readonly outTradeNo: string; readonly institution: number; readonly original: string }): Promise<SettlementReply>;
   /** Calls that were answered with a verified "durable". */
   readonly acknowledged: ReadonlySet<string>;
@@ -35,17 +40,40 @@ export async function hospitals(data: string): Promise<Hospitals> {
   const apps = await readClients(layout, "app");
   const acknowledged = new Set<string>();
 
-  const his = async (at: number): Promise<{ readonly client: HisClient; readonly scene: Parameters<HisClient["refund"]>[0] } | undefined> => {
+  const his = async (
+    at: number,
+  ): Promise<{ readonly client: HisClient; readonly scene: Parameters<HisClient["refund"]>[0] } | undefined> => {
     const profile = institutions[at % institutions.length];
     const edgeUrl = (await readRuntime(layout).catch(() => undefined))?.edgeUrl;
     if (profile === undefined || edgeUrl === undefined) return undefined;
-    const client = createHisClient({ url: edgeUrl, orgId: profile.orgId, profile: partnerOf(profile), sign: signerOf(crypto, profile), crypto, clock: systemClock, fetch: (request) => fetch(request), timeoutMs: 5_000 });
+    const client = createHisClient({
+      url: edgeUrl,
+      orgId: profile.orgId,
+      profile: partnerOf(profile),
+      sign: signerOf(crypto, profile),
+      crypto,
+      clock: systemClock,
+      fetch: (request) => fetch(request),
+      timeoutMs: 5_000,
+    });
     const businessType = profile.orgId.startsWith("P") ? ("02121" as const) : ("01301" as const);
-    const scene = { businessType, termId: profile.terminals[0] ?? "", termIp: "10.0.0.1", operatorId: "1", operatorName: "甲", officeId: "1", officeName: "收费处" };
+    const scene = {
+      businessType,
+      termId: profile.terminals[0] ?? "",
+      termIp: "10.0.0.1",
+      operatorId: "1",
+      operatorName: "甲",
+      officeId: "1",
+      officeName: "收费处",
+    };
     return { client, scene: { ...scene, outTradeNo: "", originalOutTradeNo: "" } };
   };
 
-  async function insist(institution: number, outTradeNo: string, send: (his: NonNullable<Awaited<ReturnType<typeof his>>>) => ReturnType<HisClient["settle"]>): Promise<SettlementReply> {
+  async function insist(
+    institution: number,
+    outTradeNo: string,
+    send: (his: NonNullable<Awaited<ReturnType<typeof his>>>) => ReturnType<HisClient["settle"]>,
+  ): Promise<SettlementReply> {
     const until = performance.now() + PATIENCE_MS;
     let last = "no edge";
     while (performance.now() < until) {
@@ -55,7 +83,12 @@ export async function hospitals(data: string): Promise<Hospitals> {
         acknowledged.add(outTradeNo);
         if (FINAL.has(reply.value.status)) return reply.value;
         last = reply.value.status;
-      } else if (reply?.error.answered === true && reply.error.error !== "requestReplayed" && reply.error.error !== "coreUnavailable" && reply.error.error !== "rateLimited") {
+      } else if (
+        reply?.error.answered === true &&
+        reply.error.error !== "requestReplayed" &&
+        reply.error.error !== "coreUnavailable" &&
+        reply.error.error !== "rateLimited"
+      ) {
         throw new Error(`${outTradeNo}: ${reply.error.code} ${reply.error.message}`);
       }
       await sleep(50 + Math.random() * 100);
@@ -71,7 +104,8 @@ export async function hospitals(data: string): Promise<Hospitals> {
       if (chosen === undefined) throw new Error("nobody to ask a code for");
       for (let tries = 0; tries < 300; tries++) {
         const coreUrl = (await readRuntime(layout).catch(() => undefined))?.coreUrl;
-        const app: AppClient | undefined = coreUrl === undefined ? undefined : createAppClient({ url: coreUrl, profile: chosen.profile, crypto, clock: systemClock });
+        const app: AppClient | undefined =
+          coreUrl === undefined ? undefined : createAppClient({ url: coreUrl, profile: chosen.profile, crypto, clock: systemClock });
         const issued = await app?.issueCode(chosen.user, "settle", "signed").catch(() => undefined);
         if (issued?.ok === true) return issued.value.code;
         await sleep(100);
@@ -79,7 +113,12 @@ export async function hospitals(data: string): Promise<Hospitals> {
       throw new Error("no core gave a code");
     },
     settle: ({ outTradeNo, institution, code, amount }) =>
-      insist(institution, outTradeNo, ({ client, scene: { originalOutTradeNo: _, ...scene } }) => client.settle({ ...scene, outTradeNo, code, amount, waitSeconds: "2" })),
-    refund: ({ outTradeNo, institution, original }) => insist(institution, outTradeNo, ({ client, scene }) => client.refund({ ...scene, outTradeNo, originalOutTradeNo: original, waitSeconds: "2" })),
+      insist(institution, outTradeNo, ({ client, scene: { originalOutTradeNo: _, ...scene } }) =>
+        client.settle({ ...scene, outTradeNo, code, amount, waitSeconds: "2" }),
+      ),
+    refund: ({ outTradeNo, institution, original }) =>
+      insist(institution, outTradeNo, ({ client, scene }) =>
+        client.refund({ ...scene, outTradeNo, originalOutTradeNo: original, waitSeconds: "2" }),
+      ),
   };
 }

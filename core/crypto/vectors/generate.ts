@@ -7,7 +7,7 @@ import { SM2_DEFAULT_USER_ID } from "../port.ts";
 import { zaInput } from "../curve.ts";
 import { jsSm3 } from "../sm3-js.ts";
 import { type AffinePoint, addPoints, BASE_POINT, FIELD_PRIME, inverse, liftX, modulo, multiplyPoint, ORDER } from "../testing/affine.ts";
-import { concat, fromHex, toHex, utf8 } from "../text.ts";
+import { fromHex, toHex, utf8 } from "../text.ts";
 import type { Sm2Vectors, Sm2VectorGroup, Sm2VectorTest } from "./format.ts";
 
 const NOTES: Readonly<Record<string, string>> = {
@@ -112,14 +112,12 @@ function userIdGroups(): readonly Sm2VectorGroup[] {
   const msg = toHex(utf8("message digest"));
   const sig = scalar(STANDARD_R) + scalar(STANDARD_S);
   const other = ["", "ALICE123@YAHOO.COM", "医保-510100", "x".repeat(300)];
-  return [
-    ...other.map((userId): Sm2VectorGroup => {
-      const made = sign(STANDARD_D, digestOf(STANDARD_KEY, msg, userId), drawn(`user id ${userId}`));
-      const own: Draft = { comment: "its own user id", flags: [], msg, sig: scalar(made.r) + scalar(made.s), result: "valid" };
-      const foreign: Draft = { comment: "signed under the customary user id", flags: ["Modified"], msg, sig, result: "invalid" };
-      return { type: "Sm2Verify", publicKey: STANDARD_KEY, userId, tests: numbered([own, foreign]) };
-    }),
-  ];
+  return other.map((userId): Sm2VectorGroup => {
+    const made = sign(STANDARD_D, digestOf(STANDARD_KEY, msg, userId), drawn(`user id ${userId}`));
+    const own: Draft = { comment: "its own user id", flags: [], msg, sig: scalar(made.r) + scalar(made.s), result: "valid" };
+    const foreign: Draft = { comment: "signed under the customary user id", flags: ["Modified"], msg, sig, result: "invalid" };
+    return { type: "Sm2Verify", publicKey: STANDARD_KEY, userId, tests: numbered([own, foreign]) };
+  });
 }
 
 function invalidKeyGroups(): readonly Sm2VectorGroup[] {
@@ -149,14 +147,12 @@ function invalidKeyGroups(): readonly Sm2VectorGroup[] {
     ["a byte short", `04${x}${y.slice(2)}`],
     ["empty", ""],
   ];
-  return keys.map(
-    ([comment, publicKey]): Sm2VectorGroup => ({
-      type: "Sm2Verify",
-      publicKey,
-      userId: SM2_DEFAULT_USER_ID,
-      tests: numbered([{ comment, flags: ["InvalidKey"], msg, sig, result: "invalid" }]),
-    }),
-  );
+  return keys.map(([comment, publicKey]): Sm2VectorGroup => ({
+    type: "Sm2Verify",
+    publicKey,
+    userId: SM2_DEFAULT_USER_ID,
+    tests: numbered([{ comment, flags: ["InvalidKey"], msg, sig, result: "invalid" }]),
+  }));
 }
 
 /** The e that makes (t - s, s) a signature by d, or any e for infinity, where none does. */
@@ -177,7 +173,13 @@ function digestGroup(d: bigint, pairs: readonly (readonly [string, bigint, bigin
       tests.push({ comment: `${comment}, e = 0`, flags: ["Infinity"], digest: scalar(0n), sig, result: "invalid" });
     } else {
       tests.push({ comment, flags: [flag], digest: scalar(e), sig, result: "valid" });
-      tests.push({ comment: `${comment}, e + 1`, flags: [flag, "Modified"], digest: scalar(modulo(e + 1n, ORDER)), sig, result: "invalid" });
+      tests.push({
+        comment: `${comment}, e + 1`,
+        flags: [flag, "Modified"],
+        digest: scalar(modulo(e + 1n, ORDER)),
+        sig,
+        result: "invalid",
+      });
     }
   }
   return { type: "Sm2VerifyDigest", publicKey: encode(need(multiplyPoint(d, BASE_POINT))), tests: numbered(tests) };
@@ -202,15 +204,20 @@ function edgeScalarGroups(): readonly Sm2VectorGroup[] {
   return [digestGroup(drawn("edge scalars"), pairs, "EdgeScalar"), digestGroup(ORDER - 2n, pairs.slice(0, 20), "EdgeScalar")];
 }
 
+const named = (k: bigint): string => (k > ORDER - 1000n ? `n-${ORDER - k}` : `${k}`);
+
 /** Keys that are small multiples of G, so that the multiples of both meet. */
 function exceptionalGroups(): readonly Sm2VectorGroup[] {
   const some: readonly bigint[] = [1n, 2n, 3n, 16n, 127n, 128n, 256n, 257n, ORDER - 1n, ORDER - 2n, ORDER - 6n, ORDER - 128n];
-  const named = (k: bigint): string => (k > ORDER - 1000n ? `n-${ORDER - k}` : `${k}`);
   return [1n, 2n, 256n, ORDER - 2n, inverse(2n, ORDER)].map((d, at) => {
     const pairs = some.flatMap((s) => some.map((t) => [`s = ${named(s)}, t = ${named(t)}`, s, t] as const));
     // Sums that are infinity for this key, and their neighbours.
     const infinite = some.map((t) => [`s = -t·d, t = ${named(t)}`, modulo(-t * d, ORDER), t] as const);
-    return digestGroup(d, at < 2 ? [...pairs, ...infinite] : [...pairs.filter((_, index) => index % 4 === at % 4), ...infinite], "ExceptionalAddition");
+    return digestGroup(
+      d,
+      at < 2 ? [...pairs, ...infinite] : [...pairs.filter((_, index) => index % 4 === at % 4), ...infinite],
+      "ExceptionalAddition",
+    );
   });
 }
 
@@ -266,7 +273,13 @@ function edgeDigestGroup(): Sm2VectorGroup {
     { comment: "r = 5, s = 7", flags: ["EdgeScalar"], digest: scalar(e), sig: scalar(r) + scalar(s), result: "valid" },
     { comment: "r + n", flags: ["Range", "Malleability"], digest: scalar(e), sig: scalar(r + ORDER) + scalar(s), result: "invalid" },
     { comment: "s + n", flags: ["Range", "Malleability"], digest: scalar(e), sig: scalar(r) + scalar(s + ORDER), result: "invalid" },
-    { comment: "r + n, s + n", flags: ["Range", "Malleability"], digest: scalar(e), sig: scalar(r + ORDER) + scalar(s + ORDER), result: "invalid" },
+    {
+      comment: "r + n, s + n",
+      flags: ["Range", "Malleability"],
+      digest: scalar(e),
+      sig: scalar(r + ORDER) + scalar(s + ORDER),
+      result: "invalid",
+    },
   ];
   return { type: "Sm2VerifyDigest", publicKey: encode(need(multiplyPoint(d, BASE_POINT))), tests: numbered([...tests, ...wrapped]) };
 }
