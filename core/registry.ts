@@ -82,6 +82,8 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
       sign: (message: Uint8Array) => options.keys.sm2Sign(KEY_HANDLES.registrySign, message),
     },
   });
+  // A process killed between commit and signature left entries that no checkpoint covers yet.
+  if (log.size > 0n) await log.checkpoint(options.clock.now());
   return new LibsqlRegistry(db, log, options.clock, options.batchMax ?? 256);
 }
 

@@ -49,7 +49,7 @@ test("a batch is all or nothing", async () => {
       { sql: "INSERT INTO t VALUES (1)", args: [] },
       { sql: "INSERT INTO t VALUES (1)", args: [] },
     ]),
-  ).rejects.toThrow();
+  ).rejects.toThrow("UNIQUE constraint failed");
   expect(await database.read("SELECT * FROM t")).toHaveLength(0);
   await database.close();
 });
@@ -62,7 +62,7 @@ test("a reader of another process can read and cannot write", async () => {
   ]);
   const reader = await openDatabase({ kind: "bus", file: file(), readOnly: true });
   expect((await reader.read("SELECT n FROM t"))[0]?.["n"]).toBe(7n);
-  await expect(reader.write([{ sql: "INSERT INTO t VALUES (8)", args: [] }])).rejects.toThrow();
+  await expect(reader.write([{ sql: "INSERT INTO t VALUES (8)", args: [] }])).rejects.toThrow("readonly");
   await reader.close();
   await owner.close();
 });

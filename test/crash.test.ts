@@ -60,6 +60,10 @@ async function workUntil(data: string, stopped: () => boolean): Promise<readonly
   return ended;
 }
 
+function fen(yuan: string): bigint {
+  return BigInt(yuan.replace(".", ""));
+}
+
 /** Money that the payers moved, ledgers, and answers must tell one story. */
 async function check(data: string, ended: readonly Ended[]): Promise<void> {
   const runtime = JSON.parse(await readFile(join(data, "runtime.json"), "utf8")) as { railsAdminUrl: string };
@@ -67,7 +71,6 @@ async function check(data: string, ended: readonly Ended[]): Promise<void> {
     doubled: number;
     legs: { settlementId: string; captured: string; refunded: string }[];
   };
-  const fen = (yuan: string): bigint => BigInt(yuan.replace(".", ""));
   const moved = new Map<string, { captured: bigint; refunded: bigint }>();
   for (const leg of totals.legs) {
     const sum = moved.get(leg.settlementId) ?? { captured: 0n, refunded: 0n };

@@ -65,7 +65,7 @@ describe("the demo", () => {
     const settings = { RONGHE_DATA: data };
     expect(lastLine((await ronghe(["alerts", "--replay"], settings)).stdout)).toMatchObject({
       identical: true,
-      alerts: { then: 6, now: 6 },
+      alerts: { before: 6, again: 6 },
     });
     const supervised = await ronghe(["supervise", "--json"], settings);
     expect(supervised.code).toBe(0);

@@ -58,13 +58,18 @@ function evidence(
 }
 
 /** Judges the journaled events once more; status 1 when a single byte differs. */
-async function replayed(config: Config, store: FraudStore, then: readonly string[]): Promise<number> {
+async function replayed(config: Config, store: FraudStore, before: readonly string[]): Promise<number> {
   const bus = await openBusForReading(config);
   try {
     const again = await replay({ bus, journal: store, crypto: await loadCrypto() });
     const now = again.alerts.map(canonicalJson);
-    const same = now.length === then.length && now.every((text, at) => text === then[at]);
-    printJson({ identical: same, events: again.events, alerts: { then: then.length, now: now.length }, stateDigest: again.stateDigest });
+    const same = now.length === before.length && now.every((text, at) => text === before[at]);
+    printJson({
+      identical: same,
+      events: again.events,
+      alerts: { before: before.length, again: now.length },
+      stateDigest: again.stateDigest,
+    });
     return same ? 0 : 1;
   } finally {
     await bus.close();

@@ -9,7 +9,6 @@ const STOP_MS_MAX = 20_000;
 export async function serve(config: Config, what: string): Promise<void> {
   const parts = partsOf(what);
   const platform = await runPlatform({ config, parts });
-  const say = (line: string): void => void process.stderr.write(`${line}\n`);
   if (platform.edge !== undefined) say(`edge     ${platform.edge.url}   (API page: ${platform.edge.url}/docs)`);
   if (platform.core !== undefined) say(`core     ${platform.core.url}`);
   if (platform.rails !== undefined) say(`payers   ${platform.rails.adminUrl}   (sandbox, admin)`);
@@ -29,4 +28,9 @@ function partsOf(what: string): ReadonlySet<Part> {
   const part = PARTS.find((one) => one === what);
   if (part === undefined) throw new UsageError(`nothing called ${what} to serve: all, ${PARTS.join(", ")}`);
   return new Set([part]);
+}
+
+/** For people; standard output belongs to the request lines. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

@@ -43,7 +43,6 @@ export async function supervise(config: Config, options: SuperviseOptions): Prom
 
 function printRows(rows: readonly SupervisionRow[], lang: "zh" | "en", comparison: ReturnType<typeof compareWithLedger>): void {
   const zh = lang === "zh";
-  const yuan = (fen: bigint): string => formatYuan(asFen(fen));
   printTable(
     zh
       ? ["日期", "机构", "扫码(通过/拒绝)", "结算", "拒付", "退费", "待查", "资金来源(净额, 元)"]
@@ -76,6 +75,10 @@ function printRows(rows: readonly SupervisionRow[], lang: "zh" | "en", compariso
         ? `agrees with the ledger to the fen: net ${yuan(ledger)} yuan`
         : `does NOT agree: supervision ${yuan(supervision)}, ledger ${yuan(ledger)} yuan`,
     );
+}
+
+function yuan(fen: bigint): string {
+  return formatYuan(asFen(fen));
 }
 
 /** Settled and refunded entries of every shard, decoded from their exact bytes. */

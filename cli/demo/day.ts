@@ -135,7 +135,6 @@ function injectSchemes(
     if (found === undefined) throw new Error(`the province has no ${kind} in ${city}`);
     return found;
   };
-  const first = (institution: SandboxInstitution): string => institution.terminals[0]?.termId ?? "";
   const cheat = (at: number): SandboxPerson => {
     const person = cheats[at];
     if (person === undefined) throw new Error("the province has too few people for the schemes");
@@ -223,4 +222,8 @@ function injectSchemes(
     });
   injected.push({ scheme: "clustered-cards", institutions: [store.orgId], terminals: [first(store)], people: [] });
   return injected;
+}
+
+function first(institution: SandboxInstitution): string {
+  return institution.terminals[0]?.termId ?? "";
 }

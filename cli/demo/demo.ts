@@ -234,8 +234,7 @@ function printSummary(summary: DemoSummary, judged: Judged, unanswered: number):
 /** The first Ctrl-C ends in order at the next chance, a second one at once; nothing acknowledged is lost either way. */
 function stopOnSignal(platform: RunningPlatform): { readonly done: Promise<void>; asked(): boolean } {
   let asked = false;
-  let finish: () => void = () => undefined;
-  const done = new Promise<void>((resolve) => (finish = resolve));
+  const { promise: done, resolve: finish } = Promise.withResolvers<void>();
   onStopAsked(() => {
     asked = true;
     finish();

@@ -36,7 +36,10 @@ export interface CoreOptions {
 export async function openPlatformServices(options: CoreOptions): Promise<CoreServices> {
   const { config, platform, crypto, keys, clock, bus } = options;
   return await openCoreServices({
-    ...{ crypto, keys, clock, bus },
+    crypto,
+    keys,
+    clock,
+    bus,
     file: options.layout.core.database,
     platform: platform.platform,
     appIdWidth: platform.appIdWidth,
@@ -70,6 +73,8 @@ export async function startCore(options: CoreOptions & { readonly rails: RailUrl
     openCredential: services.openCredential,
   });
   const app = createCoreApp(services.ports);
+  const tidying = setInterval(() => void services.vault.expireCodes(clock.now()).catch(() => undefined), TIDY_MS);
+  tidying.unref();
   const server = await listen((request) => app.fetch(request), config.RONGHE_HOST, config.RONGHE_CORE_PORT);
   return {
     url: server.url,
@@ -82,12 +87,16 @@ export async function startCore(options: CoreOptions & { readonly rails: RailUrl
       await services.drained();
     },
     async stop() {
+      clearInterval(tidying);
       await Promise.all([server.close(), settlement.stop()]);
       await services.stop();
       await Promise.all(Object.values(rails).map((rail) => rail.close()));
     },
   };
 }
+
+/** How often codes that nobody can honour any more are marked expired. */
+const TIDY_MS = 60_000;
 
 /** Handle of the key that signs a shard's checkpoints. */
 export function shardKeyHandle(partition: number): string {
@@ -112,6 +121,8 @@ export async function openPlatformShard(options: CoreOptions, partition: number)
     signer: { keyName: origin, publicKey: await keys.publicKey(handle), sign: (message) => keys.sm2Sign(handle, message) },
   });
   if (log.size === 0n) await openingEntry(db, log, clock);
+  // A process killed between commit and signature left entries that no checkpoint covers yet.
+  else await log.checkpoint(clock.now());
   return await openShard({ db, log, bus, crypto, clock, partition });
 }
 

@@ -119,7 +119,9 @@ async function registerCallers(
       name,
       appId: secrets.partnerAppId,
       appSecret: secrets.partnerSecret,
-      ...{ dialect: agreed.dialect, signType: agreed.signType, encryption: agreed.encryption },
+      dialect: agreed.dialect,
+      signType: agreed.signType,
+      encryption: agreed.encryption,
       privateKey: toHex(pair.privateKey),
       platformKeys: [platformKeys.edge],
       terminals: terminals.map((terminal) => terminal.termId),
@@ -142,7 +144,9 @@ async function registerCallers(
       name: app.name,
       appId: secrets.partnerAppId,
       appSecret: secrets.partnerSecret,
-      ...{ dialect: agreed.dialect, signType: agreed.signType, encryption: agreed.encryption },
+      dialect: agreed.dialect,
+      signType: agreed.signType,
+      encryption: agreed.encryption,
       privateKey: toHex(pair.privateKey),
       platformKeys: [platformKeys.core],
       terminals: [],
@@ -207,7 +211,6 @@ async function writePublicKeys(options: FoundOptions, platform: PlatformFile, ke
 /** A person's accounts as the sandbox payers keep them. The payers know the insured by the account behind the ecToken. */
 function accountsOf(person: SandboxPerson): SeedAccount[] {
   const accounts: SeedAccount[] = [];
-  const yuan = (fen: bigint): string => formatYuan(asFen(fen));
   if (person.insurance !== undefined) {
     const { plan, accountId } = person.insurance;
     accounts.push({
@@ -229,6 +232,10 @@ function accountsOf(person: SandboxPerson): SeedAccount[] {
     });
   if (person.bank !== undefined) accounts.push({ rail: "bank", account: person.bank.contractId, balance: yuan(person.bank.balanceFen) });
   return accounts;
+}
+
+function yuan(fen: bigint): string {
+  return formatYuan(asFen(fen));
 }
 
 async function saveClient(layout: Layout, profile: ClientProfile): Promise<void> {

@@ -4,6 +4,7 @@ import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { type Clock, systemClock } from "../../core/protocol/time.ts";
 import { startSandboxRails, type SandboxRails } from "../../core/settlement/rails/sandbox/start.ts";
+import { startSandboxRailsThread } from "../../core/settlement/rails/sandbox/thread.ts";
 import type { RunningEdge } from "../../edge/entry.node.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
 import { topicPlan } from "../../streams/contracts/codec.ts";
@@ -37,6 +38,8 @@ export interface RunOptions {
   readonly quiet?: boolean;
   /** How often the edge looks for new settings. */
   readonly edgeRefreshMs?: number;
+  /** Gives the sandbox payers a thread of their own, so that their work is not the platform's; they then have the system clock. */
+  readonly railsThread?: boolean;
 }
 
 export interface RunningPlatform {
@@ -66,7 +69,7 @@ export async function runPlatform(options: RunOptions): Promise<RunningPlatform>
   await makeFolders(layout);
   const stops: (() => Promise<void> | void)[] = [];
   const stop = async (): Promise<void> => {
-    for (const end of stops.splice(0).reverse()) await end();
+    for (const end of stops.splice(0).toReversed()) await end();
   };
   try {
     return await startParts(options, layout, platform, stops, stop);
@@ -95,14 +98,14 @@ async function startParts(
   await bus.ensureTopics(topicPlan(platform.partitions));
 
   const railPort = (offset: number): number => (config.RONGHE_RAILS_PORT === 0 ? 0 : config.RONGHE_RAILS_PORT + offset);
-  const rails = parts.has("sandbox")
-    ? await startSandboxRails({
-        clock,
-        file: layout.sandbox.rails,
-        host: config.RONGHE_HOST,
-        ports: { insurance: railPort(0), commercial: railPort(1), bank: railPort(2), admin: railPort(3) },
-      })
-    : undefined;
+  const railOptions = {
+    file: layout.sandbox.rails,
+    host: config.RONGHE_HOST,
+    ports: { insurance: railPort(0), commercial: railPort(1), bank: railPort(2), admin: railPort(3) },
+  };
+  const startRails = (): Promise<SandboxRails> =>
+    options.railsThread === true ? startSandboxRailsThread(railOptions) : startSandboxRails({ ...railOptions, clock });
+  const rails = parts.has("sandbox") ? await startRails() : undefined;
   if (rails !== undefined) stops.push(() => rails.close());
 
   const common = { config, layout, platform, crypto, clock, bus };

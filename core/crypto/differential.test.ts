@@ -232,13 +232,18 @@ describe("SM2 encryption across implementations", () => {
   });
 });
 
-it("takes OpenSSL where Node has it", () => {
+it("takes WebAssembly for verifying, and OpenSSL for the rest where Node has it", () => {
   expect(native.implementations).toEqual({
     sm3: "node:crypto",
     sm4: "node:crypto, short input sm-crypto-v2",
     sm2Sign: "node:crypto",
-    sm2Verify: "node:crypto",
+    sm2Verify: "WebAssembly",
     sm2Encrypt: "sm-crypto-v2",
   });
-  expect(DEFAULT_CANDIDATES.sm2Verify.map((candidate) => candidate.name)).toEqual(["node:crypto", "sm-crypto-v2", "sm-crypto"]);
+  expect(DEFAULT_CANDIDATES.sm2Verify.map((candidate) => candidate.name)).toEqual([
+    "WebAssembly",
+    "node:crypto",
+    "sm-crypto-v2",
+    "sm-crypto",
+  ]);
 });

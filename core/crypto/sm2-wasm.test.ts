@@ -54,6 +54,21 @@ function drawnKey(): bigint {
   return (BigInt(`0x${nodeCrypto.randomBytes(32).toString("hex")}`) % (SM2_ORDER - 2n)) + 1n;
 }
 
+type Prepared = ReturnType<Sm2Verify["prepare"]>;
+
+/** sm-crypto-v2 throws for r and s out of range, which the port answers before it asks. */
+function verdict(verify: () => boolean): boolean {
+  try {
+    return verify();
+  } catch {
+    return false;
+  }
+}
+
+function disagree(how: string): never {
+  throw new Error(how);
+}
+
 describe("the vectors", () => {
   it("are what their generator gives", () => {
     expect(printSm2Vectors(generateSm2Vectors())).toBe(committed);
@@ -86,7 +101,7 @@ describe.each(each)("SM2 verification in WebAssembly with %s", (mode, verifier) 
 
   it("takes signatures by a thousand edge keys: powers of two, their neighbours, both ends of the range", { timeout: 60_000 }, () => {
     const keys = new Set<bigint>();
-    for (let k = 1n; k <= 120n; k += 1n) keys.add(k).add(SM2_ORDER - 1n - k);
+    for (let k = 1n; k <= 140n; k += 1n) keys.add(k).add(SM2_ORDER - 1n - k);
     for (let bit = 0n; bit < 256n; bit += 1n) for (const near of [-1n, 0n, 1n]) keys.add((1n << bit) + near);
     const edge = [...keys].filter((d) => d >= 1n && d <= SM2_ORDER - 2n);
     expect(edge.length).toBeGreaterThan(990);
@@ -107,11 +122,12 @@ describe.each(each)("SM2 verification in WebAssembly with %s", (mode, verifier) 
   it("refuses a key, signature or digest of another length without touching its memory", () => {
     const signed = signer(7n)(utf8("m"), USER_ID);
     const key = verifier.key(signed.publicKey);
-    for (const length of [0, 1, 31, 33, 63, 65, 128, 1 << 20]) {
+    for (const length of [0, 1, 31, 33, 63, 65, 66, 128, 1 << 20]) {
       const wrong = new Uint8Array(length).fill(4);
       expect(key?.verify(signed.message, wrong, USER_ID)).toBe(false);
       expect(key?.verifyDigest(wrong, signed.signature)).toBe(false);
-      if (length !== 65) expect(verifier.key(wrong)).toBeUndefined();
+      // 65 bytes of 04 are not a point.
+      expect(verifier.key(wrong)).toBeUndefined();
     }
     expect(key?.verifyDigest(digestOf(signed), signed.signature)).toBe(true);
   });
@@ -132,7 +148,7 @@ describe("agreement on 10,000 good and 10,000 spoiled signatures", { timeout: 12
     const counted = { good: 0, spoiled: 0, byV2: 0, byReference: 0 };
     for (let index = 0; index < KEYS; index += 1) {
       const sign = signer(drawnKey());
-      const others: Map<Sm2Verify, ReturnType<Sm2Verify["prepare"]>> = new Map();
+      const others = new Map<Sm2Verify, Prepared>();
       for (let at = 0; at < PER_KEY; at += 1) {
         const number = index * PER_KEY + at;
         const good = sign(nodeCrypto.randomBytes(at), at % 4 === 0 ? "" : USER_ID);
@@ -144,20 +160,15 @@ describe("agreement on 10,000 good and 10,000 spoiled signatures", { timeout: 12
           const { publicKey, message, signature, userId } = signed;
           const what = `${wanted ? "good" : kind}: ${toHex(publicKey)} ${toHex(message)} ${toHex(signature)}`;
           const got = crypto.sm2Verify(publicKey, message, signature, userId);
-          if (got !== wanted) expect.fail(`WebAssembly says ${got} of ${what}`);
-          if (native.sm2Verify(publicKey, message, signature, userId) !== wanted) expect.fail(`OpenSSL disagrees on ${what}`);
+          if (got !== wanted) disagree(`WebAssembly says ${got} of ${what}`);
+          if (native.sm2Verify(publicKey, message, signature, userId) !== wanted) disagree(`OpenSSL disagrees on ${what}`);
           counted[wanted ? "good" : "spoiled"] += 1;
-          const slow = number % 200 === 0 ? reference : number % 8 === 0 ? jsSm2Verify : undefined;
+          const slow: Sm2Verify | undefined = number % 200 === 0 ? reference : number % 8 === 0 ? jsSm2Verify : undefined;
           if (slow !== undefined && publicKey === good.publicKey && signature.length === 64) {
-            const verify = others.get(slow) ?? slow.prepare(publicKey);
+            const verify: Prepared = others.get(slow) ?? slow.prepare(publicKey);
             others.set(slow, verify);
-            let says = false;
-            try {
-              says = verify(message, signature, userId);
-            } catch {
-              // sm-crypto-v2 throws for r and s out of range.
-            }
-            if (says !== wanted) expect.fail(`another library says ${says} of ${what}`);
+            const says = verdict(() => verify(message, signature, userId));
+            if (says !== wanted) disagree(`another library says ${says} of ${what}`);
             counted[slow === reference ? "byReference" : "byV2"] += 1;
           }
         }

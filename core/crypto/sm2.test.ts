@@ -4,13 +4,16 @@ import { SM2_ORDER } from "./curve.ts";
 import { signatureToDer } from "./der.ts";
 import { loadCrypto } from "./index.ts";
 import { jsSm2SignCandidate, jsSm2VerifyCandidate } from "./sm2-js.ts";
+import { nodeSm2VerifyCandidate } from "./sm2-node.ts";
 import { referenceSm2VerifyCandidate } from "./sm2-reference.ts";
 import { concat, fromHex, toHex, utf8 } from "./text.ts";
 
-const native = await loadCrypto();
+const wasm = await loadCrypto();
+const native = await loadCrypto({ candidates: { sm2Verify: [nodeSm2VerifyCandidate] } });
 const portable = await loadCrypto({ candidates: { sm2Sign: [jsSm2SignCandidate], sm2Verify: [jsSm2VerifyCandidate] } });
 const reference = await loadCrypto({ candidates: { sm2Verify: [referenceSm2VerifyCandidate] } });
 const EACH = [
+  ["WebAssembly", wasm],
   ["node:crypto", native],
   ["sm-crypto-v2", portable],
   ["sm-crypto", reference],
@@ -111,7 +114,9 @@ describe.each(EACH)("SM2 verification by %s", (name, crypto) => {
 });
 
 it("refuses every single flipped bit of a signature", () => {
-  for (let bit = 0; bit < 512; bit += 1) expect(native.sm2Verify(KEY, MESSAGE, flipBit(SIGNATURE, bit)), `bit ${bit}`).toBe(false);
+  for (const crypto of [wasm, native]) {
+    for (let bit = 0; bit < 512; bit += 1) expect(crypto.sm2Verify(KEY, MESSAGE, flipBit(SIGNATURE, bit)), `bit ${bit}`).toBe(false);
+  }
 });
 
 it("never throws and never accepts whatever comes from outside", () => {
@@ -120,6 +125,7 @@ it("never throws and never accepts whatever comes from outside", () => {
   const signatures = fc.oneof(anything, fc.uint8Array({ minLength: 64, maxLength: 64 }));
   fc.assert(
     fc.property(keys, anything, signatures, fc.string({ unit: "binary" }), (key, message, signature, userId) => {
+      expect(wasm.sm2Verify(key, message, signature, userId)).toBe(false);
       expect(native.sm2Verify(key, message, signature, userId)).toBe(false);
       expect(portable.sm2Verify(key, message, signature, userId)).toBe(false);
     }),

@@ -7,13 +7,6 @@ import { createHisClient, type HisClient } from "../../edge/client.ts";
 import { type AppClient, createAppClient, partnerOf, readClients, signerOf } from "../../cli/platform/clients.ts";
 import { layoutOf, readRuntime } from "../../cli/platform/layout.ts";
 
-export interface Bill {
-  readonly outTradeNo: string;
-  readonly orgId: string;
-  readonly amount: string;
-  readonly ecToken?: string;
-}
-
 export interface Hospitals {
   /** A code for the nth person of the sandbox, from whichever core answers. */
   code(person: number): Promise<string>;
@@ -29,6 +22,12 @@ export interface Hospitals {
   readonly acknowledged: ReadonlySet<string>;
 }
 
+/** One cashier's desk at one hospital. */
+interface Desk {
+  readonly client: HisClient;
+  readonly scene: Omit<Parameters<HisClient["refund"]>[0], "outTradeNo" | "originalOutTradeNo">;
+}
+
 const FINAL: ReadonlySet<string> = new Set(["settled", "refused", "refunded"]);
 const PATIENCE_MS = 150_000;
 
@@ -40,9 +39,7 @@ export async function hospitals(data: string): Promise<Hospitals> {
   const apps = await readClients(layout, "app");
   const acknowledged = new Set<string>();
 
-  const his = async (
-    at: number,
-  ): Promise<{ readonly client: HisClient; readonly scene: Parameters<HisClient["refund"]>[0] } | undefined> => {
+  const his = async (at: number): Promise<Desk | undefined> => {
     const profile = institutions[at % institutions.length];
     const edgeUrl = (await readRuntime(layout).catch(() => undefined))?.edgeUrl;
     if (profile === undefined || edgeUrl === undefined) return undefined;
@@ -66,13 +63,13 @@ export async function hospitals(data: string): Promise<Hospitals> {
       officeId: "1",
       officeName: "收费处",
     };
-    return { client, scene: { ...scene, outTradeNo: "", originalOutTradeNo: "" } };
+    return { client, scene };
   };
 
   async function insist(
     institution: number,
     outTradeNo: string,
-    send: (his: NonNullable<Awaited<ReturnType<typeof his>>>) => ReturnType<HisClient["settle"]>,
+    send: (desk: Desk) => ReturnType<HisClient["settle"]>,
   ): Promise<SettlementReply> {
     const until = performance.now() + PATIENCE_MS;
     let last = "no edge";
@@ -113,9 +110,7 @@ export async function hospitals(data: string): Promise<Hospitals> {
       throw new Error("no core gave a code");
     },
     settle: ({ outTradeNo, institution, code, amount }) =>
-      insist(institution, outTradeNo, ({ client, scene: { originalOutTradeNo: _, ...scene } }) =>
-        client.settle({ ...scene, outTradeNo, code, amount, waitSeconds: "2" }),
-      ),
+      insist(institution, outTradeNo, ({ client, scene }) => client.settle({ ...scene, outTradeNo, code, amount, waitSeconds: "2" })),
     refund: ({ outTradeNo, institution, original }) =>
       insist(institution, outTradeNo, ({ client, scene }) =>
         client.refund({ ...scene, outTradeNo, originalOutTradeNo: original, waitSeconds: "2" }),

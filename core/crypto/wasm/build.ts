@@ -16,7 +16,7 @@ const COMPILER = fileURLToPath(new URL("../../../node_modules/assemblyscript/bin
 
 /** The six pages hold the fixed map and the base point's table; the host grows the memory for the tables of keys. */
 const PAGES = 6;
-/** No collector, no start section, no sign extension or bulk memory beyond what every engine of the last years has, and no SIMD. */
+/** No collector and no assertions, so nothing to import; neither SIMD nor threads, which stay off unless asked for. */
 const OPTIONS = ["-O3", "--runtime", "stub", "--noAssert", "--initialMemory", `${PAGES}`];
 
 /** The module that `assembly/` gives, compiled in a folder of its own. */
