@@ -102,7 +102,10 @@ export async function run(): Promise<void> {
     }
   }
   const unit = best.get(UNIT) ?? Number.NaN;
-  const table = new Table({ head: [`SM2 verification, ${MESSAGE_BYTES} bytes`, "µs", "per second", "ratio"] });
+  const table = new Table({
+    head: [`SM2 verification, ${MESSAGE_BYTES} bytes`, "µs", "per second", "ratio"],
+    style: { head: [], border: [], compact: true },
+  });
   for (const [name, ms] of best) table.push([name, (ms * 1000).toFixed(1), Math.round(1000 / ms), (unit / ms).toFixed(2)]);
   console.log(table.toString());
   console.log("bound: WebAssembly at least 4.5 with a cold key and 10 with a hot one (Node)");

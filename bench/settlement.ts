@@ -138,7 +138,11 @@ async function visitsOf(platform: RunningPlatform, province: Province): Promise<
   };
 }
 
-async function requestOf(crypto: Crypto, hospital: ClientProfile, bill: { code: string; outTradeNo: string; amountFen: bigint }): Promise<string> {
+async function requestOf(
+  crypto: Crypto,
+  hospital: ClientProfile,
+  bill: { code: string; outTradeNo: string; amountFen: bigint },
+): Promise<string> {
   const scene = {
     businessType: hospital.orgId.startsWith("H") ? "01301" : "02121",
     termId: hospital.terminals[0] ?? "",
@@ -192,7 +196,8 @@ async function leftBehind(layout: Layout, settlements: number): Promise<readonly
     }
   };
   for (let partition = 0; partition < PARTITIONS; partition++)
-    for (const table of ["leaf", "disclosure", "settlement", "transfer"]) kinds.push(await count(layout.core.shard(partition), "shard", table));
+    for (const table of ["leaf", "disclosure", "settlement", "transfer"])
+      kinds.push(await count(layout.core.shard(partition), "shard", table));
   const events = "topic_id IN (SELECT id FROM topic WHERE name LIKE 'settlement.%' OR name LIKE 'code.scan.%')";
   kinds.push(await count(layout.bus, "bus", "record", events));
   return kinds.filter((kind) => kind.rows > 0);
@@ -202,9 +207,11 @@ async function leftBehind(layout: Layout, settlements: number): Promise<readonly
 async function bareInserts(db: Database, left: readonly LeftBehind[]): Promise<(settlements: number) => Promise<number>> {
   await db.write([{ sql: "CREATE TABLE bound (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)", args: [] }]);
   return async (settlements) => {
-    const rows = left.flatMap((kind) => Array.from({ length: Math.round(kind.rows * settlements) }, () => [new Uint8Array(Math.round(kind.bytes)).fill(0x5a)]));
-    for (let from = 0; from < rows.length; from += BOUND_ROWS) await db.write(insertRows("bound", ["bytes"], rows.slice(from, from + BOUND_ROWS)));
+    const rows = left.flatMap((kind) =>
+      Array.from({ length: Math.round(kind.rows * settlements) }, () => [new Uint8Array(Math.round(kind.bytes)).fill(0x5a)]),
+    );
+    for (let from = 0; from < rows.length; from += BOUND_ROWS)
+      await db.write(insertRows("bound", ["bytes"], rows.slice(from, from + BOUND_ROWS)));
     return settlements;
   };
 }
-

@@ -30,9 +30,10 @@ export class GroupCommit<Item, Outcome> {
   }
 
   async #drain(): Promise<void> {
-    // Let everything that is ready in this turn of the event loop join the first batch.
-    await new Promise((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
+      // Let everything that is ready in this turn of the event loop join the batch. A commit to a local file never yields:
+      // without this turn the answers and requests that came in meanwhile would each miss the next batch.
+      await new Promise((resolve) => setImmediate(resolve));
       const batch = this.#waiting.splice(0, this.#batchMax);
       try {
         const outcomes = await this.#commit(batch.map((entry) => entry.item));

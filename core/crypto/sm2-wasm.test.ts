@@ -16,6 +16,7 @@ import { nodeSm2Sign, nodeSm2Verify } from "./sm2-node.ts";
 import { referenceSm2VerifyCandidate } from "./sm2-reference.ts";
 import { WasmSm2Verifier, wasmSm2VerifyCandidate } from "./sm2-wasm.ts";
 import { CORRUPTIONS, digestOf, runSm3, runVectors, type SignedMessage, TABLE_MODES } from "./testing/sm2-suite.ts";
+import { addPoints, type AffinePoint, BASE_POINT, modulo, multiplyPoint } from "./testing/affine.ts";
 import { concat, fromHex, toHex, utf8 } from "./text.ts";
 import type { Sm2Vectors } from "./vectors/format.ts";
 import { generateSm2Vectors, printSm2Vectors } from "./vectors/generate.ts";
@@ -130,6 +131,33 @@ describe.each(each)("SM2 verification in WebAssembly with %s", (mode, verifier) 
       expect(verifier.key(wrong)).toBeUndefined();
     }
     expect(key?.verifyDigest(digestOf(signed), signed.signature)).toBe(true);
+  });
+});
+
+describe("the table of the base point", () => {
+  it("is right in every entry that a scalar below n can reach", async () => {
+    const verifier = await WasmSm2Verifier.from(module, TABLE_MODES["large table"]);
+    const t = drawnKey();
+    const ofKey = multiplyPoint(t * 12_345n, BASE_POINT);
+    const key = verifier.key(publicKeyOf(12_345n));
+    const wrong: string[] = [];
+    const check = (s: bigint, sum: AffinePoint | undefined, entry: string): void => {
+      const r = modulo(t - s, SM2_ORDER);
+      const digest = scalar(modulo(r - (sum?.x ?? 0n), SM2_ORDER));
+      if (key?.verifyDigest(digest, concat(scalar(r), scalar(s))) !== true) wrong.push(entry);
+    };
+    let column: AffinePoint | undefined = BASE_POINT;
+    for (let at = 0n; at < 32n; at += 1n) {
+      let sum = ofKey;
+      for (let digit = 1n; digit <= 128n; digit += 1n) {
+        sum = addPoints(sum, column);
+        check(digit << (8n * at), sum, `column ${at}, digit ${digit}`);
+      }
+      for (let doubling = 0; doubling < 8; doubling += 1) column = addPoints(column, column);
+    }
+    // 255·2^248 = 2^256 - 2^248 takes the one entry of the last column.
+    check(255n << 248n, addPoints(ofKey, multiplyPoint(255n << 248n, BASE_POINT)), "column 32, digit 1");
+    expect(wrong).toEqual([]);
   });
 });
 

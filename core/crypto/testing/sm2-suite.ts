@@ -57,6 +57,9 @@ function answer(verifier: WasmSm2Verifier, group: Sm2VectorGroup, test: Sm2Vecto
 export function runVectors(verifier: WasmSm2Verifier, vectors: Sm2Vectors, uses: number): SuiteResult {
   const found = new Findings();
   for (const group of vectors.testGroups) {
+    const invalid = group.tests.some((test) => test.flags.includes("InvalidKey"));
+    const taken = verifier.key(bytes(group.publicKey)) !== undefined;
+    if (taken === invalid) found.failures.push(`the key of vector ${group.tests[0]?.tcId ?? 0} is ${taken ? "taken" : "refused"}`);
     for (const test of group.tests) {
       const what = `vector ${test.tcId} (${test.comment}; ${test.flags.join(", ")})`;
       found.expect(what, test.result === "valid", answer(verifier, group, test, uses));

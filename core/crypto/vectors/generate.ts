@@ -13,6 +13,7 @@ import type { Sm2Vectors, Sm2VectorGroup, Sm2VectorTest } from "./format.ts";
 const NOTES: Readonly<Record<string, string>> = {
   Standard: "The worked example of GB/T 32918.5 annex A.",
   Range: "r or s outside 1..n-1, or r + s ≡ 0 mod n (GB/T 32918.2 7.1 B1, B2, B5).",
+  Forged: "The equation of the signature holds, so that nothing but the check named beside refuses.",
   Length: "Not 64 bytes, or another encoding of a good signature.",
   Malleability: "A value that some other scheme or a lax parser would take for the same signature.",
   Modified: "One input is not what was signed.",
@@ -108,6 +109,36 @@ function standardTests(): readonly Draft[] {
   ];
 }
 
+/** -P instead of P: a point, but another key. */
+function oppositeKeyGroup(): Sm2VectorGroup {
+  const { x, y } = need(multiplyPoint(ORDER - STANDARD_D, BASE_POINT));
+  const sig = scalar(STANDARD_R) + scalar(STANDARD_S);
+  const test: Draft = { comment: "-y for y", flags: ["Modified"], msg: toHex(utf8("message digest")), sig, result: "invalid" };
+  return { type: "Sm2Verify", publicKey: encode({ x, y }), userId: SM2_DEFAULT_USER_ID, tests: numbered([test]) };
+}
+
+const forged = (comment: string, r: bigint, s: bigint, x: bigint): Draft => {
+  const digest = scalar(modulo(r - x, ORDER));
+  return { comment: `${comment}, e made to fit`, flags: ["Range", "Forged"], digest, sig: scalar(r) + scalar(s), result: "invalid" };
+};
+
+/** Out of range, with the e that fulfils R = r all the same: only the check of the range refuses these. */
+function forgedRangeGroup(): Sm2VectorGroup {
+  const d = drawn("forged range");
+  const k = drawn("forged scalar");
+  const ofBase = need(multiplyPoint(k, BASE_POINT)).x;
+  const ofKey = need(multiplyPoint(k * d, BASE_POINT)).x;
+  const ofBoth = need(multiplyPoint(k + k * d, BASE_POINT)).x;
+  const tests = [
+    forged("r + s = n, where the key plays no part", ORDER - k, k, ofBase),
+    forged("r = 0", 0n, k, ofBoth),
+    forged("r = n", ORDER, k, ofBoth),
+    forged("s = 0", k, 0n, ofKey),
+    forged("s = n", k, ORDER, ofKey),
+  ];
+  return { type: "Sm2VerifyDigest", publicKey: encode(need(multiplyPoint(d, BASE_POINT))), tests: numbered(tests) };
+}
+
 function userIdGroups(): readonly Sm2VectorGroup[] {
   const msg = toHex(utf8("message digest"));
   const sig = scalar(STANDARD_R) + scalar(STANDARD_S);
@@ -129,7 +160,6 @@ function invalidKeyGroups(): readonly Sm2VectorGroup[] {
   const keys: readonly (readonly [string, string])[] = [
     ["y + 1", `04${x}${scalar(BigInt(`0x${y}`) + 1n)}`],
     ["x + 1", `04${scalar(BigInt(`0x${x}`) + 1n)}${y}`],
-    ["-y instead of y: a point, another key", `04${x}${scalar(FIELD_PRIME - BigInt(`0x${y}`))}`],
     ["x and y exchanged", `04${y}${x}`],
     ["x = p", `04${scalar(FIELD_PRIME)}${y}`],
     ["x + p of a point with small x", `04${scalar(small + FIELD_PRIME)}${scalar(need(liftX(small)).y)}`],
@@ -256,6 +286,25 @@ function abscissaGroups(): readonly Sm2VectorGroup[] {
   return groups;
 }
 
+/** e above n + r, so that r - e lies below -n and one addition of n does not bring it back. */
+function farDigestGroup(): Sm2VectorGroup {
+  const r = 3n;
+  const s = drawn("far digest");
+  let e = (1n << 256n) - 1n;
+  while (liftX(modulo(r - e, ORDER)) === undefined) e -= 1n;
+  const sig = scalar(r) + scalar(s);
+  const tests: readonly Draft[] = [
+    { comment: "r = 3, e near 2^256", flags: ["EdgeDigest"], digest: scalar(e), sig, result: "valid" },
+    { comment: "the same e modulo n", flags: ["EdgeDigest"], digest: scalar(e - ORDER), sig, result: "valid" },
+    { comment: "e - 1", flags: ["EdgeDigest", "Modified"], digest: scalar(e - 1n), sig, result: "invalid" },
+  ];
+  return {
+    type: "Sm2VerifyDigest",
+    publicKey: keyForSum(need(liftX(modulo(r - e, ORDER))), s, modulo(r + s, ORDER)),
+    tests: numbered(tests),
+  };
+}
+
 function edgeDigestGroup(): Sm2VectorGroup {
   const d = drawn("edge digests");
   const top = (1n << 256n) - 1n;
@@ -298,11 +347,14 @@ export function generateSm2Vectors(): Sm2Vectors {
   const testGroups: readonly Sm2VectorGroup[] = [
     { type: "Sm2Verify", publicKey: STANDARD_KEY, userId: SM2_DEFAULT_USER_ID, tests: numbered(standardTests()) },
     ...userIdGroups(),
+    oppositeKeyGroup(),
     ...invalidKeyGroups(),
+    forgedRangeGroup(),
     ...edgeScalarGroups(),
     ...exceptionalGroups(),
     ...abscissaGroups(),
     edgeDigestGroup(),
+    farDigestGroup(),
   ];
   return { algorithm: "SM2", standard: "GB/T 32918.2-2016 clause 7", numberOfTests: lastNumber, notes: NOTES, testGroups };
 }
