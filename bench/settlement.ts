@@ -59,13 +59,15 @@ async function measure(data: string, report: Report): Promise<readonly Figure[]>
   const load = startLoad({ url: platform.edge?.url ?? "", path: "/v1/rh.settle", atOnce: POSTS_AT_ONCE });
   try {
     const visits = await visitsOf(platform, province);
+    const warmUp = await visits.next(WARM_UP);
+    const bodies: (readonly string[])[] = [];
+    for (let round = 0; round < ROUNDS; round++) bodies.push(await visits.next(PER_ROUND));
+    await platform.drained();
     // The first settlements warm everything up, and tell how many bytes one leaves behind.
-    await settleAll(platform, load, await visits.next(WARM_UP));
+    await settleAll(platform, load, warmUp);
     const left = await leftBehind(layout, WARM_UP);
     const bound = await bareInserts(bare, left);
     const answered: LoadReport[] = [];
-    const bodies: (readonly string[])[] = [];
-    for (let round = 0; round < ROUNDS; round++) bodies.push(await visits.next(PER_ROUND));
     const outcome = await contest({
       rounds: ROUNDS,
       warmUps: 0,

@@ -31,6 +31,8 @@ export interface LedgerPublisherOptions {
   /** Leaves per publish, 256 by default. */
   readonly batchMax?: number;
   readonly pollMs?: number;
+  /** How long news gather before they are published, 100 ms by default: auditors can wait, and each publish costs two commits. */
+  readonly gatherMs?: number;
 }
 
 interface Position {
@@ -56,7 +58,7 @@ class Publisher implements LedgerPublisher {
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   constructor(options: LedgerPublisherOptions, position: Position) {
-    this.#options = { batchMax: 256, pollMs: 1_000, ...options };
+    this.#options = { batchMax: 256, pollMs: 1_000, gatherMs: 100, ...options };
     this.#position = position;
     this.#running = this.#run();
   }
@@ -88,7 +90,7 @@ class Publisher implements LedgerPublisher {
         const step = await this.#step();
         failures = step === "later" ? failures + 1 : 0;
         if (step === "idle") for (const waiter of this.#waiters.splice(0)) waiter.resolve();
-        if (step === "idle") await this.#sleep(this.#options.pollMs);
+        if (step === "idle") await this.#rest();
         if (step === "later") await pause(Math.min(BACKOFF_MS_MAX, 50 * 2 ** Math.min(failures, 10)), () => this.#stopped);
       }
     } catch (error) {
@@ -127,15 +129,24 @@ class Publisher implements LedgerPublisher {
     return firstFailed === -1 ? "moved" : "later";
   }
 
-  async #sleep(ms: number): Promise<void> {
-    if (this.#woken || this.#stopped) return;
+  /** Until there is news, and then until enough of it has gathered or somebody waits. */
+  async #rest(): Promise<void> {
+    const { pollMs, gatherMs } = this.#options;
+    await this.#sleep(pollMs, () => this.#woken);
+    await this.#sleep(gatherMs, () => this.#waiters.length > 0);
+  }
+
+  async #sleep(ms: number, isOver: () => boolean): Promise<void> {
+    if (isOver() || this.#stopped) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#wake = () => {
+        if (!isOver() && !this.#stopped) return;
         clearTimeout(timer);
         resolve();
       };
     });
+    this.#wake = () => undefined;
   }
 }
 

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { signatureFromDer, signatureToDer } from "./der.ts";
+import { signatureFromDer, signatureToDer } from "./signature-der.ts";
 import { concat, fromHex } from "./text.ts";
 
 function hex(text: string): Uint8Array {

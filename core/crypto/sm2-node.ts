@@ -1,6 +1,7 @@
 import type { Candidate, Sm2Sign, Sm2Verify } from "./candidate.ts";
 import { zaInput } from "./curve.ts";
-import { privateKeyToPkcs8, publicKeyToSpki, signatureFromDer, signatureToDer } from "./der.ts";
+import { privateKeyToPkcs8, publicKeyToSpki } from "./der.ts";
+import { signatureFromDer, signatureToDer } from "./signature-der.ts";
 import { Lru } from "./lru.ts";
 import { loadNodeCrypto, type NodeCrypto } from "./node-crypto.ts";
 

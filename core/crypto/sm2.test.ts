@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SM2_ORDER } from "./curve.ts";
-import { signatureToDer } from "./der.ts";
+import { signatureToDer } from "./signature-der.ts";
 import { loadCrypto } from "./index.ts";
 import { jsSm2SignCandidate, jsSm2VerifyCandidate } from "./sm2-js.ts";
 import { nodeSm2VerifyCandidate } from "./sm2-node.ts";

@@ -1,10 +1,20 @@
 /** Bytes and their texts on every runtime, without Buffer. Decoding is strict: one value or `undefined`. */
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** UTF-8 bytes of a text. */
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
+}
+
+/** `undefined` for bytes that are not well-formed UTF-8. A byte order mark is kept as a character. */
+export function utf8Text(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The parts in one array, always a copy. */
@@ -20,20 +30,44 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const LOWER_HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const UPPER_HEX: readonly string[] = LOWER_HEX.map((pair) => pair.toUpperCase());
 
-/** Lower-case hex. */
-export function toHex(bytes: Uint8Array): string {
+function hexWith(pairs: readonly string[], bytes: Uint8Array): string {
   let text = "";
-  for (const byte of bytes) text += HEX[byte];
+  for (const byte of bytes) text += pairs[byte];
   return text;
 }
 
-/** Hex of either case; an odd length or any other character (white space, `0x`) gives `undefined`. */
+/** Lower-case hex: what we keep and index by. */
+export function toHex(bytes: Uint8Array): string {
+  return hexWith(LOWER_HEX, bytes);
+}
+
+/** Upper-case hex: what the wire formats of S0, S1 and S3 show. */
+export function toUpperHex(bytes: Uint8Array): string {
+  return hexWith(UPPER_HEX, bytes);
+}
+
+const NOT_A_DIGIT = 255;
+
+/** Value of a hex digit of either case, by character code. */
+const HEX_DIGITS: Uint8Array = new Uint8Array(128).fill(NOT_A_DIGIT);
+for (const [value, digit] of [..."0123456789abcdef"].entries()) {
+  HEX_DIGITS[digit.charCodeAt(0)] = value;
+  HEX_DIGITS[digit.toUpperCase().charCodeAt(0)] = value;
+}
+
+/** Hex of either case; odd length or any other character gives `undefined`. */
 export function fromHex(text: string): Uint8Array | undefined {
-  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
+  if (text.length % 2 !== 0) return undefined;
   const bytes = new Uint8Array(text.length / 2);
-  for (let at = 0; at < bytes.length; at += 1) bytes[at] = Number.parseInt(text.slice(2 * at, 2 * at + 2), 16);
+  for (let at = 0; at < bytes.length; at += 1) {
+    const high = HEX_DIGITS[text.charCodeAt(2 * at)] ?? NOT_A_DIGIT;
+    const low = HEX_DIGITS[text.charCodeAt(2 * at + 1)] ?? NOT_A_DIGIT;
+    if (high === NOT_A_DIGIT || low === NOT_A_DIGIT) return undefined;
+    bytes[at] = (high << 4) | low;
+  }
   return bytes;
 }
 
