@@ -1,35 +1,48 @@
-import { performance } from "node:perf_hooks";
-import Table from "cli-table3";
-import type { Sm2Verify } from "../core/crypto/candidate.ts";
+/**
+ * SM2 verification: every implementation with cold and hot keys beside sm-crypto-v2 with a precomputed key, and what verifying does all
+ * day (a request decoded at the edge, a receipt checked) beside the same with the implementation that stands next in the order.
+ */
 import { loadCrypto } from "../core/crypto/index.ts";
-import { SM2_DEFAULT_USER_ID } from "../core/crypto/port.ts";
+import type { Sm2Verify } from "../core/crypto/candidate.ts";
+import { type Crypto, SM2_DEFAULT_USER_ID } from "../core/crypto/port.ts";
 import { jsSm2Verify } from "../core/crypto/sm2-js.ts";
 import { nodeSm2VerifyCandidate } from "../core/crypto/sm2-node.ts";
 import { referenceSm2VerifyCandidate } from "../core/crypto/sm2-reference.ts";
 import { wasmSm2Verify, WasmSm2Verifier } from "../core/crypto/sm2-wasm.ts";
 import { compileSm2VerifyFile } from "../core/crypto/wasm/module.ts";
-
-/** One way to verify: `once` verifies one signature; `count` is how many make one round. */
-interface Contestant {
-  readonly name: string;
-  readonly once: (round: number) => boolean;
-  readonly count: number;
-}
+import { toHex } from "../core/protocol/bytes.ts";
+import { openEnvelope, type PartnerProfile, readEnvelope, sealRequest } from "../core/protocol/envelope.ts";
+import { parseScannedCode } from "../core/protocol/fused-code.ts";
+import { checkSignedCode, mintSignedCode } from "../core/protocol/signed-token.ts";
+import { type EventMs, systemClock } from "../core/protocol/time.ts";
+import { AT, TestPlatform } from "../ledger/testing/platform.ts";
+import { verifyReceipt } from "../ledger/verifier/receipt.ts";
+import { contest, type Figure, type Report, type Work } from "./figures.ts";
 
 const MESSAGE_BYTES = 200;
 const KEYS = 64;
-/** Every contestant has its turn in each round, so that a noisy neighbour meets them all alike; the best round of each counts. */
 const ROUNDS = 7;
-const UNIT = "sm-crypto-v2, precomputed key";
+/** Verifications of the bound in a round, about 50 ms. */
+const UNIT_COUNT = 80;
+const USES_COUNT = 400;
 
-/** Signatures by different keys. */
 interface Signed {
   readonly publicKey: Uint8Array;
   readonly message: Uint8Array;
   readonly signature: Uint8Array;
 }
 
-function verifyBy(verify: Sm2Verify, signed: readonly Signed[]): (at: number) => boolean {
+/** A verifier, how often it verifies in a round, and what the issue of speed asks of it. */
+interface Contestant {
+  readonly name: string;
+  readonly what: string;
+  readonly once: (at: number) => boolean;
+  readonly count: number;
+  readonly aim?: { readonly ratio: number };
+}
+
+/** With keys prepared once. */
+function hot(verify: Sm2Verify, signed: readonly Signed[]): (at: number) => boolean {
   const prepared = signed.map((one) => ({ ...one, verify: verify.prepare(one.publicKey) }));
   return (at) => {
     const one = prepared[at % prepared.length];
@@ -37,78 +50,138 @@ function verifyBy(verify: Sm2Verify, signed: readonly Signed[]): (at: number) =>
   };
 }
 
-/** The key prepared anew for each signature: what a signature by a key never seen before costs, the check of the key included. */
-function verifyColdBy(verify: Sm2Verify, signed: readonly Signed[]): (at: number) => boolean {
+/** The key prepared anew for each signature: what one by a key never seen before costs, ZA and the check of the key included. */
+function cold(verify: Sm2Verify, signed: readonly Signed[]): (at: number) => boolean {
   return (at) => {
     const one = signed[at % signed.length];
     return one !== undefined && verify.prepare(one.publicKey)(one.message, one.signature, SM2_DEFAULT_USER_ID);
   };
 }
 
-async function contestants(signed: readonly Signed[]): Promise<readonly Contestant[]> {
+function work(name: string, once: (at: number) => boolean, count: number): Work {
+  return (round) => {
+    for (let at = 0; at < count; at += 1) if (!once(round * count + at)) throw new Error(`${name} refused a good signature`);
+    return count;
+  };
+}
+
+async function contestants(crypto: Crypto, signed: readonly Signed[]): Promise<readonly Contestant[]> {
   const module = await compileSm2VerifyFile();
-  const limits = { smallTablesMax: KEYS, largeTablesMax: KEYS, smallAfterUses: 1, largeAfterUses: Number.MAX_SAFE_INTEGER };
+  const small = { smallTablesMax: KEYS, largeTablesMax: KEYS, smallAfterUses: 1, largeAfterUses: Number.MAX_SAFE_INTEGER };
   const wasm = wasmSm2Verify(await WasmSm2Verifier.from(module));
-  const small = wasmSm2Verify(await WasmSm2Verifier.from(module, limits));
-  const large = wasmSm2Verify(await WasmSm2Verifier.from(module, { ...limits, largeAfterUses: 2 }));
-  const one = signed.slice(0, 1);
-  const few = signed.slice(0, 16);
+  const wasmSmall = wasmSm2Verify(await WasmSm2Verifier.from(module, small));
+  const wasmLarge = wasmSm2Verify(await WasmSm2Verifier.from(module, { ...small, largeAfterUses: 2 }));
   const node = await nodeSm2VerifyCandidate.available();
   const reference = await referenceSm2VerifyCandidate.available();
-  const crypto = await loadCrypto();
-  const list: Contestant[] = [
-    { name: UNIT, once: verifyBy(jsSm2Verify, one), count: 100 },
-    { name: "sm-crypto-v2, cold key", once: verifyColdBy(jsSm2Verify, signed), count: 20 },
-    { name: "WebAssembly, cold key", once: verifyColdBy(wasm, signed), count: 500 },
-    { name: "WebAssembly, 16 keys with small tables", once: verifyBy(small, few), count: 1000 },
-    { name: "WebAssembly, 16 keys with large tables", once: verifyBy(large, few), count: 1000 },
-    { name: "WebAssembly, one hot key", once: verifyBy(wasm, one), count: 1000 },
-    {
-      name: `the port (${crypto.implementations.sm2Verify}), 16 keys`,
-      once: verifyBy({ prepare: (publicKey) => (message, signature) => crypto.sm2Verify(publicKey, message, signature) }, few),
-      count: 1000,
-    },
+  const port: Sm2Verify = { prepare: (key) => (message, signature) => crypto.sm2Verify(key, message, signature) };
+  const [one, few] = [signed.slice(0, 1), signed.slice(0, 16)];
+  return [
+    { name: "wasm.cold", what: "WebAssembly, cold key", once: cold(wasm, signed), count: 400, aim: { ratio: 4.5 } },
+    { name: "wasm.small", what: "WebAssembly, 16 keys, small tables", once: hot(wasmSmall, few), count: 1200 },
+    { name: "wasm.hot", what: "WebAssembly, 16 keys, large tables", once: hot(wasmLarge, few), count: 1600, aim: { ratio: 10 } },
+    { name: "port.hot", what: `the port (${crypto.implementations.sm2Verify}), 16 keys`, once: hot(port, few), count: 1600 },
+    ...(node === undefined ? [] : [{ name: "node.cold", what: "node:crypto, cold key", once: cold(node, signed), count: 120 }]),
+    ...(node === undefined ? [] : [{ name: "node.hot", what: "node:crypto, hot key", once: hot(node, one), count: 160 }]),
+    { name: "v2.cold", what: "sm-crypto-v2, cold key", once: cold(jsSm2Verify, signed), count: 12 },
+    ...(reference === undefined ? [] : [{ name: "reference", what: "sm-crypto", once: hot(reference, one), count: 3 }]),
   ];
-  if (node !== undefined) {
-    list.push({ name: "node:crypto, cold key", once: verifyColdBy(node, signed), count: 100 });
-    list.push({ name: "node:crypto, hot key", once: verifyBy(node, one), count: 100 });
-  }
-  if (reference !== undefined) list.push({ name: "sm-crypto", once: verifyBy(reference, one), count: 2 });
-  return list;
 }
 
-/** Milliseconds of one verification in this round. */
-function timeRound({ once, count, name }: Contestant, round: number): number {
-  const from = performance.now();
-  for (let at = 0; at < count; at += 1) if (!once(round * count + at)) throw new Error(`${name} refused a good signature`);
-  return (performance.now() - from) / count;
+/** What verifying is for, by any implementation of the port. */
+interface Use {
+  readonly name: string;
+  readonly what: string;
+  readonly once: (crypto: Crypto) => boolean;
 }
 
-/** Every SM2 verifier with cold and hot keys, as a ratio to sm-crypto-v2 with a precomputed key in the same run. */
-export async function run(): Promise<void> {
+async function edgeDecode(crypto: Crypto): Promise<Use> {
+  const [hospital, platform] = [crypto.sm2GenerateKeyPair(), crypto.sm2GenerateKeyPair()];
+  const nowMs = systemClock.now();
+  const minted = await mintSignedCode({
+    ehcId: toHex(crypto.random(32)),
+    valid: toHex(crypto.random(16)),
+    appId: "5101A0001",
+    purpose: "settle",
+    expiresAtMs: nowMs + 300_000,
+    random6: "0a1b2c",
+    sign: (message) => crypto.sm2Sign(platform.privateKey, message),
+  });
+  if (!minted.ok) return await edgeDecode(crypto);
+  const partner: PartnerProfile = {
+    appId: toHex(crypto.random(16)),
+    appSecret: toHex(crypto.random(16)),
+    dialect: "standard",
+    signType: "SM2",
+    encryption: "none",
+    publicKeys: [hospital.publicKey],
+  };
+  const data = { orgId: "H51010400001", code: minted.value, amount: "128.50", outTradeNo: "B1" };
+  const request = { orgId: data.orgId, transType: "rh.settle", version: "1.0.0", data, timestampMs: nowMs as EventMs };
+  const body = await sealRequest(crypto, request, partner, (message) => crypto.sm2Sign(hospital.privateKey, message));
+  return {
+    name: "edge.decode",
+    what: "edge decode: envelope opened, code checked",
+    once(by) {
+      const raw = readEnvelope(body);
+      const opened = raw.ok ? openEnvelope(by, raw.value, partner, { nowMs }) : raw;
+      const code = opened.ok ? parseScannedCode(String(opened.value.data["code"]), { appIdWidth: 9 }) : opened;
+      if (!code.ok || code.value.kind !== "fused.signed") return false;
+      return checkSignedCode(by, code.value, { publicKeys: [platform.publicKey], purposes: ["settle"], nowMs }).ok;
+    },
+  };
+}
+
+async function receiptCheck(platform: TestPlatform): Promise<Use> {
+  await platform.append(1000);
+  await platform.log.checkpoint(AT);
+  const text = await platform.log.receipt(500n);
+  return {
+    name: "ledger.receipt",
+    what: "receipt checked, one of 1,000 entries",
+    once: (by) => verifyReceipt(by, text, [platform.signer.trusted]).ok,
+  };
+}
+
+/** Every figure; the bound of the first ones is sm-crypto-v2 with a precomputed key, of the last the port without WebAssembly. */
+export async function run(report: Report): Promise<readonly Figure[]> {
   const crypto = await loadCrypto();
+  const before = await loadCrypto({ candidates: { sm2Verify: [nodeSm2VerifyCandidate] } });
   const signed = Array.from({ length: KEYS }, () => {
     const { privateKey, publicKey } = crypto.sm2GenerateKeyPair();
     const message = crypto.random(MESSAGE_BYTES);
     return { publicKey, message, signature: crypto.sm2Sign(privateKey, message) };
   });
-  const list = await contestants(signed);
-  const best = new Map<string, number>();
-  for (let round = 0; round < ROUNDS; round += 1) {
-    for (const contestant of list) {
-      const ms = timeRound(contestant, round);
-      // The first round compiles and makes tables.
-      if (round > 0) best.set(contestant.name, Math.min(ms, best.get(contestant.name) ?? Number.POSITIVE_INFINITY));
+  const unit = hot(jsSm2Verify, signed.slice(0, 1));
+  const list = await contestants(crypto, signed);
+  const platform = await TestPlatform.create();
+  try {
+    const uses = [await edgeDecode(crypto), await receiptCheck(platform)];
+    const steps = (ROUNDS + 1) * (list.length + uses.length);
+    let done = 0;
+    const step = (): void => report(++done, steps);
+    const figures: Figure[] = [];
+    for (const { name, what, once, count, aim } of list) {
+      const outcome = await contest({
+        rounds: ROUNDS,
+        report: step,
+        subject: work(what, once, count),
+        bound: work("sm-crypto-v2", unit, UNIT_COUNT),
+      });
+      const bound = { what: "sm-crypto-v2, precomputed", perSecond: outcome.boundPerSecond, ratio: outcome.ratio };
+      figures.push({ name: `crypto.sm2Verify.${name}`, what, unit: "/s", perSecond: outcome.perSecond, bound, ...(aim && { aim }) });
     }
+    for (const { name, what, once } of uses) {
+      const outcome = await contest({
+        rounds: ROUNDS,
+        report: step,
+        subject: work(what, () => once(crypto), USES_COUNT * 4),
+        bound: work(what, () => once(before), USES_COUNT),
+      });
+      const bound = { what: "the same with node:crypto", perSecond: outcome.boundPerSecond, ratio: outcome.ratio };
+      figures.push({ name: `crypto.${name}`, what, unit: "/s", perSecond: outcome.perSecond, bound });
+    }
+    return figures;
+  } finally {
+    await platform.close();
   }
-  const unit = best.get(UNIT) ?? Number.NaN;
-  const table = new Table({
-    head: [`SM2 verification, ${MESSAGE_BYTES} bytes`, "µs", "per second", "ratio"],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const [name, ms] of best) table.push([name, (ms * 1000).toFixed(1), Math.round(1000 / ms), (unit / ms).toFixed(2)]);
-  console.log(table.toString());
-  console.log("bound: WebAssembly at least 4.5 with a cold key and 10 with a hot one (Node)");
 }
-
-if (import.meta.main) await run();

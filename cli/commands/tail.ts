@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DeliveredRecord } from "../../streams/bus/port.ts";
-import { TOPICS } from "../../streams/contracts/topics.ts";
+import { deadLetterTopic, TOPICS } from "../../streams/contracts/topics.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printJson } from "../output.ts";
 import { openBusForReading } from "../platform/bus.ts";
@@ -10,11 +10,12 @@ const LOOK_AGAIN_MS = 200;
 
 /** `ronghe tail TOPIC`: events of every partition, one JSON line each; with `--follow` it goes on until stopped. */
 export async function tail(config: Config, topic: string, options: { readonly follow?: boolean; readonly limit?: number }): Promise<void> {
+  const topics = Object.keys(TOPICS);
+  if (!topics.includes(topic) && !topics.map(deadLetterTopic).includes(topic))
+    throw new UsageError(`no topic ${topic}; there are ${topics.join(", ")}, and <topic without .v1>.dlq.v1`);
   const bus = await openBusForReading(config);
   try {
     const ends = await bus.endOffsets(topic);
-    if (ends.length === 0)
-      throw new UsageError(`no topic ${topic}; there are ${Object.keys(TOPICS).join(", ")}, and <topic without .v1>.dlq.v1`);
     const next = ends.map(() => 0n);
     let left = options.limit ?? Number.POSITIVE_INFINITY;
     for (;;) {
