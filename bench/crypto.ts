@@ -32,7 +32,7 @@ interface Signed {
   readonly signature: Uint8Array;
 }
 
-/** A verifier, how often it verifies in a round, and what the issue of speed asks of it. */
+/** A verifier, how often it verifies in a round, and the ratio that is asked of it. */
 interface Contestant {
   readonly name: string;
   readonly what: string;

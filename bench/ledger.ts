@@ -32,7 +32,7 @@ export async function run(report: Report): Promise<readonly Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), "ronghe-bench-ledger-"));
   const db = await openDatabase({ kind: "shard", file: join(folder, "shard.db") });
   const pair = crypto.sm2GenerateKeyPair();
-  const steps = APPEND_ROUNDS + VERIFY_ROUNDS + 2;
+  const steps = 2 * APPEND_ROUNDS + VERIFY_ROUNDS + 3;
   let done = 0;
   const step = (): void => report(++done, steps);
   try {
@@ -44,13 +44,35 @@ export async function run(report: Report): Promise<readonly Figure[]> {
       signer: { keyName: ORIGIN, publicKey: pair.publicKey, sign: (message) => Promise.resolve(crypto.sm2Sign(pair.privateKey, message)) },
     });
     await append(crypto, db, log, 1);
-    const append_ = await appendFigure(crypto, db, log, step);
+    const staged = await stageFigure(crypto, log, step);
+    const appended = await appendFigure(crypto, db, log, step);
     const trustedKeys = [{ ...verifierKey(crypto.sm3, ORIGIN, pair.publicKey), origins: [ORIGIN] }];
-    return [append_, await verifyFigure(crypto, db, trustedKeys, step)];
+    return [appended, staged, await verifyFigure(crypto, db, trustedKeys, step)];
   } finally {
     await db.close();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** What an append costs before anything is written: exact bytes, hashes, tree. */
+async function stageFigure(crypto: Crypto, log: Log, step: () => void): Promise<Figure> {
+  const bytes = await leavesOf(log);
+  const outcome = await contest({
+    rounds: APPEND_ROUNDS,
+    report: step,
+    subject() {
+      for (let batch = 0; batch < BATCHES_PER_ROUND; batch++) log.stage(drafts(crypto, batch * BATCH), systemClock.now()).aborted();
+      return BATCHES_PER_ROUND * BATCH;
+    },
+    bound: () => hashAll(crypto, bytes, BATCHES_PER_ROUND),
+  });
+  return {
+    name: "ledger.stage",
+    what: "the same without the disk and the signature",
+    unit: "entries/s",
+    perSecond: outcome.perSecond,
+    bound: { what: "SM3 of each leaf and one node", perSecond: outcome.boundPerSecond, ratio: outcome.ratio },
+  };
 }
 
 async function appendFigure(crypto: Crypto, db: Database, log: Log, step: () => void): Promise<Figure> {
@@ -104,15 +126,16 @@ async function append(crypto: Crypto, db: Database, log: Log, batches: number): 
   for (let batch = 0; batch < batches; batch++) {
     const from = Number(log.size);
     const atMs = systemClock.now() as EventMs;
-    const staged = log.stage(
-      Array.from({ length: BATCH }, (_, n) => draft(crypto, from + n)),
-      atMs,
-    );
+    const staged = log.stage(drafts(crypto, from), atMs);
     await db.write(staged.statements);
     staged.committed();
     await log.checkpoint(atMs);
   }
   return batches * BATCH;
+}
+
+function drafts(crypto: Crypto, from: number): readonly LeafDraft[] {
+  return Array.from({ length: BATCH }, (_, n) => draft(crypto, from + n));
 }
 
 /** Every third leaf accepts, every third holds, every third settles: what a settlement leaves behind. */

@@ -31,7 +31,7 @@ export interface LedgerPublisherOptions {
   /** Leaves per publish, 256 by default. */
   readonly batchMax?: number;
   readonly pollMs?: number;
-  /** How long news gather before they are published, 100 ms by default: auditors can wait, and each publish costs two commits. */
+  /** How long news gather before they are published, 250 ms by default: auditors can wait, and each publish costs two commits. */
   readonly gatherMs?: number;
 }
 
@@ -58,7 +58,7 @@ class Publisher implements LedgerPublisher {
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   constructor(options: LedgerPublisherOptions, position: Position) {
-    this.#options = { batchMax: 256, pollMs: 1_000, gatherMs: 100, ...options };
+    this.#options = { batchMax: 256, pollMs: 1_000, gatherMs: 250, ...options };
     this.#position = position;
     this.#running = this.#run();
   }
@@ -193,13 +193,15 @@ async function readPosition(db: Database, origin: string): Promise<Position> {
 }
 
 async function writePosition(db: Database, origin: string, position: Position): Promise<void> {
-  await db.write([
+  const statements = [
     {
       sql: `INSERT INTO ledger_publication (origin, leaves, checkpoint_size) VALUES (?, ?, ?)
             ON CONFLICT (origin) DO UPDATE SET leaves = excluded.leaves, checkpoint_size = excluded.checkpoint_size`,
       args: [origin, position.leaves, position.checkpointSize],
     },
-  ]);
+  ];
+  // A position that is lost with the power repeats records under the same ids.
+  await db.write(statements, "process");
 }
 
 function asBigint(value: unknown): bigint {

@@ -1,6 +1,6 @@
 /**
  * The core's database and the registry log in it, behind one group commit: what a batch decides, its ledger entries
- * and its outgoing events become durable together or not at all. After each batch the log's new head is signed.
+ * and its outgoing events become durable together or not at all. Soon after, the log's new head is signed.
  *
  * A room brings a desk: it is given all its items of a batch at once, reads rows for them with multi-row SELECTs,
  * decides in order and leaves effects in the {@link Batch}. Batches run one at a time and this process owns the
@@ -14,6 +14,7 @@ import { GroupCommit } from "../migrations/queue.ts";
 import { enqueue } from "../streams/bus/outbox.ts";
 import type { OutboxRecord } from "../streams/bus/outbox-port.ts";
 import type { Crypto, KeyStore } from "./crypto/port.ts";
+import { HeadSigner } from "./head-signer.ts";
 import { ensureCoreKeys, KEY_HANDLES } from "./key-handles.ts";
 import type { Clock, EventMs } from "./protocol/time.ts";
 
@@ -22,7 +23,7 @@ export interface Registry {
   readonly log: Log;
   /** Opens a desk; its items join the batches of all other desks. */
   desk<Item, Outcome>(decide: DeskDecision<Item, Outcome>): Desk<Item, Outcome>;
-  /** Called after each batch, once its checkpoint was tried: the moment to wake forwarder and publisher. */
+  /** Called each time the head was signed, soon after a batch: the moment to wake forwarder and publisher. */
   onCommitted(listener: () => void): void;
   /** Why the newest head could not be signed, until it could. */
   checkpointFailure(): Error | undefined;
@@ -87,6 +88,9 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   return new LibsqlRegistry(db, log, options.clock, options.batchMax ?? 256);
 }
 
+/** Least time between two signed heads: under load one signature serves several batches. */
+const SIGN_EVERY_MS = 20;
+
 /** A desk as the batch sees it: how many items it takes is decided before any desk decides. */
 interface DeskQueue {
   take(count: number): (batch: OpenBatch) => Promise<(positionOf: PositionOf) => void>;
@@ -98,8 +102,7 @@ class LibsqlRegistry implements Registry {
   readonly #clock: Clock;
   readonly #commits: GroupCommit<DeskQueue, undefined>;
   readonly #listeners: (() => void)[] = [];
-  #checkpointing: Promise<void> = Promise.resolve();
-  #checkpointFailure: Error | undefined;
+  readonly #signer: HeadSigner;
   #lastMs = 0;
 
   constructor(db: Database, log: Log, clock: Clock, batchMax: number) {
@@ -107,6 +110,9 @@ class LibsqlRegistry implements Registry {
     this.log = log;
     this.#clock = clock;
     this.#commits = new GroupCommit((desks) => this.#commit(desks), batchMax);
+    this.#signer = new HeadSigner(log, SIGN_EVERY_MS, () => {
+      for (const listener of this.#listeners) listener();
+    });
   }
 
   get depth(): number {
@@ -122,16 +128,18 @@ class LibsqlRegistry implements Registry {
   }
 
   checkpointFailure(): Error | undefined {
-    return this.#checkpointFailure;
+    return this.#signer.failure();
   }
 
   async idle(): Promise<void> {
     await this.#commits.idle();
-    await this.#checkpointing;
+    // A head that cannot be signed keeps nobody waiting: readiness tells, and the signer goes on trying.
+    await this.#signer.idle().catch(() => undefined);
   }
 
   async close(): Promise<void> {
-    await this.idle();
+    await this.#commits.idle();
+    await this.#signer.stop();
     await this.db.close();
   }
 
@@ -140,8 +148,6 @@ class LibsqlRegistry implements Registry {
     for (const desk of desks) counts.set(desk, (counts.get(desk) ?? 0) + 1);
     // Taken before anything can fail, so that a failed batch never leaves items behind for the next one.
     const decisions = [...counts].map(([desk, count]) => desk.take(count));
-    // The log has one stage at a time, and a checkpoint signs what is durable.
-    await this.#checkpointing;
     const batch = new OpenBatch(Math.max(this.#lastMs, this.#clock.now()) as EventMs);
     const settle: ((positionOf: PositionOf) => void)[] = [];
     for (const decide of decisions) settle.push(await decide(batch));
@@ -149,7 +155,7 @@ class LibsqlRegistry implements Registry {
     this.#lastMs = batch.atMs;
     for (const apply of batch.applies) apply();
     for (const answer of settle) answer(positionOf);
-    this.#checkpointing = this.#checkpoint();
+    this.#signer.dirty(batch.atMs);
     return desks.map(() => undefined);
   }
 
@@ -170,17 +176,6 @@ class LibsqlRegistry implements Registry {
     }
     staged?.committed();
     return positionOf;
-  }
-
-  async #checkpoint(): Promise<void> {
-    try {
-      if (this.log.size > 0n) await this.log.checkpoint(this.#lastMs as EventMs);
-      this.#checkpointFailure = undefined;
-    } catch (error) {
-      // The entries are durable all the same; the next batch signs them too, and readiness tells meanwhile.
-      this.#checkpointFailure = error instanceof Error ? error : new Error("checkpoint failed");
-    }
-    for (const listener of this.#listeners) listener();
   }
 }
 

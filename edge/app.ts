@@ -4,7 +4,7 @@
  */
 import { type Context, Hono } from "hono";
 import { answerCall } from "./app/pipeline.ts";
-import { docsPage } from "./app/docs-page.ts";
+import { docsLanguage, docsPage, docsPolicy } from "./app/docs-page.ts";
 import { readiness } from "./app/health.ts";
 import { openApiDocument } from "./app/openapi.ts";
 import { readTextWithin } from "./app/body.ts";
@@ -42,7 +42,12 @@ export function createEdgeApp(ports: EdgePorts): Hono {
     return c.json(state, state.ready ? 200 : 503);
   });
   app.get("/openapi.json", (c) => c.json((document ??= openApiDocument())));
-  app.get("/docs", (c) => c.html(docsPage((document ??= openApiDocument()))));
+  app.get("/docs", async function docs(c) {
+    c.header("content-security-policy", await docsPolicy());
+    c.header("x-content-type-options", "nosniff");
+    c.header("referrer-policy", "no-referrer");
+    return await c.html(docsPage(docsLanguage(c.req.query("lang"))));
+  });
   app.notFound((c) => c.json({ error: "no such address" }, 404));
   app.onError((error, c) => {
     ports.onBug?.(error);

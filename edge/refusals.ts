@@ -1,8 +1,9 @@
 /**
- * THE table of refusals of the edge: each condition with its code. `docs/api.md` shows it, a test walks it. Rows
- * stand in the order in which the edge looks, so that of several conditions the first decides.
+ * THE table of refusals of the edge: each condition with its code. `docs/api.md` and the page `/docs` show it, a test
+ * walks it. Rows stand in the order in which the edge looks, so that of several conditions the first decides.
  */
 import { ERRORS, type ErrorName } from "../core/protocol/errors.ts";
+import { words, type Words } from "./app/words.ts";
 
 /**
  * What a refused call leaves behind. `nothing`: as if it had never come. `nonce`: its envelope is spent.
@@ -11,80 +12,223 @@ import { ERRORS, type ErrorName } from "../core/protocol/errors.ts";
 export type Leaves = "nothing" | "nonce" | "scan";
 
 export interface RefusalRow {
-  readonly condition: string;
+  readonly condition: Words;
   /** Operations it concerns, without the `rh.` prefix. */
   readonly of: "all" | "verify" | "settle" | "verify, settle" | "settle, refund" | "verify, settle, refund" | "result";
   readonly error: ErrorName;
   readonly leaves: Leaves;
 }
 
-const row = (condition: string, of: RefusalRow["of"], error: ErrorName, leaves: Leaves): RefusalRow => ({ condition, of, error, leaves });
+const row = (condition: Words, of: RefusalRow["of"], error: ErrorName, leaves: Leaves): RefusalRow => ({ condition, of, error, leaves });
 
 export const REFUSALS = {
-  unknownOperation: row("No such operation in the path", "all", "unknownAddress", "nothing"),
-  oversizedBody: row("The body is larger than 16 KiB", "all", "bodyTooLarge", "nothing"),
-  notJson: row("The body is not JSON", "all", "badRequest", "nothing"),
-  trailingComma: row("JSON with a trailing comma, as in S3 B.1.4.1", "all", "badRequest", "nothing"),
-  duplicateKey: row("A JSON key stands twice", "all", "badRequest", "nothing"),
-  unknownEnvelopeField: row("The envelope has a field that S3 A.2 does not know", "all", "badRequest", "nothing"),
-  missingEnvelopeField: row("A field of the envelope is missing", "all", "badRequest", "nothing"),
-  wrongEnvelopeType: row("A field of the envelope has the wrong type", "all", "badRequest", "nothing"),
-  dataAndEncData: row("Both data and encData, or neither", "all", "badRequest", "nothing"),
-  transTypeDiffers: row("transType differs from the path", "all", "badRequest", "nothing"),
-  noSettings: row("The edge has no current settings from the platform", "all", "coreUnavailable", "nothing"),
-  institutionUnknown: row("orgId is not an institution of this edge", "all", "institutionUnknown", "nothing"),
-  institutionSuspended: row("The institution is suspended", "all", "institutionInactive", "nothing"),
-  timestampOld: row("The timestamp is more than 5 minutes old", "all", "timestampOutside", "nothing"),
-  timestampAhead: row("The timestamp is more than 5 minutes ahead", "all", "timestampOutside", "nothing"),
-  notEncrypted: row("Clear data where the partner's profile requires encryption", "all", "badRequest", "nothing"),
-  otherSignType: row("Another signType than agreed with the partner", "all", "unauthorised", "nothing"),
-  wrongSignature: row("The signature is by another key", "all", "unauthorised", "nothing"),
-  changedAfterSigning: row("A field was changed after signing", "all", "unauthorised", "nothing"),
-  encDataDamaged: row("encData does not open", "all", "unauthorised", "nothing"),
-  foreignInstitution: row("orgId inside data differs from the signer's", "all", "badRequest", "nothing"),
-  replayedNonce: row("The same envelope came before", "all", "requestReplayed", "nothing"),
-  rateExceeded: row("More calls than the institution's rate; Retry-After says when", "all", "rateLimited", "nonce"),
-  unknownField: row("data has a field that the operation does not know", "all", "badRequest", "nonce"),
-  missingField: row("A field of data is missing", "all", "badRequest", "nonce"),
-  wrongType: row("A field of data has the wrong type or form", "all", "badRequest", "nonce"),
-  businessTypeUnlisted: row("businessType is not of S3 table C.1", "verify, settle, refund", "badRequest", "nonce"),
-  outboxFull: row("Too much waits for the core; Retry-After says when", "verify, settle, refund", "rateLimited", "nonce"),
-  neitherCodeNorToken: row("Both code and ecToken, or neither", "settle", "badRequest", "nonce"),
-  amountNegative: row("A negative amount", "settle", "amountInvalid", "nonce"),
-  amountThreeDecimals: row("An amount with three decimals", "settle", "amountInvalid", "nonce"),
-  amountZero: row("An amount of zero", "settle", "amountInvalid", "nonce"),
-  amountExponent: row("An amount with an exponent, a plus sign, leading zeros or beyond numeric(16,2)", "settle", "amountInvalid", "nonce"),
-  businessTypeNotSettling: row("A businessType under which no money moves", "settle, refund", "businessTypeRefused", "nonce"),
-  businessTypeElsewhere: row("A businessType of another kind of institution", "verify, settle, refund", "businessTypeRefused", "nonce"),
-  terminalUnknown: row("The terminal is not registered with the institution", "verify, settle, refund", "terminalUnknown", "nonce"),
-  codeUnreadable: row("The scanned text is no code", "verify, settle", "codeMalformed", "scan"),
-  codeStatic: row("A static EHC code", "verify, settle", "codeKindRefused", "scan"),
-  codeWithoutToken: row("A dynamic EHC code without a token", "verify, settle", "codeKindRefused", "scan"),
-  codeNhsaSettles: row("An NHSA code for settling: verify it first, settle with the ecToken", "settle", "codeKindRefused", "scan"),
-  codeForIdentityOnly: row("A code issued to identify, for settling", "settle", "codeKindRefused", "scan"),
-  codeForged: row("One character of a signed code was changed", "verify, settle", "codeForged", "scan"),
-  codeExpired: row("A genuine code after its end", "verify, settle", "codeExpired", "scan"),
-  codeOfUnknownApp: row("A code of an app that is not accepted", "verify, settle", "channelUnknown", "scan"),
-  codeUsedAgain: row("A code that another transaction used", "verify, settle", "codeUsed", "scan"),
-  numberTaken: row("outTradeNo was used for other content, and a code is shown", "settle", "idempotencyConflict", "scan"),
-  numberTakenElse: row("outTradeNo was used for other content, without a code", "settle, refund", "idempotencyConflict", "nonce"),
-  coreAway: row("The core does not answer; repeat with the same outTradeNo", "verify", "coreUnavailable", "scan"),
+  unknownOperation: row(words("路径中的操作不存在", "No such operation in the path"), "all", "unknownAddress", "nothing"),
+  oversizedBody: row(words("请求体超过 16 KiB", "The body is larger than 16 KiB"), "all", "bodyTooLarge", "nothing"),
+  notJson: row(words("请求体不是 JSON", "The body is not JSON"), "all", "badRequest", "nothing"),
+  trailingComma: row(
+    words("JSON 末尾多一个逗号（如 S3 B.1.4.1 的示例）", "JSON with a trailing comma, as in S3 B.1.4.1"),
+    "all",
+    "badRequest",
+    "nothing",
+  ),
+  duplicateKey: row(words("JSON 中同一个键出现两次", "A JSON key stands twice"), "all", "badRequest", "nothing"),
+  unknownEnvelopeField: row(
+    words("公共参数中有 S3 A.2 没有的字段", "The envelope has a field that S3 A.2 does not know"),
+    "all",
+    "badRequest",
+    "nothing",
+  ),
+  missingEnvelopeField: row(words("缺少公共参数", "A field of the envelope is missing"), "all", "badRequest", "nothing"),
+  wrongEnvelopeType: row(words("公共参数的类型不对", "A field of the envelope has the wrong type"), "all", "badRequest", "nothing"),
+  dataAndEncData: row(words("data 与 encData 同时出现，或都没有", "Both data and encData, or neither"), "all", "badRequest", "nothing"),
+  transTypeDiffers: row(words("transType 与路径不一致", "transType differs from the path"), "all", "badRequest", "nothing"),
+  noSettings: row(
+    words("边缘节点没有平台下发的有效配置", "The edge has no current settings from the platform"),
+    "all",
+    "coreUnavailable",
+    "nothing",
+  ),
+  institutionUnknown: row(
+    words("orgId 不是本边缘节点的接入机构", "orgId is not an institution of this edge"),
+    "all",
+    "institutionUnknown",
+    "nothing",
+  ),
+  institutionSuspended: row(words("机构已停用", "The institution is suspended"), "all", "institutionInactive", "nothing"),
+  timestampOld: row(
+    words("timestamp 早于平台时间 5 分钟以上", "The timestamp is more than 5 minutes old"),
+    "all",
+    "timestampOutside",
+    "nothing",
+  ),
+  timestampAhead: row(
+    words("timestamp 晚于平台时间 5 分钟以上", "The timestamp is more than 5 minutes ahead"),
+    "all",
+    "timestampOutside",
+    "nothing",
+  ),
+  notEncrypted: row(
+    words("约定必须加密，却发送了明文 data", "Clear data where the partner's profile requires encryption"),
+    "all",
+    "badRequest",
+    "nothing",
+  ),
+  otherSignType: row(words("signType 与约定的不同", "Another signType than agreed with the partner"), "all", "unauthorised", "nothing"),
+  wrongSignature: row(words("签名用的是另一把密钥", "The signature is by another key"), "all", "unauthorised", "nothing"),
+  changedAfterSigning: row(words("签名之后有字段被改动", "A field was changed after signing"), "all", "unauthorised", "nothing"),
+  encDataDamaged: row(words("encData 解不开", "encData does not open"), "all", "unauthorised", "nothing"),
+  foreignInstitution: row(
+    words("data 内的 orgId 与签名机构不同", "orgId inside data differs from the signer's"),
+    "all",
+    "badRequest",
+    "nothing",
+  ),
+  replayedNonce: row(words("同一报文已经来过（重放）", "The same envelope came before"), "all", "requestReplayed", "nothing"),
+  rateExceeded: row(
+    words("超过机构的调用频率；何时再试见 Retry-After", "More calls than the institution's rate; Retry-After says when"),
+    "all",
+    "rateLimited",
+    "nonce",
+  ),
+  unknownField: row(words("data 中有该操作没有的字段", "data has a field that the operation does not know"), "all", "badRequest", "nonce"),
+  missingField: row(words("data 缺少字段", "A field of data is missing"), "all", "badRequest", "nonce"),
+  wrongType: row(words("data 中字段的类型或格式不对", "A field of data has the wrong type or form"), "all", "badRequest", "nonce"),
+  businessTypeUnlisted: row(
+    words("businessType 不在 S3 表 C.1 中", "businessType is not of S3 table C.1"),
+    "verify, settle, refund",
+    "badRequest",
+    "nonce",
+  ),
+  outboxFull: row(
+    words("等待上送核心的请求过多；何时再试见 Retry-After", "Too much waits for the core; Retry-After says when"),
+    "verify, settle, refund",
+    "rateLimited",
+    "nonce",
+  ),
+  neitherCodeNorToken: row(
+    words("code 与 ecToken 同时出现，或都没有", "Both code and ecToken, or neither"),
+    "settle",
+    "badRequest",
+    "nonce",
+  ),
+  amountNegative: row(words("金额为负", "A negative amount"), "settle", "amountInvalid", "nonce"),
+  amountThreeDecimals: row(words("金额有三位小数", "An amount with three decimals"), "settle", "amountInvalid", "nonce"),
+  amountZero: row(words("金额为零", "An amount of zero"), "settle", "amountInvalid", "nonce"),
+  amountExponent: row(
+    words(
+      "金额带指数、加号、前导零，或超出 numeric(16,2)",
+      "An amount with an exponent, a plus sign, leading zeros or beyond numeric(16,2)",
+    ),
+    "settle",
+    "amountInvalid",
+    "nonce",
+  ),
+  businessTypeNotSettling: row(
+    words("该 businessType 不涉及资金，不能结算", "A businessType under which no money moves"),
+    "settle, refund",
+    "businessTypeRefused",
+    "nonce",
+  ),
+  businessTypeElsewhere: row(
+    words("businessType 属于另一类机构", "A businessType of another kind of institution"),
+    "verify, settle, refund",
+    "businessTypeRefused",
+    "nonce",
+  ),
+  terminalUnknown: row(
+    words("终端未在该机构名下备案", "The terminal is not registered with the institution"),
+    "verify, settle, refund",
+    "terminalUnknown",
+    "nonce",
+  ),
+  codeUnreadable: row(words("扫到的文本不是码", "The scanned text is no code"), "verify, settle", "codeMalformed", "scan"),
+  codeStatic: row(words("静态电子健康码", "A static EHC code"), "verify, settle", "codeKindRefused", "scan"),
+  codeWithoutToken: row(
+    words("不带令牌的动态电子健康码", "A dynamic EHC code without a token"),
+    "verify, settle",
+    "codeKindRefused",
+    "scan",
+  ),
+  codeNhsaSettles: row(
+    words("直接用医保码结算：请先核验，再用 ecToken 结算", "An NHSA code for settling: verify it first, settle with the ecToken"),
+    "settle",
+    "codeKindRefused",
+    "scan",
+  ),
+  codeForIdentityOnly: row(words("用仅供身份识别的码结算", "A code issued to identify, for settling"), "settle", "codeKindRefused", "scan"),
+  codeForged: row(words("签名码被改动了一个字符", "One character of a signed code was changed"), "verify, settle", "codeForged", "scan"),
+  codeExpired: row(words("真码，但已过期", "A genuine code after its end"), "verify, settle", "codeExpired", "scan"),
+  codeOfUnknownApp: row(words("码来自未获准的应用", "A code of an app that is not accepted"), "verify, settle", "channelUnknown", "scan"),
+  codeUsedAgain: row(words("码已被另一笔交易使用", "A code that another transaction used"), "verify, settle", "codeUsed", "scan"),
+  numberTaken: row(
+    words("outTradeNo 已用于其他内容，且本次出示了码", "outTradeNo was used for other content, and a code is shown"),
+    "settle",
+    "idempotencyConflict",
+    "scan",
+  ),
+  numberTakenElse: row(
+    words("outTradeNo 已用于其他内容，本次未出示码", "outTradeNo was used for other content, without a code"),
+    "settle, refund",
+    "idempotencyConflict",
+    "nonce",
+  ),
+  coreAway: row(
+    words("核心无应答；请用同一 outTradeNo 重试", "The core does not answer; repeat with the same outTradeNo"),
+    "verify",
+    "coreUnavailable",
+    "scan",
+  ),
   coreRefuses: row(
-    "The core refuses the code, for example one that was never issued (it answers with its own code)",
+    words(
+      "核心拒绝该码，例如从未签发（返回核心自己的返回码）",
+      "The core refuses the code, for example one that was never issued (it answers with its own code)",
+    ),
     "verify",
     "codeUnknown",
     "nonce",
   ),
-  resultUnknown: row("No settlement or refund under this outTradeNo", "result", "settlementUnknown", "nonce"),
-  unexpected: row("The edge itself fails, for example because its disk is full; nothing was acknowledged", "all", "internal", "nonce"),
+  resultUnknown: row(
+    words("该 outTradeNo 下没有结算或退费", "No settlement or refund under this outTradeNo"),
+    "result",
+    "settlementUnknown",
+    "nonce",
+  ),
+  unexpected: row(
+    words(
+      "边缘节点自身故障，例如磁盘已满；未受理任何内容",
+      "The edge itself fails, for example because its disk is full; nothing was acknowledged",
+    ),
+    "all",
+    "internal",
+    "nonce",
+  ),
 } as const satisfies Record<string, RefusalRow>;
 export type RefusalId = keyof typeof REFUSALS;
+
+/**
+ * Why the core may still refuse what the edge accepted: then the call succeeds, `status` is `refused` and
+ * `refusalCode` is one of these.
+ */
+export const LATER_REFUSALS = [
+  "codeUnknown",
+  "codeUsed",
+  "codeExpired",
+  "tokenInvalid",
+  "codeKindRefused",
+  "businessTypeRefused",
+  "idempotencyConflict",
+  "bindingMissing",
+  "noFunds",
+  "payerRefused",
+  "settlementUnknown",
+  "refundRefused",
+] as const satisfies readonly ErrorName[];
 
 /** The table as `docs/api.md` shows it. */
 export function refusalTable(): string {
   const rows = Object.values(REFUSALS).map(({ condition, of, error, leaves }) => {
     const { code, message } = ERRORS[error];
-    return `| ${condition} | ${of} | \`${code}\` | ${message} | ${leaves} |`;
+    return `| ${condition.en} | ${of} | \`${code}\` | ${message} | ${leaves} |`;
   });
   return ["| condition | operations (`rh.`) | code | message | leaves |", "|---|---|---|---|---|", ...rows].join("\n");
 }

@@ -69,7 +69,8 @@ export async function startResults(options: ResultsOptions): Promise<LiveResults
         const outcome = event.ok ? outcomeOf(event.value) : undefined;
         return outcome === undefined ? [] : [outcome];
       });
-      await db.write([...storing(outcomes), offsetStatement(slice, last.offset + 1n)]);
+      // Outcomes and offset are one transaction: what is lost with the power comes again from the bus.
+      await db.write([...storing(outcomes), offsetStatement(slice, last.offset + 1n)], "process");
       offsets.set(`${slice.topic}/${slice.partition}`, last.offset + 1n);
       for (const outcome of outcomes) board.announce(outcome);
     },

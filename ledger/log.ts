@@ -177,9 +177,9 @@ class SequencedLog implements Log {
       throw new Error(`the signer of ${this.origin} does not sign with the key ${this.#key.name}`);
     this.#signerChecked = true;
     const note = `${text}\n${printSignature(this.#key, signature)}`;
-    await this.#options.db.write([
-      { sql: "INSERT INTO checkpoint (size, note, at_ms) VALUES (?, ?, ?) ON CONFLICT (size) DO NOTHING", args: [size, note, atMs] },
-    ]);
+    const insert = "INSERT INTO checkpoint (size, note, at_ms) VALUES (?, ?, ?) ON CONFLICT (size) DO NOTHING";
+    // The entries are on disk. A loss of power that takes this note takes nothing after it: the same head is signed again.
+    await this.#options.db.write([{ sql: insert, args: [size, note, atMs] }], "process");
     this.#checkpoint = await this.#stored(size, root);
     return this.#checkpoint;
   }

@@ -97,3 +97,14 @@ test("rows are split over statements so that none passes the parameter limit", (
   expect(statements).toHaveLength(2);
   expect(statements.flatMap((statement) => statement.args)).toHaveLength(50_000);
 });
+
+test("every write waits for the disk, but for those that need only survive the process", async () => {
+  const database = await openDatabase({ kind: "bus", file: file() });
+  const ask = [{ sql: "PRAGMA synchronous", args: [] }];
+  const levels: unknown[] = [];
+  for (const durability of [undefined, "process", undefined, "power", "process", "process", "power"] as const)
+    levels.push((await database.write(ask, durability))[0]?.rows[0]?.["synchronous"]);
+  const [full, normal] = [2n, 1n];
+  expect(levels).toEqual([full, normal, full, full, normal, normal, full]);
+  await database.close();
+});

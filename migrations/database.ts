@@ -8,10 +8,18 @@ import { migrate, type DatabaseKind } from "./migrate.ts";
 export type Statement = { readonly sql: string; readonly args: readonly InValue[] };
 export type { InValue, ResultSet, Row };
 
+/**
+ * What a resolved write survives. `power`: everything, a loss of power too; costs an fsync. `process`: the end of the
+ * process at any moment; of power only once a later `power` write has resolved. What is lost is always the newest
+ * writes, never one in between (WAL keeps their order), so it is right for what is repeated from elsewhere when it is
+ * missing: positions in a bus, rows that have already left.
+ */
+export type Durability = "power" | "process";
+
 export interface Database {
   readonly file: string;
-  /** Runs all statements in one transaction, or none. */
-  write(statements: readonly Statement[]): Promise<readonly ResultSet[]>;
+  /** Runs all statements in one transaction, or none; `power` by default. */
+  write(statements: readonly Statement[], durability?: Durability): Promise<readonly ResultSet[]>;
   read(sql: string, ...args: readonly InValue[]): Promise<readonly Row[]>;
   /** Times a BUSY database made us reconnect. */
   readonly busyCount: number;
@@ -50,6 +58,8 @@ class LibsqlDatabase implements Database {
   #tail: Promise<unknown> = Promise.resolve();
   #busyCount = 0;
   #closed = false;
+  /** What the writing connection is set to; `undefined` for a new one. */
+  #durability: Durability | undefined;
 
   constructor(file: string, writer: Client, reader: Client) {
     this.file = file;
@@ -61,8 +71,8 @@ class LibsqlDatabase implements Database {
     return this.#busyCount;
   }
 
-  write(statements: readonly Statement[]): Promise<readonly ResultSet[]> {
-    const run = this.#tail.then(() => this.#batch(statements));
+  write(statements: readonly Statement[], durability: Durability = "power"): Promise<readonly ResultSet[]> {
+    const run = this.#tail.then(() => this.#batch(statements, durability));
     this.#tail = run.catch(() => undefined);
     return run;
   }
@@ -80,18 +90,27 @@ class LibsqlDatabase implements Database {
   }
 
   /** A BUSY answer poisons a libSQL client (libsql-client-ts #352): reconnect, wait a little, try again. */
-  async #batch(statements: readonly Statement[]): Promise<readonly ResultSet[]> {
+  async #batch(statements: readonly Statement[], durability: Durability): Promise<readonly ResultSet[]> {
     if (statements.length === 0) return [];
     for (let attempt = 1; ; attempt++) {
       try {
+        await this.#set(durability);
         return await this.#writer.batch(statements as InStatement[], "write");
       } catch (error) {
         if (!isBusy(error) || attempt === BUSY_TRIES_MAX) throw error;
         this.#busyCount++;
         this.#writer.reconnect();
+        this.#durability = undefined;
         await new Promise((resolve) => setTimeout(resolve, 5 * 2 ** attempt));
       }
     }
+  }
+
+  /** Between transactions, as SQLite demands; the queue leaves nobody else on this connection. */
+  async #set(durability: Durability): Promise<void> {
+    if (this.#durability === durability) return;
+    await this.#writer.execute(`PRAGMA synchronous=${durability === "power" ? "FULL" : "NORMAL"}`);
+    this.#durability = durability;
   }
 }
 

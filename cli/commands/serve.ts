@@ -7,7 +7,7 @@ const STOP_MS_MAX = 20_000;
 
 /** `ronghe serve`: runs until SIGINT or SIGTERM; ends with status 1 when a part died, so that a supervisor starts it again. */
 export async function serve(config: Config, what: string): Promise<void> {
-  const parts = partsOf(what);
+  const parts = partsOf(what, config);
   const platform = await runPlatform({ config, parts });
   if (platform.edge !== undefined) say(`edge     ${platform.edge.url}   (API page: ${platform.edge.url}/docs)`);
   if (platform.core !== undefined) say(`core     ${platform.core.url}`);
@@ -23,8 +23,12 @@ export async function serve(config: Config, what: string): Promise<void> {
   process.exit(failure === undefined ? 0 : 1);
 }
 
-function partsOf(what: string): ReadonlySet<Part> {
-  if (what === "all") return new Set(PARTS);
+/** Everything means the sandbox payers too, unless the settings name real ones. */
+function partsOf(what: string, config: Config): ReadonlySet<Part> {
+  const realPayers = [config.RONGHE_RAIL_INSURANCE_URL, config.RONGHE_RAIL_COMMERCIAL_URL, config.RONGHE_RAIL_BANK_URL].every(
+    (url) => url !== undefined,
+  );
+  if (what === "all") return new Set(PARTS.filter((part) => part !== "sandbox" || !realPayers));
   const part = PARTS.find((one) => one === what);
   if (part === undefined) throw new UsageError(`nothing called ${what} to serve: all, ${PARTS.join(", ")}`);
   return new Set([part]);

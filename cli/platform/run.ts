@@ -64,7 +64,8 @@ export async function runPlatform(options: RunOptions): Promise<RunningPlatform>
   const layout = layoutOf(config.RONGHE_DATA);
   const platform = readPlatform(layout);
   const alone = parts.size === 1 && parts.has("sandbox");
-  if (config.RONGHE_BUS === "embedded" && !alone && parts.size < PARTS.length)
+  const together = parts.has("core") && parts.has("edge") && parts.has("streams");
+  if (config.RONGHE_BUS === "embedded" && !alone && !together)
     throw new UsageError("parts that run by themselves need a bus between them: RONGHE_BUS=kafka and RONGHE_KAFKA_BROKERS");
   await makeFolders(layout);
   const stops: (() => Promise<void> | void)[] = [];

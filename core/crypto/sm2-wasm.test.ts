@@ -1,21 +1,37 @@
 /**
- * The WebAssembly verifier against the vectors, against three other implementations, and against itself with each kind of table.
+ * The WebAssembly verifier against the vectors and edge keys, with each kind of table; `sm2-agreement.test.ts` holds it against others.
  *
-MUTATIONS
+ * Each of these defects was put in once, the module rebuilt, and a test seen to fail:
+ *
+ *   defect                                                       seen by
+ *   a carry dropped in `multiply`                                "multiplies weights", "answers every vector"
+ *   no fold in `reduceDifference`                                "folds a - b - 2c", "answers every vector"
+ *   s not checked against n; r not checked against 0;            "answers every vector" (Range, Forged)
+ *     t = r + s not checked against 0
+ *   key not checked against the curve                            "answers every vector" (InvalidKey), "refuses a key …"
+ *   coordinates not checked against p                            "answers every vector" (InvalidKey)
+ *   one wrong entry in the base point's table                    "is right in every entry …"
+ *   no second run after an exceptional addition;                 "answers every vector" (ExceptionalAddition)
+ *     equal points taken for opposite ones in the second run
+ *   second candidate c + n left out; not checked against p       "answers every vector" (LargeX; SmallX)
+ *   e not reduced modulo n                                       "answers every vector" (EdgeDigest)
+ *   one padding block too few in SM3                             "hashes as the standard says"
+ *   a table given to another key and not forgotten by its first  "are made as keys are used …"
+ *   a view kept after the memory has grown                       "answers every vector" with a table
+ *
+ * One was put in and not seen: without the explicit refusal of infinity after the second run the answer stays "no", because infinity is
+ * stored as X = 1, Z = 0 and no candidate times 0 is 1. The refusal stays, so that this does not rest on a coordinate that means nothing.
  */
 import * as nodeCrypto from "node:crypto";
 import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { sm2 } from "sm-crypto-v2";
-import type { Sm2Verify } from "./candidate.ts";
 import { SM2_ORDER } from "./curve.ts";
 import { DEFAULT_CANDIDATES, loadCrypto } from "./index.ts";
-import { jsSm2Verify } from "./sm2-js.ts";
-import { nodeSm2Sign, nodeSm2Verify } from "./sm2-node.ts";
-import { referenceSm2VerifyCandidate } from "./sm2-reference.ts";
-import { WasmSm2Verifier, wasmSm2VerifyCandidate } from "./sm2-wasm.ts";
-import { CORRUPTIONS, digestOf, runSm3, runVectors, type SignedMessage, TABLE_MODES } from "./testing/sm2-suite.ts";
+import { nodeSm2Sign } from "./sm2-node.ts";
+import { WasmSm2Verifier } from "./sm2-wasm.ts";
+import { digestOf, runSm3, runVectors, type SignedMessage, TABLE_MODES } from "./testing/sm2-suite.ts";
 import { addPoints, type AffinePoint, BASE_POINT, modulo, multiplyPoint } from "./testing/affine.ts";
 import { concat, fromHex, toHex, utf8 } from "./text.ts";
 import type { Sm2Vectors } from "./vectors/format.ts";
@@ -53,21 +69,6 @@ function signer(d: bigint): (message: Uint8Array, userId: string) => SignedMessa
 
 function drawnKey(): bigint {
   return (BigInt(`0x${nodeCrypto.randomBytes(32).toString("hex")}`) % (SM2_ORDER - 2n)) + 1n;
-}
-
-type Prepared = ReturnType<Sm2Verify["prepare"]>;
-
-/** sm-crypto-v2 throws for r and s out of range, which the port answers before it asks. */
-function verdict(verify: () => boolean): boolean {
-  try {
-    return verify();
-  } catch {
-    return false;
-  }
-}
-
-function disagree(how: string): never {
-  throw new Error(how);
 }
 
 describe("the vectors", () => {
@@ -161,54 +162,6 @@ describe("the table of the base point", () => {
   });
 });
 
-describe("agreement on 10,000 good and 10,000 spoiled signatures", { timeout: 120_000 }, () => {
-  const KEYS = 25;
-  const PER_KEY = 400;
-  const kinds = Object.entries(CORRUPTIONS);
-
-  it("with OpenSSL on all, sm-crypto-v2 on every eighth, sm-crypto on every two hundredth", async () => {
-    const crypto = await loadCrypto({ candidates: { sm2Verify: [wasmSm2VerifyCandidate()] } });
-    const reference = await referenceSm2VerifyCandidate.available();
-    if (reference === undefined) throw new Error("sm-crypto is not there");
-    const native = await loadCrypto({
-      candidates: { sm2Verify: [{ name: "node:crypto", available: async () => nodeSm2Verify(nodeCrypto) }] },
-    });
-    const counted = { good: 0, spoiled: 0, byV2: 0, byReference: 0 };
-    for (let index = 0; index < KEYS; index += 1) {
-      const sign = signer(drawnKey());
-      const others = new Map<Sm2Verify, Prepared>();
-      for (let at = 0; at < PER_KEY; at += 1) {
-        const number = index * PER_KEY + at;
-        const good = sign(nodeCrypto.randomBytes(at), at % 4 === 0 ? "" : USER_ID);
-        const [kind, corrupt] = kinds[number % kinds.length] ?? ["", (signed: SignedMessage) => signed];
-        for (const [signed, wanted] of [
-          [good, true],
-          [corrupt(good, number), false],
-        ] as const) {
-          const { publicKey, message, signature, userId } = signed;
-          const what = `${wanted ? "good" : kind}: ${toHex(publicKey)} ${toHex(message)} ${toHex(signature)}`;
-          const got = crypto.sm2Verify(publicKey, message, signature, userId);
-          if (got !== wanted) disagree(`WebAssembly says ${got} of ${what}`);
-          if (native.sm2Verify(publicKey, message, signature, userId) !== wanted) disagree(`OpenSSL disagrees on ${what}`);
-          counted[wanted ? "good" : "spoiled"] += 1;
-          const slow: Sm2Verify | undefined = number % 200 === 0 ? reference : number % 8 === 0 ? jsSm2Verify : undefined;
-          if (slow !== undefined && publicKey === good.publicKey && signature.length === 64) {
-            const verify: Prepared = others.get(slow) ?? slow.prepare(publicKey);
-            others.set(slow, verify);
-            const says = verdict(() => verify(message, signature, userId));
-            if (says !== wanted) disagree(`another library says ${says} of ${what}`);
-            counted[slow === reference ? "byReference" : "byV2"] += 1;
-          }
-        }
-      }
-    }
-    expect(counted.good).toBe(10_000);
-    expect(counted.spoiled).toBe(10_000);
-    expect(counted.byV2).toBeGreaterThan(1500);
-    expect(counted.byReference).toBeGreaterThan(50);
-  });
-});
-
 describe("whatever comes from outside", () => {
   it("is refused, and leaves the verifier sound", () => {
     const anything = fc.uint8Array({ maxLength: 140 });
@@ -282,6 +235,9 @@ describe("loading", () => {
     expect(WebAssembly.Module.imports(module)).toEqual([]);
     const size = readFileSync(new URL("./wasm/sm2verify.wasm", import.meta.url)).length;
     expect(size).toBeLessThan(20_000);
-    expect(concat(...WebAssembly.Module.exports(module).map((one) => utf8(one.name))).length).toBeGreaterThan(0);
+    const functions = WebAssembly.Module.exports(module).filter((one) => one.kind === "function");
+    const called = ["initialise", "keepTable", "loadKey", "sm3Finish", "sm3Start", "sm3Update", "verify"];
+    const tested = ["multiply", "multiplyDifference", "reduceDifference", "square"];
+    expect(functions.map((one) => one.name).sort()).toEqual([...called, ...tested].sort());
   });
 });

@@ -1,6 +1,7 @@
 import type { Candidate, Sm2Verify } from "./candidate.ts";
 import { SM2_PUBLIC_KEY_BYTES, SM2_SIGNATURE_BYTES, zaInput } from "./curve.ts";
 import { Lru } from "./lru.ts";
+import { testSm2Verify } from "./self-test.ts";
 import { compileSm2VerifyFile, instantiateSm2Verify, type Sm2VerifyModule } from "./wasm/module.ts";
 import { type CachedKey, DEFAULT_TABLE_LIMITS, NO_TABLE, TableCache, type TableCacheLimits } from "./wasm/table-cache.ts";
 
@@ -121,6 +122,30 @@ export function wasmSm2Verify(verifier: WasmSm2Verifier): Sm2Verify {
 export function wasmSm2VerifyCandidate(module?: WebAssembly.Module): Candidate<Sm2Verify> {
   return {
     name: "WebAssembly",
-    available: async () => wasmSm2Verify(await WasmSm2Verifier.from(module ?? (await compileSm2VerifyFile()))),
+    async available() {
+      const verify = wasmSm2Verify(await WasmSm2Verifier.from(module ?? (await compileSm2VerifyFile())));
+      // The caller tests a key without a table; the other two ways must give the known answers as well.
+      for (const uses of [DEFAULT_TABLE_LIMITS.smallAfterUses, DEFAULT_TABLE_LIMITS.largeAfterUses]) {
+        const missing = testSm2Verify(afterUses(verify, uses));
+        if (missing !== undefined) throw new Error(`${missing}, after ${uses} uses`);
+      }
+      return verify;
+    },
+  };
+}
+
+const NO_MESSAGE = new Uint8Array(0);
+const NO_SIGNATURE = new Uint8Array(SM2_SIGNATURE_BYTES);
+
+/** The first key, once it has been used so often: a signature of zeros counts as a use, and costs next to nothing. */
+function afterUses(verify: Sm2Verify, uses: number): Sm2Verify {
+  let used: ReturnType<Sm2Verify["prepare"]> | undefined;
+  return {
+    prepare(publicKey) {
+      if (used !== undefined) return used;
+      used = verify.prepare(publicKey);
+      for (let use = 0; use < uses; use += 1) used(NO_MESSAGE, NO_SIGNATURE, "");
+      return used;
+    },
   };
 }

@@ -4,6 +4,7 @@
  * transaction. Then the head is signed, and only then do events leave, each with its receipt.
  */
 import type { Crypto } from "../crypto/port.ts";
+import { HeadSigner } from "../head-signer.ts";
 import { startLedgerPublisher, type LedgerPublisher } from "../ledger-publisher.ts";
 import { fromHex } from "../protocol/bytes.ts";
 import { settlementId } from "../protocol/settlement-id.ts";
@@ -20,7 +21,6 @@ import type { AnyEvent } from "../../streams/contracts/event.ts";
 import { accept, type Intake, type SubmittedEvent } from "./acceptance.ts";
 import { Batch, type IndexOf } from "./batch.ts";
 import { effectsOf, type EventDraft } from "./effects.ts";
-import { HeadSigner } from "./head-signer.ts";
 import { receiptsAttached } from "./receipts.ts";
 import { insertSettlements, insertTransfers, integerOf, updateSettlements } from "./rows.ts";
 import type { Settlement, Transition } from "./settlement.ts";

@@ -1,180 +1,223 @@
 /**
- * The OpenAPI 3.1 document, made from the schemas that the routes check. `docs/generated/openapi.json` is its
- * committed text; a test keeps them equal.
+ * The OpenAPI 3.1 document, made from the schemas that the routes check and the words of `openapi-words.ts`.
+ * `docs/generated/openapi.json` is its committed text with both languages in each description; a test keeps them
+ * equal. The page `/docs` is the same document in one language.
  */
 import { toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import { OPERATIONS, type OperationName } from "../../core/protocol/operations.ts";
+import { ID_TYPES } from "../../core/protocol/tables.ts";
+import { EXAMPLE_OPERATION, EXAMPLE_REFUSAL, EXAMPLE_REPLY, EXAMPLE_REQUEST, EXAMPLES } from "./examples.ts";
+import {
+  ABOUT,
+  ENVELOPE_WORDS,
+  LEG_WORDS,
+  OPERATION_WORDS,
+  REPLY_WORDS,
+  REQUEST_WORDS,
+  SETTLEMENT_REPLY_WORDS,
+  TITLE,
+  VERIFY_REPLY_WORDS,
+} from "./openapi-words.ts";
+import { type Say, sayBoth, type Words, words } from "./words.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
-interface Describe {
-  readonly summary: string;
-  readonly description: string;
-  readonly reply: "VerifyReply" | "SettlementReply";
-}
-
-const DESCRIPTIONS: Readonly<Record<OperationName, Describe>> = {
-  "rh.verify": {
-    summary: "Identify the person who shows a code (扫码核验)",
-    description:
-      "Consumes the code once and opens a visit: the ecToken stands for the person at this institution until it expires or settles. Name and document number come masked.",
-    reply: "VerifyReply",
-  },
-  "rh.settle": {
-    summary: "Settle a bill across insurance, commercial insurance and bank (结算)",
-    description:
-      "Exactly one of code and ecToken. A success reply means that the request is durable; status tells how far it is. Repeating the same outTradeNo with the same content gives the same answer and never pays twice.",
-    reply: "SettlementReply",
-  },
-  "rh.result": {
-    summary: "Ask what became of a settlement or refund (结果查询)",
-    description: "By the number it was made under; waits up to waitSeconds when it is still on its way.",
-    reply: "SettlementReply",
-  },
-  "rh.refund": {
-    summary: "Give a settlement back as a whole (退费)",
-    description: "A transaction of its own, under a number of its own, that names the settlement it gives back.",
-    reply: "SettlementReply",
-  },
+const REPLY_OF: Readonly<Record<OperationName, "VerifyReply" | "SettlementReply">> = {
+  "rh.verify": "VerifyReply",
+  "rh.settle": "SettlementReply",
+  "rh.result": "SettlementReply",
+  "rh.refund": "SettlementReply",
 };
 
-const text = (description: string, more: JsonObject = {}): JsonObject => ({ type: "string", description, ...more });
+const text = (more: JsonObject = {}): JsonObject => ({ type: "string", ...more });
 
-const ENVELOPE: JsonObject = {
-  orgId: text("Institution id (机构 ID), equal to data.orgId", { maxLength: 40 }),
-  version: text("Interface version", { maxLength: 10, examples: ["1.0.0"] }),
-  encType: text("SM4", { enum: ["SM4", "sm4"] }),
-  transType: text("Equal to the last part of the path", { maxLength: 40 }),
-  signType: text("As agreed with the partner", { enum: ["SM2", "SM3", "sm2", "sm3"] }),
-  signData: text("Base64 of r‖s (SM2), or upper hex of the keyed digest (SM3)", { maxLength: 100 }),
-  timestamp: text("yyyyMMddHHmmss in UTC+8, or epoch seconds or milliseconds; within 5 minutes of our clock", {
-    type: ["string", "integer"],
-  }),
-  extra: { type: "object", description: "Neither signed nor read" },
+/** What S3 A.2 and the reader of envelopes (core/protocol/envelope.ts) ask of each member. */
+const ENVELOPE: Readonly<Record<Exclude<keyof typeof ENVELOPE_WORDS, "data">, JsonObject>> = {
+  orgId: text({ maxLength: 40 }),
+  version: text({ maxLength: 10 }),
+  encType: text({ enum: ["SM4", "sm4"] }),
+  transType: text({ maxLength: 40 }),
+  signType: text({ enum: ["SM2", "SM3", "sm2", "sm3"] }),
+  signData: text({ maxLength: 100 }),
+  timestamp: { type: ["string", "integer"] },
+  encData: text(),
+  extra: { type: "object" },
+};
+const ENVELOPE_REQUIRED = ["orgId", "version", "encType", "transType", "signType", "signData", "timestamp"];
+
+const REPLY: Readonly<Record<Exclude<keyof typeof REPLY_WORDS, "data">, JsonObject>> = {
+  orgId: text(),
+  code: text(),
+  message: text(),
+  success: { type: "boolean" },
+  encType: text(),
+  signType: text(),
+  signData: text(),
+  timestamp: text(),
+  encData: text(),
+};
+const REPLY_REQUIRED = ["orgId", "code", "message", "success", "encType", "signType", "signData", "timestamp"];
+
+const CST14 = text({ pattern: "^[0-9]{14}$" });
+const VERIFY_REPLY: Readonly<Record<keyof typeof VERIFY_REPLY_WORDS, JsonObject>> = {
+  outTradeNo: text(),
+  userName: text(),
+  idType: text({ enum: Object.keys(ID_TYPES).sort() }),
+  idNo: text(),
+  ecToken: text(),
+  ecTokenExpires: CST14,
+  insuOrg: text(),
+};
+const SETTLEMENT_REPLY: Readonly<Record<Exclude<keyof typeof SETTLEMENT_REPLY_WORDS, "legs">, JsonObject>> = {
+  outTradeNo: text(),
+  settlementId: text(),
+  status: text({ enum: ["accepted", "settled", "refused", "refunded", "unknown"] }),
+  refusalCode: text(),
+  refusalMessage: text(),
+  amount: text(),
+  receipt: text(),
+};
+const LEG: Readonly<Record<keyof typeof LEG_WORDS, JsonObject>> = {
+  rail: text({ enum: ["insurance", "commercial", "bank"] }),
+  fundSource: text(),
+  amount: text(),
 };
 
-const REPLY_SCHEMAS: JsonObject = {
-  VerifyReply: {
-    type: "object",
-    required: ["outTradeNo", "userName", "idType", "idNo", "ecToken", "ecTokenExpires", "insuOrg"],
-    properties: {
-      outTradeNo: text("The caller's number"),
-      userName: text("Masked: the surname stays"),
-      idType: text("S3 table C.2"),
-      idNo: text("Masked: first and last character stay"),
-      ecToken: text("Stands for the person at this institution; settles once"),
-      ecTokenExpires: text("yyyyMMddHHmmss in UTC+8"),
-      insuOrg: text("Insured area"),
-    },
-  },
-  SettlementReply: {
-    type: "object",
-    required: ["outTradeNo", "settlementId", "status"],
-    properties: {
-      outTradeNo: text("The caller's number"),
-      settlementId: text("Ronghe's name for it"),
-      status: text("accepted: durable and on its way; unknown: a payer's answer is missing and is being asked for", {
-        enum: ["accepted", "settled", "refused", "refunded", "unknown"],
-      }),
-      refusalCode: text("When refused: a code of the table of refusals"),
-      refusalMessage: text("When refused: its text"),
-      amount: text("Yuan with two decimals"),
-      legs: {
-        type: "array",
-        items: {
-          type: "object",
-          required: ["rail", "fundSource", "amount"],
-          properties: {
-            rail: text("Payer", { enum: ["insurance", "commercial", "bank"] }),
-            fundSource: text("NHSA name of the fund, for example hifp_pay"),
-            amount: text("Yuan with two decimals"),
-          },
-        },
-      },
-      receipt: text("Ledger receipt (ledger/FORMAT.md), verifiable offline"),
-    },
-  },
-};
-
-export function openApiDocument(): JsonObject {
-  const names = Object.keys(OPERATIONS).filter((name): name is OperationName => Object.hasOwn(OPERATIONS, name));
+/**
+ * @param say the language of descriptions: both side by side, for tools that know one `description` only, or one.
+ *
+ * @example openApiDocument(sayIn("en"))
+ */
+export function openApiDocument(say: Say = sayBoth): JsonObject {
   return {
     openapi: "3.1.0",
-    info: {
-      title: "Ronghe edge",
-      version: "1",
-      description:
-        'Calls of hospitals and pharmacies in the envelope of S3 A.2/A.3, signed both ways. Every answer is HTTP 200 with a signed reply; code "0" is success. Conditions and codes: docs/api.md.',
-    },
+    info: { title: say(TITLE), version: "1", description: say(ABOUT) },
     paths: {
-      ...Object.fromEntries(names.map((name) => [`/v1/${name}`, { post: operationObject(name) }])),
-      "/health": { get: { operationId: "health", summary: "The process answers", responses: { "200": { description: "It does" } } } },
-      "/ready": {
-        get: {
-          operationId: "ready",
-          summary: "Whether calls can be taken, and what is away",
-          responses: { "200": { description: "They can" }, "503": { description: "No current settings, or the outbox is full" } },
-        },
-      },
+      ...Object.fromEntries(operationNames().map((name) => [`/v1/${name}`, { post: operationObject(name, say) }])),
+      ...beside(say),
     },
     components: {
       schemas: {
-        ...Object.fromEntries(names.map((name) => [requestName(name), jsonSchemaOf(OPERATIONS[name])])),
-        ...REPLY_SCHEMAS,
+        ...Object.fromEntries(operationNames().map((name) => [requestName(name), requestSchema(name, say)])),
+        VerifyReply: verifyReplySchema(say),
+        SettlementReply: settlementReplySchema(say),
       },
     },
   };
 }
 
-function operationObject(name: OperationName): JsonObject {
-  const { summary, description, reply } = DESCRIPTIONS[name];
-  const envelope = (members: JsonObject, required: readonly string[]): JsonObject => ({
-    content: { "application/json": { schema: { type: "object", required, properties: members } } },
+/** The operations in the order in which a patient meets them. */
+export function operationNames(): readonly OperationName[] {
+  return Object.keys(OPERATIONS).filter((name): name is OperationName => Object.hasOwn(OPERATIONS, name));
+}
+
+function beside(say: Say): JsonObject {
+  const get = (operationId: string, summary: Words, answers: Readonly<Record<string, Words>>): JsonObject => ({
+    get: {
+      operationId,
+      summary: say(summary),
+      responses: Object.fromEntries(Object.entries(answers).map(([status, meaning]) => [status, { description: say(meaning) }])),
+    },
   });
-  const data = { description: "In the clear, where the partner's profile allows it", $ref: `#/components/schemas/${requestName(name)}` };
+  return {
+    "/health": get("health", words("进程是否在运行", "Whether the process answers"), { "200": words("在运行", "It does") }),
+    "/ready": get("ready", words("能否受理请求，缺了什么", "Whether calls can be taken, and what is away"), {
+      "200": words("能受理", "They can"),
+      "503": words("没有有效配置，或待上送的请求已满", "No current settings, or the outbox is full"),
+    }),
+  };
+}
+
+function operationObject(name: OperationName, say: Say): JsonObject {
+  const { summary, description } = OPERATION_WORDS[name];
+  const data = (what: Words, schema: string): JsonObject => ({ description: say(what), $ref: `#/components/schemas/${schema}` });
+  const request = {
+    type: "object",
+    required: ENVELOPE_REQUIRED,
+    properties: { ...described(ENVELOPE, ENVELOPE_WORDS, say), data: data(ENVELOPE_WORDS.data, requestName(name)) },
+  };
+  const reply = {
+    type: "object",
+    required: REPLY_REQUIRED,
+    properties: { ...described(REPLY, REPLY_WORDS, say), data: data(REPLY_WORDS.data, REPLY_OF[name]) },
+  };
+  const whole = name === EXAMPLE_OPERATION;
   return {
     operationId: name,
-    summary,
-    description,
+    summary: say(summary),
+    description: say(description),
     requestBody: {
       required: true,
-      ...envelope({ ...ENVELOPE, data, encData: text("Upper hex of SM4-ECB over the JSON of data; instead of data") }, [
-        "orgId",
-        "version",
-        "encType",
-        "transType",
-        "signType",
-        "signData",
-        "timestamp",
-      ]),
+      content: { "application/json": { schema: request, ...(whole ? { examples: { whole: { value: EXAMPLE_REQUEST } } } : {}) } },
     },
     responses: {
       "200": {
-        description: "Success or refusal; Retry-After is set with code -6",
-        ...envelope(
-          {
-            orgId: text("Institution id; empty when the caller is not known"),
-            code: text('"0", or a code of docs/api.md'),
-            message: text("Its text"),
-            success: { type: "boolean" },
-            encType: text("SM4"),
-            signType: text("SM2 or SM3"),
-            signData: text("The platform's signature"),
-            timestamp: text("yyyyMMddHHmmss in UTC+8"),
-            data: { description: "Empty in a refusal", $ref: `#/components/schemas/${reply}` },
-            encData: text("Instead of data when the request was encrypted"),
+        description: say(words("成功或拒绝；返回码为 -6 时带 Retry-After", "Success or refusal; Retry-After is set with code -6")),
+        content: {
+          "application/json": {
+            schema: reply,
+            ...(whole ? { examples: { success: { value: EXAMPLE_REPLY }, refusal: { value: EXAMPLE_REFUSAL } } } : {}),
           },
-          ["orgId", "code", "message", "success", "signType", "signData", "timestamp"],
-        ),
+        },
       },
     },
   };
 }
 
+/** Each member's schema with its words. */
+function described(schemas: Readonly<Record<string, JsonObject>>, texts: Readonly<Record<string, Words>>, say: Say): JsonObject {
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => {
+      const meaning = texts[name];
+      if (meaning === undefined) throw new Error(`field ${name} has no words`);
+      return [name, { ...schema, description: say(meaning) }];
+    }),
+  );
+}
+
+function requestSchema(name: OperationName, say: Say): JsonObject {
+  const schema = jsonSchemaOf(OPERATIONS[name]);
+  const properties = Object.fromEntries(
+    Object.entries(objectOf(schema["properties"])).map(([field, form]): [string, JsonObject] => [field, objectOf(form)]),
+  );
+  return { ...schema, properties: described(properties, REQUEST_WORDS, say), examples: [EXAMPLES[name].request] };
+}
+
+function verifyReplySchema(say: Say): JsonObject {
+  return {
+    type: "object",
+    required: Object.keys(VERIFY_REPLY),
+    properties: described(VERIFY_REPLY, VERIFY_REPLY_WORDS, say),
+    examples: [EXAMPLES["rh.verify"].reply],
+  };
+}
+
+function settlementReplySchema(say: Say): JsonObject {
+  const { receipt, ...before } = SETTLEMENT_REPLY;
+  const leg = { type: "object", required: Object.keys(LEG), properties: described(LEG, LEG_WORDS, say) };
+  const legs: JsonObject = { type: "array", items: leg };
+  return {
+    type: "object",
+    required: ["outTradeNo", "settlementId", "status"],
+    properties: described({ ...before, legs, receipt }, SETTLEMENT_REPLY_WORDS, say),
+    examples: [EXAMPLES["rh.settle"].reply, EXAMPLES["rh.refund"].reply],
+  };
+}
+
+/** The name of an operation's reply among the document's schemas. */
+export function replyName(name: OperationName): string {
+  return REPLY_OF[name];
+}
+
+/** An object's members; none when it is no object. */
+export function objectOf(value: Json | undefined): JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
+}
+
 /** @example requestName("rh.settle") // "SettleRequest" */
-function requestName(name: OperationName): string {
+export function requestName(name: OperationName): string {
   const bare = name.slice(name.indexOf(".") + 1);
   return `${bare.charAt(0).toUpperCase()}${bare.slice(1)}Request`;
 }
@@ -196,7 +239,8 @@ function jsonSchemaOf(schema: v.GenericSchema): JsonObject {
   return json as JsonObject;
 }
 
-/** A second pattern beside a first stands in `allOf`. */
+/** The converter may have set the pattern already; a second one beside a first stands in `allOf`. */
 function patterned<Schema extends { pattern?: string | undefined; allOf?: unknown }>(schema: Schema, pattern: string): Schema {
+  if (schema.pattern === pattern) return schema;
   return schema.pattern === undefined ? { ...schema, pattern } : { ...schema, allOf: [{ pattern }] };
 }

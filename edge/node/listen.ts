@@ -8,13 +8,21 @@ export interface Listening {
 }
 
 const IDLE_SWEEP_MS = 20;
+/**
+ * Hospitals keep their connections between patients. Node's own 5 s would end them: a busy edge takes one new
+ * connection per turn of its event loop, so a crowd of callers that all connect anew waits for seconds.
+ */
+const KEEP_ALIVE_MS = 75_000;
 
 type Fetch = (request: Request) => Response | Promise<Response>;
 
 /** Serves an app over node:http; rejects when the address is taken. */
 export async function listen(fetch: Fetch, at: { readonly host: string; readonly port: number }): Promise<Listening> {
   const server = await new Promise<ServerType>((resolve, reject) => {
-    const starting: ServerType = serve({ fetch, hostname: at.host, port: at.port }, () => resolve(starting));
+    const starting: ServerType = serve(
+      { fetch, hostname: at.host, port: at.port, serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS } },
+      () => resolve(starting),
+    );
     starting.once("error", reject);
   });
   const { address, port, family } = server.address() as AddressInfo;

@@ -163,7 +163,8 @@ export class EmbeddedLog {
       return [];
     });
     statements.push(...insertRows("record", ["topic_id", "partition", `"offset"`, "key", "headers", "value", "timestamp_ms"], rows));
-    await this.#database.write(statements);
+    // A group's offset that is lost repeats a slice; a record that was acknowledged may never be lost.
+    await this.#database.write(statements, rows.length === 0 ? "process" : "power");
     for (const [place, end] of moved) this.#moveEnd(place, end);
     return outcomes;
   }

@@ -183,7 +183,8 @@ class OutboxForwarder implements Forwarder {
     const statements = [...deadStatements(dead, this.#options.clock.now()), this.#queue.deleteStatement(gone)];
     for (let tries = 1; ; tries++) {
       try {
-        await this.#options.db.write(statements);
+        // Without power the rows may come back: their records go out again under the same ids.
+        await this.#options.db.write(statements, "process");
         this.#queue.removed(gone);
         return;
       } catch (error) {

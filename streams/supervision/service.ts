@@ -131,7 +131,9 @@ class SupervisionWorker implements SupervisionService {
     }
     const places = works.map((work) => (work.kind === "events" ? work.next : { ...work.place, offset: work.place.offset + 1n }));
     const put = works.filter((work) => work.kind === "quarantine");
-    await this.#options.db.write([...insertTally(tally), ...insertSeen(fresh), ...insertQuarantine(put), ...moveOffsets(places)]);
+    const statements = [...insertTally(tally), ...insertSeen(fresh), ...insertQuarantine(put), ...moveOffsets(places)];
+    // Figures and offsets are one transaction: what is lost with the power is counted again from the bus.
+    await this.#options.db.write(statements, "process");
     for (const { topic, partition, offset } of places) this.#offsets.set(`${topic}/${partition}`, offset);
     return works.map(() => undefined);
   }

@@ -5,7 +5,7 @@ import { loadWords } from "./scalar";
  * Arithmetic modulo p = 2^256 - 2^224 - 2^96 + 2^64 - 1 (GB/T 32918.5).
  *
  * A field element is nine signed limbs of radix 2^29, value = Σ limb[i]·2^(29i), known modulo p only. Products are Montgomery products
- * with R = 2^261. Because p ≡ -1 mod 2^29, the Montgomery factor of each step is the low limb itself, and adding m·p is four shifts.
+ * with R = 2^261. Because p ≡ -1 mod 2^29, the Montgomery factor of each step is the low limb itself, and adding m·p is a few shifts.
  *
  * Two bounds are kept for every element, and stated at every function:
  *   weight w: |limb[i]| ≤ w·2^28 for each i (a sum of w reduced elements has weight w);

@@ -1,6 +1,6 @@
 /** Signs a log's head after commits: never two signatures at once, and one for all commits of a short interval. */
-import type { Log } from "../../ledger/port.ts";
-import type { EventMs } from "../protocol/time.ts";
+import type { Log } from "../ledger/port.ts";
+import type { EventMs } from "./protocol/time.ts";
 
 const RETRY_MS = 500;
 
