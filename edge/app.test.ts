@@ -225,9 +225,10 @@ describe("beside the operations", () => {
     expect(ready.status).toBe(200);
     expect(await ready.json()).toMatchObject({ ready: true, core: "reachable", results: "running", bundle: { version: 1 } });
     expect(await (await platform.app.request("/openapi.json")).json()).toMatchObject({ openapi: "3.1.0", paths: { "/v1/rh.verify": {} } });
-    const page = await (await platform.app.request("/docs")).text();
-    expect(page).toContain("/v1/rh.settle");
-    expect(page).not.toMatch(/<script|https?:\/\//);
+    const page = await platform.app.request("/docs", { headers: { "accept-language": "en" } });
+    expect(page.headers.get("content-security-policy")).toMatch(/^default-src 'none'; style-src 'sha256-/);
+    expect(await page.text()).toContain('<html lang="zh-CN">');
+    expect(await (await platform.app.request("/docs?lang=en")).text()).toContain('<html lang="en">');
     expect((await platform.app.request("/elsewhere")).status).toBe(404);
   });
 

@@ -10,6 +10,8 @@ const PATTERNS: Readonly<Record<string, Words>> = {
   "^[\\x21-\\x7e]+$": words("可见 ASCII 字符，无空格", "visible ASCII, no spaces"),
   "^[0-9A-Za-z]{20,64}$": words("20–64 位字母或数字", "20–64 letters or digits"),
   "^(?:[0-9]|[12][0-9]|30)$": words("整数 0–30", "a whole number, 0–30"),
+  "^(?:[0-9A-Fa-f]{32})+$": words("十六进制，长度为 32 的倍数", "hex, a multiple of 32 characters"),
+  "^(?:0|[1-9][0-9]*)\\.[0-9]{2}$": words("如 128.50", "like 128.50"),
   "^[0-9]{14}$": words("yyyyMMddHHmmss，北京时间", "yyyyMMddHHmmss, UTC+8"),
 };
 

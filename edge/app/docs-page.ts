@@ -3,27 +3,20 @@
  * it. Plain HTML without script or network; everything that is not markup goes through Hono's escaping.
  */
 import { html, raw } from "hono/html";
-import { ERRORS, type ErrorName } from "../../core/protocol/errors.ts";
-import { BUSINESS_TYPES, businessTypeName, businessTypePlace, ID_TYPES, isSettlingBusinessType } from "../../core/protocol/tables.ts";
-import { LATER_REFUSALS, type RefusalRow, REFUSALS } from "../refusals.ts";
-import { formOf, type FormPart } from "./docs-form.ts";
+import { block, heading, type Html, type Page, pretty, prose, row, textOf } from "./docs-parts.ts";
 import {
   CHECK_YOURSELF,
   ENVELOPE_ABOUT,
   HEADINGS,
   LABELS,
-  LATER_ABOUT,
-  LEAVES,
   NEEDED,
-  PLACES,
   RECEIPT_LEFT_OUT,
-  REFUSALS_ABOUT,
   RULES,
   SIGNING_AFTER,
   SIGNING_STEPS,
-  TABLE_LINKS,
 } from "./docs-prose.ts";
 import { STYLE } from "./docs-style.ts";
+import { codeTables, fieldTable, others, refusals, statuses } from "./docs-tables.ts";
 import {
   EXAMPLE_OPERATION,
   EXAMPLE_PARTNER,
@@ -34,17 +27,7 @@ import {
   EXAMPLES,
 } from "./examples.ts";
 import { type JsonObject, objectOf, openApiDocument, operationNames, replyName, requestName } from "./openapi.ts";
-import { STATUS_WORDS } from "./openapi-words.ts";
-import { type Language, type Say, sayIn } from "./words.ts";
-
-type Html = ReturnType<typeof html>;
-
-/** What a section is written from. */
-interface Page {
-  readonly language: Language;
-  readonly say: Say;
-  readonly document: JsonObject;
-}
+import { type Language, sayIn } from "./words.ts";
 
 /** `en` for `?lang=en`, Chinese for everything else: the readers' language, whatever their browser was installed in. */
 export function docsLanguage(asked: string | undefined): Language {
@@ -76,7 +59,7 @@ export function docsPage(language: Language): Html {
           ${contents(page)}
           <main>
             <h1>${textOf(info["title"])}</h1>
-            <p class="lead">${textOf(info["description"])}</p>
+            <p class="lead">${prose(textOf(info["description"]))}</p>
             <p>${say(LABELS.openapi)}<a href="/openapi.json">/openapi.json</a>${say(LABELS.openapiUse)}</p>
             ${start(page)} ${envelope(page)} ${signing(page)} ${operationNames().map((name) => operation(page, name))} ${statuses(page)}
             ${codeTables(page)} ${refusals(page)} ${others(page)}
@@ -107,12 +90,8 @@ function contents({ language, say }: Page): Html {
   </nav>`;
 }
 
-function heading({ say }: Page, anchor: keyof typeof HEADINGS): Html {
-  return html`<h2 id="${anchor}">${say(HEADINGS[anchor])}</h2>`;
-}
-
 function start(page: Page): Html {
-  const items = [...NEEDED, ...RULES].map((item) => html`<li>${page.say(item)}</li>`);
+  const items = [...NEEDED, ...RULES].map((item) => html`<li>${prose(page.say(item))}</li>`);
   return html`<section>
     ${heading(page, "start")}
     <ul>
@@ -126,7 +105,7 @@ function envelope(page: Page): Html {
   const { request, reply } = envelopeSchemas(page);
   return html`<section>
     ${heading(page, "envelope")}
-    <p>${say(ENVELOPE_ABOUT)}</p>
+    <p>${prose(say(ENVELOPE_ABOUT))}</p>
     <h3>${say(LABELS.requestFields)}</h3>
     ${fieldTable(page, request, "request")}
     <h3>${say(LABELS.replyFields)}</h3>
@@ -143,7 +122,7 @@ function envelope(page: Page): Html {
         ${block(pretty(EXAMPLE_REFUSAL))}
       </div>
     </div>
-    <p class="soft">${say(RECEIPT_LEFT_OUT)}</p>
+    <p class="soft">${prose(say(RECEIPT_LEFT_OUT))}</p>
   </section>`;
 }
 
@@ -166,20 +145,20 @@ function signing(page: Page): Html {
     [say(CHECK_YOURSELF.sm3), EXAMPLE_STEPS.sm3OfSignText],
     [say(CHECK_YOURSELF.dataKey), EXAMPLE_STEPS.dataKey],
     [say(CHECK_YOURSELF.encData), EXAMPLE_STEPS.encData],
-  ].map(([name, value]) => row(name, html`<code>${value}</code>`));
+  ] as const;
   return html`<section>
     ${heading(page, "signing")}
     <ol>
-      ${SIGNING_STEPS.map((step) => html`<li>${say(step)}</li>`)}
+      ${SIGNING_STEPS.map((step) => html`<li>${prose(say(step))}</li>`)}
     </ol>
-    <p>${say(SIGNING_AFTER)}</p>
+    <p>${prose(say(SIGNING_AFTER))}</p>
     <h3>${say(CHECK_YOURSELF.title)}</h3>
     <p>${say(CHECK_YOURSELF.about)}</p>
     <p>${say(CHECK_YOURSELF.signText)}</p>
     ${block(EXAMPLE_STEPS.signText)}
-    <table>
+    <table class="facts">
       <tbody>
-        ${facts}
+        ${facts.map(([name, value]) => row(name, html`<code>${value}</code>`))}
       </tbody>
     </table>
   </section>`;
@@ -193,7 +172,7 @@ function operation(page: Page, name: keyof typeof EXAMPLES): Html {
   return html`<section>
     <h2 id="${name}">${name} ${textOf(summary)}</h2>
     <p class="path"><code>POST /v1/${name}</code></p>
-    <p>${textOf(description)}</p>
+    <p>${prose(textOf(description))}</p>
     <h3>${say(LABELS.requestData)}</h3>
     ${fieldTable(page, objectOf(schemas[requestName(name)]), "request")}
     <h3>${say(LABELS.replyData)}</h3>
@@ -209,191 +188,4 @@ function operation(page: Page, name: keyof typeof EXAMPLES): Html {
       </div>
     </div>
   </section>`;
-}
-
-function fieldTable(page: Page, schema: JsonObject, of: "request" | "reply"): Html {
-  const { say } = page;
-  return html`<table class="fields">
-    ${head([LABELS.field, of === "request" ? LABELS.need : LABELS.always, LABELS.meaning, LABELS.form].map(say))}
-    <tbody>
-      ${fieldRows(page, schema, "")}
-    </tbody>
-  </table>`;
-}
-
-/** A row for each field; those inside an array stand below it as `array[].field`. */
-function fieldRows(page: Page, schema: JsonObject, within: string): readonly Html[] {
-  const { say } = page;
-  const { required, properties } = schema;
-  return Object.entries(objectOf(properties)).flatMap(([name, value]) => {
-    const field = objectOf(value);
-    const need = Array.isArray(required) && required.includes(name);
-    const form = field["$ref"] === undefined ? formOf(field, say) : formOf({ type: "object" }, say);
-    const own = html`<tr>
-      <td class="name"><code>${within}${name}</code></td>
-      <td class="need">${need ? html`<span class="required">${say(LABELS.yes)}</span>` : say(LABELS.no)}</td>
-      <td>${textOf(field["description"])}</td>
-      <td class="form">${formParts(page, form)}</td>
-    </tr>`;
-    return [own, ...fieldRows(page, objectOf(field["items"]), `${within}${name}[].`)];
-  });
-}
-
-function formParts({ language, say }: Page, parts: readonly FormPart[]): readonly (Html | string)[] {
-  const separator = language === "zh" ? "，" : ", ";
-  return parts.flatMap((part, at) => {
-    const between = at === 0 ? [] : [part.kind === "literal" ? " " : separator];
-    switch (part.kind) {
-      case "words":
-        return [...between, part.text];
-      case "literal":
-        return [...between, html`<code>${part.text}</code>`];
-      case "table": {
-        const { anchor, text } = TABLE_LINKS[part.of];
-        return [...between, html`<a href="#${anchor}">${say(text)}</a>`];
-      }
-    }
-  });
-}
-
-function statuses(page: Page): Html {
-  const { say } = page;
-  const rows = Object.entries(STATUS_WORDS).map(([status, { meaning, todo }]) =>
-    row(html`<code>${status}</code>`, say(meaning), say(todo)),
-  );
-  return html`<section>
-    ${heading(page, "status")}
-    <table>
-      ${head([LABELS.status, LABELS.meaning, LABELS.todo].map(say))}
-      <tbody>
-        ${rows}
-      </tbody>
-    </table>
-  </section>`;
-}
-
-function codeTables(page: Page): Html {
-  const { say } = page;
-  const businessTypes = BUSINESS_TYPES.map((code) =>
-    row(
-      html`<code>${code}</code>`,
-      html`<span lang="zh-CN">${businessTypeName(code)}</span>`,
-      say(PLACES[businessTypePlace(code)]),
-      isSettlingBusinessType(code) ? say(LABELS.yes) : say(LABELS.no),
-    ),
-  );
-  const idTypes = Object.entries(ID_TYPES)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([code, name]) => row(html`<code>${code}</code>`, html`<span lang="zh-CN">${name}</span>`));
-  return html`<section>
-      ${heading(page, "business-types")}
-      <table>
-        ${head([LABELS.code, LABELS.name, LABELS.place, LABELS.settles].map(say))}
-        <tbody>
-          ${businessTypes}
-        </tbody>
-      </table>
-    </section>
-    <section>
-      ${heading(page, "id-types")}
-      <table>
-        ${head([LABELS.code, LABELS.name].map(say))}
-        <tbody>
-          ${idTypes}
-        </tbody>
-      </table>
-    </section>`;
-}
-
-function refusals(page: Page): Html {
-  const { say } = page;
-  const rows = Object.entries(REFUSALS).map(
-    ([id, { condition, of, error, leaves }]) =>
-      html`<tr id="refusal-${id}">
-        <td class="name"><code>${ERRORS[error].code}</code></td>
-        <td>${say(condition)}</td>
-        <td>${message(page, error)}</td>
-        <td>${operationLinks(page, of)}</td>
-        <td>${say(LEAVES[leaves])}</td>
-      </tr>`,
-  );
-  const later = LATER_REFUSALS.map((error) => row(html`<code>${ERRORS[error].code}</code>`, message(page, error)));
-  return html`<section>
-      ${heading(page, "refusals")}
-      <p>${say(REFUSALS_ABOUT)}</p>
-      <table>
-        ${head([LABELS.code, LABELS.condition, LABELS.message, LABELS.operations, LABELS.leaves].map(say))}
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
-    </section>
-    <section>
-      ${heading(page, "later")}
-      <p>${say(LATER_ABOUT)}</p>
-      <table>
-        ${head([LABELS.code, LABELS.message].map(say))}
-        <tbody>
-          ${later}
-        </tbody>
-      </table>
-    </section>`;
-}
-
-/** The text as it travels, which is Chinese; on the English page with its translation. */
-function message({ language }: Page, error: ErrorName): Html {
-  const { message: text, english } = ERRORS[error];
-  return language === "zh" ? html`${text}` : html`<span lang="zh-CN">${text}</span> <span class="soft">${english}</span>`;
-}
-
-function operationLinks({ say }: Page, of: RefusalRow["of"]): readonly (Html | string)[] {
-  if (of === "all") return [say(LABELS.all)];
-  return of.split(", ").flatMap((bare, at) => [at === 0 ? "" : ", ", html`<a href="#rh.${bare}">${bare}</a>`]);
-}
-
-function others(page: Page): Html {
-  const { say, document } = page;
-  const rows = Object.entries(objectOf(document["paths"])).flatMap(([path, methods]) => {
-    const get = objectOf(methods)["get"];
-    if (get === undefined) return [];
-    const answers = Object.entries(objectOf(objectOf(get)["responses"])).map(
-      ([status, answer]) => `${status} ${textOf(objectOf(answer)["description"])}`,
-    );
-    return [row(html`<code>GET ${path}</code>`, textOf(objectOf(get)["summary"]), answers.join(page.language === "zh" ? "；" : "; "))];
-  });
-  return html`<section>
-    ${heading(page, "other")}
-    <table>
-      ${head([LABELS.address, LABELS.meaning, LABELS.answers].map(say))}
-      <tbody>
-        ${rows}
-      </tbody>
-    </table>
-  </section>`;
-}
-
-function head(titles: readonly string[]): Html {
-  return html`<thead>
-    <tr>
-      ${titles.map((title) => html`<th scope="col">${title}</th>`)}
-    </tr>
-  </thead>`;
-}
-
-function row(...cells: readonly (Html | string | undefined)[]): Html {
-  return html`<tr>
-    ${cells.map((cell) => html`<td>${cell}</td>`)}
-  </tr>`;
-}
-
-function block(text: string): Html {
-  return html`<pre><code>${text}</code></pre>`;
-}
-
-function pretty(value: object): string {
-  return JSON.stringify(value, undefined, 2);
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
 }

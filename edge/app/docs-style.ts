@@ -49,6 +49,9 @@ table { border-collapse: collapse; width: 100%; margin: .4rem 0 1rem; font-size:
 th, td { text-align: left; vertical-align: top; padding: .4rem .75rem .4rem 0; border-bottom: 1px solid var(--line) }
 th { font-weight: 600; color: var(--soft); white-space: nowrap }
 td.name { white-space: nowrap }
+table.fields td.name { width: 11.5rem }
+table.fields td.need { width: 5rem }
+table.facts td:first-child { width: 14rem }
 td.name code { background: none; padding: 0; font-weight: 600 }
 td.need { white-space: nowrap }
 table.fields td.form { width: 34% }

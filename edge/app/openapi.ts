@@ -33,8 +33,14 @@ const REPLY_OF: Readonly<Record<OperationName, "VerifyReply" | "SettlementReply"
 
 const text = (more: JsonObject = {}): JsonObject => ({ type: "string", ...more });
 
+/** Replaced by each operation's own schema. */
+const OF_THE_OPERATION: JsonObject = { type: "object" };
+const ENC_DATA = text({ pattern: "^(?:[0-9A-Fa-f]{32})+$" });
+const CST14 = text({ pattern: "^[0-9]{14}$" });
+const YUAN = text({ pattern: "^(?:0|[1-9][0-9]*)\\.[0-9]{2}$" });
+
 /** What S3 A.2 and the reader of envelopes (core/protocol/envelope.ts) ask of each member. */
-const ENVELOPE: Readonly<Record<Exclude<keyof typeof ENVELOPE_WORDS, "data">, JsonObject>> = {
+const ENVELOPE: Readonly<Record<keyof typeof ENVELOPE_WORDS, JsonObject>> = {
   orgId: text({ maxLength: 40 }),
   version: text({ maxLength: 10 }),
   encType: text({ enum: ["SM4", "sm4"] }),
@@ -42,25 +48,26 @@ const ENVELOPE: Readonly<Record<Exclude<keyof typeof ENVELOPE_WORDS, "data">, Js
   signType: text({ enum: ["SM2", "SM3", "sm2", "sm3"] }),
   signData: text({ maxLength: 100 }),
   timestamp: { type: ["string", "integer"] },
-  encData: text(),
+  data: OF_THE_OPERATION,
+  encData: ENC_DATA,
   extra: { type: "object" },
 };
 const ENVELOPE_REQUIRED = ["orgId", "version", "encType", "transType", "signType", "signData", "timestamp"];
 
-const REPLY: Readonly<Record<Exclude<keyof typeof REPLY_WORDS, "data">, JsonObject>> = {
+const REPLY: Readonly<Record<keyof typeof REPLY_WORDS, JsonObject>> = {
   orgId: text(),
   code: text(),
   message: text(),
   success: { type: "boolean" },
-  encType: text(),
-  signType: text(),
-  signData: text(),
-  timestamp: text(),
-  encData: text(),
+  encType: text({ enum: ["SM4"] }),
+  signType: text({ enum: ["SM2", "SM3"] }),
+  signData: text({ maxLength: 100 }),
+  timestamp: CST14,
+  data: OF_THE_OPERATION,
+  encData: ENC_DATA,
 };
 const REPLY_REQUIRED = ["orgId", "code", "message", "success", "encType", "signType", "signData", "timestamp"];
 
-const CST14 = text({ pattern: "^[0-9]{14}$" });
 const VERIFY_REPLY: Readonly<Record<keyof typeof VERIFY_REPLY_WORDS, JsonObject>> = {
   outTradeNo: text(),
   userName: text(),
@@ -76,13 +83,13 @@ const SETTLEMENT_REPLY: Readonly<Record<Exclude<keyof typeof SETTLEMENT_REPLY_WO
   status: text({ enum: ["accepted", "settled", "refused", "refunded", "unknown"] }),
   refusalCode: text(),
   refusalMessage: text(),
-  amount: text(),
+  amount: YUAN,
   receipt: text(),
 };
 const LEG: Readonly<Record<keyof typeof LEG_WORDS, JsonObject>> = {
   rail: text({ enum: ["insurance", "commercial", "bank"] }),
   fundSource: text(),
-  amount: text(),
+  amount: YUAN,
 };
 
 /**
@@ -132,16 +139,15 @@ function beside(say: Say): JsonObject {
 
 function operationObject(name: OperationName, say: Say): JsonObject {
   const { summary, description } = OPERATION_WORDS[name];
-  const data = (what: Words, schema: string): JsonObject => ({ description: say(what), $ref: `#/components/schemas/${schema}` });
   const request = {
     type: "object",
     required: ENVELOPE_REQUIRED,
-    properties: { ...described(ENVELOPE, ENVELOPE_WORDS, say), data: data(ENVELOPE_WORDS.data, requestName(name)) },
+    properties: described({ ...ENVELOPE, data: { $ref: `#/components/schemas/${requestName(name)}` } }, ENVELOPE_WORDS, say),
   };
   const reply = {
     type: "object",
     required: REPLY_REQUIRED,
-    properties: { ...described(REPLY, REPLY_WORDS, say), data: data(REPLY_WORDS.data, REPLY_OF[name]) },
+    properties: described({ ...REPLY, data: { $ref: `#/components/schemas/${REPLY_OF[name]}` } }, REPLY_WORDS, say),
   };
   const whole = name === EXAMPLE_OPERATION;
   return {
