@@ -108,6 +108,23 @@ describe("an edge's call", () => {
     expect(bundles[0]?.institutions.map((one) => one.orgId)).toEqual([OTHER_HOSPITAL]);
   });
 
+  it("gets no secret of an app, with which it could ask for codes, unless it serves that app by name", async () => {
+    const served = async (more: Partial<Call>): Promise<readonly string[]> => {
+      const { json } = await send(call(more));
+      return v.parse(edgeBundle, JSON.parse(v.parse(signedBundle, json).bundle)).institutions.map((one) => one.orgId);
+    };
+    expect(await served({})).toContain(HOSPITAL);
+    expect(await served({})).not.toContain(APP);
+    const { authKey } = valueOf(await province.core.access.registerEdge({ edgeId: "edge-4", serves: [APP] }, "operator/test"));
+    expect(await served({ edge: "edge-4", key: authKey })).toEqual([APP]);
+  });
+
+  it("does not resolve for an app that the edge was not given", async () => {
+    const ask = { institution: APP, outTradeNo: "a1", transactionId: `${APP}/a1` };
+    const { json } = await resolve(await resolveRequestOf(await province.issue(), ask));
+    expect(json).toEqual({ ok: false, error: "institutionUnknown" });
+  });
+
   it.each<[string, ErrorName, Partial<Call>, (init: { headers: Record<string, string>; body: string; path: string }) => void]>([
     ["without a signature", "unauthorised", {}, (init) => delete init.headers[INTERNAL_HEADERS.signature]],
     ["of an unknown edge", "unauthorised", { edge: "edge-9" }, () => undefined],
@@ -203,6 +220,7 @@ describe("resolving for an edge", () => {
       (request) => ({ ...request, credential: { ...request.credential, wrappedKey: "AAAA" } }),
     ],
     ["another key handle", "badRequest", (request) => ({ ...request, credential: { ...request.credential, keyHandle: "code.sign/1" } })],
+    ["an instant between two milliseconds", "badRequest", (request) => ({ ...request, observedAtMs: request.observedAtMs - 0.5 })],
     ["a terminal nobody filed", "terminalUnknown", (request) => ({ ...request, terminal: "T9" })],
   ])("refuses %s as %s and repeats nothing of it", async (_what, error, change) => {
     const code = await province.issue();
@@ -297,6 +315,25 @@ describe("the channel API", () => {
     expect(reply).toMatchObject({ code: ERRORS[error].code, success: false, data: {} });
     expect(text).not.toContain(APP_USER);
     expect(text).not.toContain("nobody-9f8e");
+  });
+
+  it("signs the same refusal once a second, so that a flood of garbage costs no signatures", async () => {
+    let signatures = 0;
+    const { sign } = province.core.ports;
+    const counting = createCoreApp({
+      ...province.core.ports,
+      sign: (message) => {
+        signatures++;
+        return sign(message);
+      },
+    });
+    const forged = await sealed(asked({ privateKey: province.crypto.sm2GenerateKeyPair().privateKey }));
+    for (const body of ["{}", forged, "{}", forged, "x".repeat(17 * 1024), "x".repeat(17 * 1024)])
+      await counting.request("/v1/rh.code.issue", { method: "POST", body });
+    expect(signatures).toBe(3);
+    province.clock.advance(1_000);
+    await counting.request("/v1/rh.code.issue", { method: "POST", body: "{}" });
+    expect(signatures).toBe(4);
   });
 
   it("refuses an unknown operation, a suspended app and too many calls", async () => {

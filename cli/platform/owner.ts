@@ -1,6 +1,9 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../config.ts";
+
+/** A mark without a process id for this long was left by a process killed between making and writing it. */
+const NAMELESS_MS_MAX = 5_000;
 
 /**
  * Makes this process the owner of a part's folder: its databases take one writing process each. The mark of a
@@ -8,26 +11,72 @@ import { UsageError } from "../config.ts";
  */
 export function ownFolder(folder: string): { release(): void } {
   const mark = join(folder, "owner.pid");
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      writeFileSync(mark, String(process.pid), { flag: "wx", mode: 0o600 });
-      return { release: () => rmSync(mark, { force: true }) };
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-      const owner = Number(readFileSync(mark, "utf8"));
-      if (owner !== process.pid && isRunning(owner)) throw new UsageError(`${folder} is in use by process ${owner}`);
-      rmSync(mark, { force: true });
-    }
+  if (!tryMark(mark)) {
+    removeIfAbandoned(mark);
+    if (!tryMark(mark)) throw new UsageError(`${folder} is in use by process ${read(mark) ?? "?"}`);
   }
-  throw new UsageError(`${folder} is in use by another process`);
+  return {
+    release: () => {
+      if (read(mark) === String(process.pid)) rmSync(mark, { force: true });
+    },
+  };
+}
+
+function tryMark(mark: string): boolean {
+  try {
+    writeFileSync(mark, String(process.pid), { flag: "wx", mode: 0o600 });
+    return true;
+  } catch (error) {
+    if (isSystemError(error, "EEXIST")) return false;
+    throw error;
+  }
+}
+
+/** Judged again under a mark of its own: of two processes that find the same dead owner, the second would remove the first one's new mark. */
+function removeIfAbandoned(mark: string): void {
+  if (!isAbandoned(mark)) return;
+  const breaking = `${mark}.breaking`;
+  if (isOlderThan(breaking, NAMELESS_MS_MAX)) rmSync(breaking, { force: true });
+  if (!tryMark(breaking)) return;
+  try {
+    if (isAbandoned(mark)) rmSync(mark, { force: true });
+  } finally {
+    rmSync(breaking, { force: true });
+  }
+}
+
+function isAbandoned(mark: string): boolean {
+  const text = read(mark);
+  if (text === undefined) return false;
+  const owner = Number(text);
+  if (!Number.isInteger(owner) || owner <= 0) return isOlderThan(mark, NAMELESS_MS_MAX);
+  // Our own id is an earlier life's: a container's process has the same one after each start.
+  return owner === process.pid || !isRunning(owner);
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+function isOlderThan(file: string, ageMs: number): boolean {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  return stats !== undefined && stats.mtimeMs < Date.now() - ageMs;
 }
 
 function isRunning(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return isSystemError(error, "EPERM");
   }
+}
+
+function isSystemError(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }

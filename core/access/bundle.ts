@@ -9,7 +9,7 @@ import { toHex, utf8 } from "../protocol/bytes.ts";
 import type { EdgeBundle, InstitutionSettings } from "../protocol/internal.ts";
 import type { EventMs } from "../protocol/time.ts";
 import type { Access } from "./access.ts";
-import type { Edge, Institution } from "./directory.ts";
+import { type Edge, type Institution, servesInstitution } from "./directory.ts";
 
 /** An edge that cannot reach the core goes on with its last bundle for this long. */
 export const BUNDLE_LIFE_MS = 24 * 3_600_000;
@@ -26,7 +26,7 @@ export function createBundleMaker(access: Access, keys: KeyStore, codeFingerprin
     async bundleFor(edge, nowMs) {
       // Each bundle is newer than the one before, so that an edge can refuse an old one that somebody kept.
       lastVersion = Math.max(lastVersion + 1, nowMs);
-      const served = access.institutions().filter((institution) => edge.serves === undefined || edge.serves.has(institution.orgId));
+      const served = access.institutions().filter((institution) => servesInstitution(edge, institution));
       const bundle: EdgeBundle = {
         version: lastVersion,
         issuedAtMs: nowMs,

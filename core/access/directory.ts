@@ -31,8 +31,16 @@ export interface Edge {
   readonly status: Status;
   readonly sealedKey: Uint8Array;
   readonly keyHandle: string;
-  /** `undefined`: every institution. */
+  /** `undefined`: every hospital and pharmacy. */
   readonly serves: ReadonlySet<string> | undefined;
+}
+
+/**
+ * Whether an edge speaks for an institution, and so holds its envelope secret. For an app only when it is named: with
+ * an app's secret, codes are asked for and read, which no edge needs.
+ */
+export function servesInstitution(edge: Edge, institution: Pick<Institution, "orgId" | "kind">): boolean {
+  return edge.serves === undefined ? institution.kind !== "app" : edge.serves.has(institution.orgId);
 }
 
 const STATUSES = ["active", "suspended"] as const;

@@ -39,7 +39,7 @@ export const institutionRegistration = v.strictObject({
 
 export const edgeRegistration = v.strictObject({
   edgeId: identifier(40),
-  /** The institutions beside it; absent: every one. */
+  /** The institutions beside it; absent: every hospital and pharmacy. An app is served only where it is named. */
   serves: v.optional(v.pipe(v.array(identifier(40)), v.minLength(1))),
 });
 

@@ -58,11 +58,7 @@ export function channelRoutes(ports: ChannelPorts): Hono<ChannelCall> {
   const routes = new Hono<ChannelCall>();
   const buckets = new TokenBuckets();
 
-  const seal = (answer: Answer): Promise<string> => {
-    const { orgId, partner, encrypted, result } = answer;
-    const reply = result.ok ? { orgId, error: "ok" as const, data: result.value } : { orgId, error: result.error };
-    return sealReply(ports.crypto, reply, partner, ports.sign, ports.clock.now(), encrypted);
-  };
+  const seal = sealerOf(ports);
   const tooLarge = bodyLimit({
     maxSize: BODY_BYTES_MAX,
     onError: async (c) => c.body(await seal(stranger("bodyTooLarge")), 200, JSON_REPLY),
@@ -80,6 +76,31 @@ export function channelRoutes(ports: ChannelPorts): Hono<ChannelCall> {
     return c.body(await seal(stranger("internal")), 200, JSON_REPLY);
   });
   return routes;
+}
+
+const REFUSALS_KEPT_MAX = 2_000;
+
+/**
+ * Seals answers. A refusal says nothing but its code, so the same refusal for the same app within one second is the same
+ * text and is signed once: a flood of garbage costs no signatures.
+ */
+function sealerOf(ports: ChannelPorts): (answer: Answer) => Promise<string> {
+  const refusals = new Map<string, Promise<string>>();
+  let keptSecond = 0;
+  return ({ orgId, partner, encrypted, result }) => {
+    const nowMs = ports.clock.now();
+    if (result.ok) return sealReply(ports.crypto, { orgId, error: "ok", data: result.value }, partner, ports.sign, nowMs, encrypted);
+    const second = Math.floor(nowMs / 1000);
+    if (second !== keptSecond || refusals.size >= REFUSALS_KEPT_MAX) refusals.clear();
+    keptSecond = second;
+    const key = `${result.error} ${orgId}`;
+    const kept = refusals.get(key);
+    if (kept !== undefined) return kept;
+    const made = sealReply(ports.crypto, { orgId, error: result.error }, partner, ports.sign, nowMs, encrypted);
+    refusals.set(key, made);
+    made.catch(() => refusals.delete(key));
+    return made;
+  };
 }
 
 const JSON_REPLY = { "content-type": "application/json; charset=utf-8" };

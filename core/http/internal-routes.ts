@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import * as v from "valibot";
 import type { Access } from "../access/access.ts";
 import type { BundleMaker } from "../access/bundle.ts";
+import { servesInstitution } from "../access/directory.ts";
 import type { Crypto } from "../crypto/port.ts";
 import { utf8Text } from "../protocol/bytes.ts";
 import type { ErrorName } from "../protocol/errors.ts";
@@ -49,8 +50,8 @@ async function resolve(ports: InternalPorts, edgeId: string, body: Uint8Array): 
   if (!request.ok) return request;
   const { institution, outTradeNo, terminal, businessType, transactionId, credential, observedAtMs } = request.value;
   // An edge speaks for the institutions beside it and for no other.
-  const serves = ports.access.edge(edgeId)?.serves;
-  if (serves !== undefined && !serves.has(institution)) return refused("institutionUnknown");
+  const [edge, asked] = [ports.access.edge(edgeId), ports.access.institution(institution)];
+  if (edge === undefined || asked === undefined || !servesInstitution(edge, asked)) return refused("institutionUnknown");
   if (transactionId !== `${institution}/${outTradeNo}`) return refused("badRequest");
   const opened = await ports.openCredential(credential, { institution, outTradeNo });
   if (!opened.ok) return opened;

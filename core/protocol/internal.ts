@@ -31,7 +31,8 @@ export const resolveRequest = v.strictObject({
   transactionId: v.string(),
   outTradeNo: v.string(),
   credential: sealedCredential,
-  observedAtMs: v.number(),
+  /** Whole milliseconds: it becomes an instant of the record, of an event and of an ecToken's end. */
+  observedAtMs: v.pipe(v.number(), v.safeInteger()),
 });
 export type ResolveRequest = v.InferOutput<typeof resolveRequest>;
 

@@ -20,9 +20,13 @@ export function formatCst14(at: EventMs): string {
 /** Parses `yyyyMMddHHmmss` in UTC+8; impossible dates (month 13, 30 February) give `undefined`. */
 export function parseCst14(text: string): EventMs | undefined {
   if (!/^\d{14}$/.test(text)) return undefined;
-  const at = (from: number, to: number): number => Number(text.slice(from, to));
-  const ms = Date.UTC(at(0, 4), at(4, 6) - 1, at(6, 8), at(8, 10), at(10, 12), at(12, 14)) - CST_OFFSET_MS;
-  return Number.isFinite(ms) && formatCst14(ms as EventMs) === text ? (ms as EventMs) : undefined;
+  const part = (from: number, to: number): number => Number(text.slice(from, to));
+  const [year, month, day] = [part(0, 4), part(4, 6), part(6, 8)];
+  const [hour, minute, second] = [part(8, 10), part(10, 12), part(12, 14)];
+  const local = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
+  // `Date.UTC` carries 30 February into March; only a real date comes back as it went in.
+  const real = local.getUTCFullYear() === year && local.getUTCMonth() === month - 1 && local.getUTCDate() === day;
+  return real && hour < 24 && minute < 60 && second < 60 ? ((local.getTime() - CST_OFFSET_MS) as EventMs) : undefined;
 }
 
 /** How far an envelope's timestamp may be from ours. S3 names no window; ±5 min (domain notes 8.1 row 5). */

@@ -59,6 +59,17 @@ export function createCoreClient(options: CoreClientOptions): CoreClient {
     }
   }
 
+  let probe: Promise<boolean> | undefined;
+  async function isHealthy(): Promise<boolean> {
+    try {
+      const response = await options.fetch(new Request(`${options.url}/health`, { signal: AbortSignal.timeout(1_000) }));
+      await response.body?.cancel();
+      return response.ok;
+    } catch {
+      return false;
+    }
+  }
+
   return {
     async resolve(request: ResolveRequest) {
       const reply = v.safeParse(resolveReply, await call("POST", "/internal/v1/resolve", request));
@@ -70,14 +81,10 @@ export function createCoreClient(options: CoreClientOptions): CoreClient {
       const reply = v.safeParse(signedBundle, await call("GET", "/internal/v1/bundle"));
       return reply.success ? reply.output : undefined;
     },
-    async reachable() {
-      try {
-        const response = await options.fetch(new Request(`${options.url}/health`, { signal: AbortSignal.timeout(1_000) }));
-        await response.body?.cancel();
-        return response.ok;
-      } catch {
-        return false;
-      }
+    reachable() {
+      // One probe for all who ask meanwhile: readiness is asked by anybody, and must not become a flood upon the core.
+      probe ??= isHealthy().finally(() => (probe = undefined));
+      return probe;
     },
   };
 }

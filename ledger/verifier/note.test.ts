@@ -171,6 +171,13 @@ describe("verifier keys and policy", () => {
     expect(parsePolicy(crypto.sm3, `# 2026\r\n\r\n  log\t${text}  \r\n`)).toEqual({ ok: true, value: [signer.trusted] });
   });
 
+  test("a key on several lines is trusted for the origins of all of them", () => {
+    const lines = ["another.example", ORIGIN].map((origin) => printPolicy([{ ...signer.trusted, origins: [origin] }])).join("");
+    const trusted = parsePolicy(crypto.sm3, lines);
+    expect(trusted.ok && check(note, [...trusted.value])).toMatchObject({ ok: true, value: { origin: ORIGIN } });
+    expect(trusted.ok && check(note + line, [...trusted.value])).toMatchObject({ error: { name: "noteMalformed" } });
+  });
+
   test("a policy that is not wholly understood is refused, with its line", () => {
     for (const line of ["quorum 2", "log", `log x${text}`, `Log ${text}`, `log ${text} bad+origin`])
       expect(parsePolicy(crypto.sm3, `# first\n${line}\n`)).toMatchObject({

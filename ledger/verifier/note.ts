@@ -144,8 +144,10 @@ export function verifyCheckpoint(crypto: VerifierCrypto, note: string, trusted: 
   const message = utf8(parsed.value.text);
   const signers: string[] = [];
   for (const { name, keyId, signature } of parsed.value.signatures) {
-    const key = trusted.find((entry) => entry.name === name && equalBytes(entry.id, keyId));
-    if (key === undefined || key.origins?.includes(body.value.origin) === false) continue;
+    // A key may stand on several lines of a policy, each with origins of its own.
+    const speaks = (entry: TrustedKey): boolean => entry.origins?.includes(body.value.origin) !== false;
+    const key = trusted.find((entry) => entry.name === name && equalBytes(entry.id, keyId) && speaks(entry));
+    if (key === undefined) continue;
     if (signature.length !== SIGNATURE_BYTES || !crypto.sm2Verify(key.publicKey, message, signature))
       return failed("signatureInvalid", `the signature of ${name} on the checkpoint of size ${body.value.size} is wrong`);
     if (signers.includes(printVerifierKey(key))) return failed("noteMalformed", `${name} signed twice`);

@@ -1,0 +1,58 @@
+import { mkdtempSync, existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { UsageError } from "../config.ts";
+import { ownFolder } from "./owner.ts";
+
+/** No process has it: Linux gives ids below 2^22. */
+const NOBODY = "4194305";
+
+let folder: string;
+let mark: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "ronghe-owner-"));
+  mark = join(folder, "owner.pid");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function age(file: string): void {
+  const earlier = new Date(Date.now() - 60_000);
+  utimesSync(file, earlier, earlier);
+}
+
+test("a folder is owned until it is released", () => {
+  const owned = ownFolder(folder);
+  expect(readFileSync(mark, "utf8")).toBe(String(process.pid));
+  owned.release();
+  expect(existsSync(mark)).toBe(false);
+});
+
+test("the folder of a running process is refused, that of a dead one is taken over", () => {
+  writeFileSync(mark, String(process.ppid));
+  expect(() => ownFolder(folder)).toThrow(UsageError);
+  writeFileSync(mark, NOBODY);
+  ownFolder(folder).release();
+});
+
+test("a mark that another process is about to write belongs to it", () => {
+  writeFileSync(mark, "");
+  expect(() => ownFolder(folder)).toThrow(UsageError);
+  age(mark);
+  ownFolder(folder).release();
+});
+
+test("while another process takes a dead one's folder over, it is not taken a second time", () => {
+  writeFileSync(mark, NOBODY);
+  writeFileSync(`${mark}.breaking`, String(process.ppid));
+  expect(() => ownFolder(folder)).toThrow(UsageError);
+  age(`${mark}.breaking`);
+  ownFolder(folder).release();
+});
+
+test("releasing leaves the mark of a later owner alone", () => {
+  const owned = ownFolder(folder);
+  writeFileSync(mark, String(process.ppid));
+  owned.release();
+  expect(existsSync(mark)).toBe(true);
+});
