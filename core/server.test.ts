@@ -109,14 +109,23 @@ describe("an edge's call", () => {
   });
 
   it("gets no secret of an app, with which it could ask for codes, unless it serves that app by name", async () => {
-    const served = async (more: Partial<Call>): Promise<readonly string[]> => {
-      const { json } = await send(call(more));
-      return v.parse(edgeBundle, JSON.parse(v.parse(signedBundle, json).bundle)).institutions.map((one) => one.orgId);
-    };
-    expect(await served({})).toContain(HOSPITAL);
-    expect(await served({})).not.toContain(APP);
+    expect(await servedBy({})).toContain(HOSPITAL);
+    expect(await servedBy({})).not.toContain(APP);
     const { authKey } = valueOf(await province.core.access.registerEdge({ edgeId: "edge-4", serves: [APP] }, "operator/test"));
-    expect(await served({ edge: "edge-4", key: authKey })).toEqual([APP]);
+    expect(await servedBy({ edge: "edge-4", key: authKey })).toEqual([APP]);
+  });
+
+  it("is refused from the moment the edge is suspended, also after a restart, until it is let in again", async () => {
+    const { authKey } = valueOf(await province.core.access.registerEdge({ edgeId: "edge-5" }, "operator/test"));
+    const stolen = call({ edge: "edge-5", key: authKey });
+    expect((await send(stolen)).status).toBe(200);
+    valueOf(await province.core.access.setEdgeStatus("edge-5", "suspended", "operator/test"));
+    expect(await send(stolen)).toMatchObject({ status: 401, json: { ok: false, error: "unauthorised" } });
+    await province.reopen();
+    app = createCoreApp({ ...province.core.ports, log: (line) => lines.push(line), onBug: (error) => bugs.push(error) });
+    expect((await send(stolen)).status).toBe(401);
+    valueOf(await province.core.access.setEdgeStatus("edge-5", "active", "operator/test"));
+    expect((await send(stolen)).status).toBe(200);
   });
 
   it("does not resolve for an app that the edge was not given", async () => {
@@ -152,6 +161,12 @@ describe("an edge's call", () => {
     expect(response.status).toBe(413);
   });
 });
+
+/** Whose settings an edge is given. */
+async function servedBy(more: Partial<Call>): Promise<readonly string[]> {
+  const { json } = await send(call(more));
+  return v.parse(edgeBundle, JSON.parse(v.parse(signedBundle, json).bundle)).institutions.map((one) => one.orgId);
+}
 
 async function resolveRequestOf(code: string, more: Partial<ResolveRequest> = {}): Promise<ResolveRequest> {
   const outTradeNo = more.outTradeNo ?? `r${lines.length}`;

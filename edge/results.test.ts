@@ -69,6 +69,12 @@ describe("outcomes from the bus", () => {
     expect(await p.results.find("H1", "A1", OTHER_HASH)).toMatchObject({ status: "refused", refusalCode: "600030" });
   });
 
+  test("a conflict alone is no outcome of the number: the first content may still be paid", async () => {
+    await p.publish("settlement.claim.refused.v1", { ...outcome("A1", OTHER_HASH), action: "settle", refusal: "idempotencyConflict" });
+    await untilKnown("A1", OTHER_HASH);
+    expect(await p.results.find("H1", "A1")).toBeUndefined();
+  });
+
   test("a refusal of a newer core that has no name here is refused all the same", async () => {
     await p.publish("settlement.claim.refused.v1", { ...outcome("A1"), action: "settle", refusal: "refusalOfTomorrow" });
     await untilKnown("A1");

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,7 +25,7 @@ function age(file: string): void {
 
 test("a folder is owned until it is released", () => {
   const owned = ownFolder(folder);
-  expect(readFileSync(mark, "utf8")).toBe(String(process.pid));
+  expect(readFileSync(mark, "utf8").split(" ")[0]).toBe(String(process.pid));
   owned.release();
   expect(existsSync(mark)).toBe(false);
 });
@@ -32,6 +34,25 @@ test("the folder of a running process is refused, that of a dead one is taken ov
   writeFileSync(mark, String(process.ppid));
   expect(() => ownFolder(folder)).toThrow(UsageError);
   writeFileSync(mark, NOBODY);
+  ownFolder(folder).release();
+});
+
+test.runIf(process.platform === "linux")("a killed process that its parent has not fetched yet owns nothing", async () => {
+  // The shell becomes a program that never waits for its child.
+  const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+  try {
+    const [line] = (await once(parent.stdout, "data")) as [Buffer];
+    const zombie = line.toString().trim();
+    await expect.poll(() => readFileSync(`/proc/${zombie}/stat`, "utf8")).toContain(") Z ");
+    writeFileSync(mark, zombie);
+    ownFolder(folder).release();
+  } finally {
+    parent.kill("SIGKILL");
+  }
+});
+
+test.runIf(process.platform === "linux")("another process under the old id, after the machine was started again, is not the owner", () => {
+  writeFileSync(mark, `${process.ppid} 1`);
   ownFolder(folder).release();
 });
 

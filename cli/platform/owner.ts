@@ -13,18 +13,18 @@ export function ownFolder(folder: string): { release(): void } {
   const mark = join(folder, "owner.pid");
   if (!tryMark(mark)) {
     removeIfAbandoned(mark);
-    if (!tryMark(mark)) throw new UsageError(`${folder} is in use by process ${read(mark) ?? "?"}`);
+    if (!tryMark(mark)) throw new UsageError(`${folder} is in use by process ${read(mark)?.split(" ", 1)[0] ?? "?"}`);
   }
   return {
     release: () => {
-      if (read(mark) === String(process.pid)) rmSync(mark, { force: true });
+      if (read(mark) === OURSELVES) rmSync(mark, { force: true });
     },
   };
 }
 
 function tryMark(mark: string): boolean {
   try {
-    writeFileSync(mark, String(process.pid), { flag: "wx", mode: 0o600 });
+    writeFileSync(mark, OURSELVES, { flag: "wx", mode: 0o600 });
     return true;
   } catch (error) {
     if (isSystemError(error, "EEXIST")) return false;
@@ -48,11 +48,28 @@ function removeIfAbandoned(mark: string): void {
 function isAbandoned(mark: string): boolean {
   const text = read(mark);
   if (text === undefined) return false;
-  const owner = Number(text);
+  const [id, started] = text.split(" ");
+  const owner = Number(id);
   if (!Number.isInteger(owner) || owner <= 0) return isOlderThan(mark, NAMELESS_MS_MAX);
   // Our own id is an earlier life's: a container's process has the same one after each start.
-  return owner === process.pid || !isRunning(owner);
+  if (owner === process.pid || !isRunning(owner)) return true;
+  const life = lifeOf(owner);
+  if (life === undefined) return false;
+  // Killed and not yet fetched by its parent, or, after a restart of the machine, another process under the old id.
+  return life.ended || (started !== undefined && started !== life.started);
 }
+
+/** Whether a process has ended, and when it began in ticks since the machine started (proc(5)); `undefined` where no /proc tells. */
+function lifeOf(pid: number): { readonly ended: boolean; readonly started: string } | undefined {
+  const stat = read(`/proc/${pid}/stat`);
+  // The second field, a name in brackets, may hold anything; state is the third and start time the twenty-second.
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [state, started] = [fields?.[0], fields?.[19]];
+  return state === undefined || started === undefined ? undefined : { ended: state === "Z" || state === "X", started };
+}
+
+/** What this process writes into its marks: its id, and when it began where that is known. */
+const OURSELVES = [String(process.pid), lifeOf(process.pid)?.started].filter((part) => part !== undefined).join(" ");
 
 function read(file: string): string | undefined {
   try {

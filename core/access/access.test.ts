@@ -130,6 +130,7 @@ describe("registering", () => {
       "an edge that serves nobody we know",
       () => province.core.access.registerEdge({ edgeId: "e9", serves: ["H0"] }, BY),
     ],
+    ["institutionUnknown", "a status of no edge", () => province.core.access.setEdgeStatus("e0", "suspended", BY)],
     ["institutionUnknown", "a status of nobody", () => province.core.access.setStatus("H0", "active", BY)],
   ])("refuses as %s: %s", async (error, _what, attempt) => {
     const size = province.core.registry.log.size;

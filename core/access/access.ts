@@ -48,6 +48,8 @@ export interface Access {
   /** A partner keeps at least one key. */
   retirePartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, ErrorName>>;
   setStatus(orgId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>>;
+  /** Shuts out an edge that was stolen or taken away: its next call is refused. */
+  setEdgeStatus(edgeId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>>;
 }
 
 export interface AccessOptions {
@@ -236,6 +238,19 @@ class RegistryAccess implements Access {
         this.#replace(directory, orgId, (institution) => ({ ...institution, status }));
         const app = directory.apps.get(orgId);
         if (app !== undefined) directory.apps.set(orgId, { ...app, status });
+      },
+    });
+  }
+
+  async setEdgeStatus(edgeId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+    return await this.#changes.submit({
+      touches: `edge/${edgeId}`,
+      check: ({ edges }) => (edges.has(edgeId) ? undefined : "institutionUnknown"),
+      draft: { ...accepted("access.edge.changed", by, undefined, edgeId), facts: { status } },
+      statements: () => [{ sql: "UPDATE edge SET status = ? WHERE edge_id = ?", args: [status, edgeId] }],
+      apply: (directory) => {
+        const edge = directory.edges.get(edgeId);
+        if (edge !== undefined) directory.edges.set(edgeId, { ...edge, status });
       },
     });
   }

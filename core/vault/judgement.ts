@@ -64,8 +64,8 @@ function judgeCode(use: Use, code: CodeRow, view: UseView): Result<Granted, Erro
       // A code that this institution has decoded stands for the ecToken it was given, once, for the settlement.
       const mine = use.step === "settlement" && visit.institution === use.institution && visit.settledBy === undefined;
       if (!mine) return refused("codeUsed");
-      // Its own end holds all the same: whoever photographed it gets no part of the ecToken's longer life.
-      return use.instantMs >= code.expiresAtMs ? refused("codeExpired") : judgeVisit(use, visit, view);
+      // Its own end holds all the same, as an edge sees it: whoever photographed it gets no part of the ecToken's longer life.
+      return use.instantMs > code.expiresAtMs + CLOCK_SKEW_MS ? refused("codeExpired") : judgeVisit(use, visit, view);
     }
     case "ISSUED":
       if (use.instantMs < code.issuedAtMs - CLOCK_SKEW_MS) return refused("timestampOutside");

@@ -16,7 +16,8 @@ export interface Vault {
   resolve(request: ResolveCredential): Promise<Result<ResolvedPerson, ErrorName>>;
   /**
    * Gives the accounts behind a code or ecToken for one settlement. A code not consumed yet is consumed here; a code
-   * that the same institution has already resolved stands for the ecToken it was given. One settlement per ecToken.
+   * that the same institution has already resolved stands, to its own end, for the ecToken it was given. One settlement
+   * per ecToken.
    */
   deTokenise(request: DeTokenise): Promise<Result<AccountBindings, ErrorName>>;
   /** Revokes a code that was not used. */

@@ -21,7 +21,7 @@ export type CredentialOpener = (
 
 export interface CredentialOpenerOptions {
   readonly crypto: Crypto;
-  readonly keys: KeyStore;
+  readonly keys: Pick<KeyStore, "sm2Decrypt">;
   /** Data keys kept, 1,024 by default. */
   readonly keysMax?: number;
 }
@@ -37,6 +37,8 @@ export function createCredentialOpener(options: CredentialOpenerOptions): Creden
 
   const dataKeyOf = (wrapped: string): Promise<Uint8Array | undefined> => {
     const kept = dataKeys.get(wrapped) ?? unwrap(keys, wrapped);
+    // A key store that fails for a moment says nothing about the key.
+    kept.catch(() => dataKeys.delete(wrapped));
     // Moved to the end: the first entry is the one not used for longest.
     dataKeys.delete(wrapped);
     dataKeys.set(wrapped, kept);
@@ -60,7 +62,7 @@ export function createCredentialOpener(options: CredentialOpenerOptions): Creden
   };
 }
 
-async function unwrap(keys: KeyStore, wrapped: string): Promise<Uint8Array | undefined> {
+async function unwrap(keys: Pick<KeyStore, "sm2Decrypt">, wrapped: string): Promise<Uint8Array | undefined> {
   const ciphertext = fromBase64(wrapped);
   if (ciphertext === undefined) return undefined;
   const dataKey = await keys.sm2Decrypt(KEY_HANDLES.edgeSeal, ciphertext);

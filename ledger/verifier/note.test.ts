@@ -96,6 +96,9 @@ describe("the text of a note has one reading", () => {
     ["an empty line behind the signatures", (text) => `${text}\n`],
     ["carriage returns", (text) => text.replaceAll("\n", "\r\n")],
     ["a tab", (text) => text.replace(" ", "\t")],
+    // White space to some readers and not to others: a name of anything but visible ASCII would be read in two ways.
+    ["a key name with U+0085", (text) => text.replace("\u2014 ", "\u2014 x\u0085")],
+    ["a key name of another script", (text) => text.replace("\u2014 ", "\u2014 é")],
     ["a hyphen for the dash", (text) => text.replace("\u2014", "-")],
     ["two spaces", (text) => text.replace("\u2014 ", "\u2014  ")],
     ["a lone surrogate", (text) => `\ud800${text}`],

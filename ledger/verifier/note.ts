@@ -92,9 +92,9 @@ export function parseNote(note: string): Checked<SignedNote> {
   if (lines.length > SIGNATURES_MAX) return failed("noteMalformed", `the note has more than ${SIGNATURES_MAX} signatures`);
   const signatures: NoteSignature[] = [];
   for (const line of lines) {
-    const [, name = "", encoded = ""] = /^\u2014 ([^\s+]+) (\S+)$/u.exec(line) ?? [];
+    const [, name = "", encoded = ""] = /^\u2014 ([^ ]+) ([^ ]+)$/u.exec(line) ?? [];
     const blob = fromBase64(encoded);
-    if (name === "" || blob === undefined || blob.length <= KEY_ID_BYTES)
+    if (!isName(name) || blob === undefined || blob.length <= KEY_ID_BYTES)
       return failed("noteMalformed", "a signature line is not `— <name> <base64>`");
     signatures.push({ name, keyId: blob.subarray(0, KEY_ID_BYTES), signature: blob.subarray(KEY_ID_BYTES) });
   }

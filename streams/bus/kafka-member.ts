@@ -21,6 +21,8 @@ export interface MemberOptions {
   readonly subscription: Subscription;
   readonly handler: SliceHandler;
   readonly sessionTimeoutMs?: number | undefined;
+  /** Next offset of each partition of a topic. */
+  readonly ends: (topic: string) => Promise<readonly bigint[]>;
   readonly log: BusLog;
 }
 
@@ -131,6 +133,7 @@ class KafkaMember implements BusConsumer {
     try {
       const places = given.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, partition })));
       const offsets = await Promise.all(places.map(({ topic, partition }) => position(topic, partition)));
+      await this.#checkEnds(places.map((place, at) => ({ ...place, offset: offsets[at] })));
       if (generation !== this.#generation) return;
       this.#quietly(() => {
         for (const [at, { topic, partition }] of places.entries()) {
@@ -143,6 +146,22 @@ class KafkaMember implements BusConsumer {
     } catch (error) {
       this.#crash(error);
       await this.stop();
+    }
+  }
+
+  /**
+   * A consumer that has seen more than there is looks at another cluster, or at a lost topic: Kafka would begin anew at
+   * the first record, and the consumer would take what comes for what it has seen.
+   */
+  async #checkEnds(places: readonly { readonly topic: string; readonly partition: number; readonly offset: bigint | undefined }[]) {
+    const ahead = places.filter((place) => place.offset !== undefined && place.offset > 0n);
+    for (const topic of new Set(ahead.map((place) => place.topic))) {
+      const ends = await this.#options.ends(topic);
+      for (const { partition, offset = 0n } of ahead.filter((place) => place.topic === topic)) {
+        const end = ends[partition] ?? 0n;
+        const { group } = this.#options.subscription;
+        if (offset > end) throw new Error(`group ${group} stands at ${offset} of ${topic}/${partition}, which ends at ${end}`);
+      }
     }
   }
 

@@ -129,3 +129,16 @@ test("many publishes at once share requests and still get each its own verdict",
   const read = await bus.read(topic, 0, 0n, 1_000);
   for (const [at, offset] of offsets.entries()) expect(Buffer.from(read[Number(offset)]?.value ?? []).toString()).toBe(String(at));
 });
+
+test("a consumer that has seen more than there is dies aloud instead of beginning anew", async () => {
+  const topic = fresh();
+  await bus.ensureTopics([{ name: topic, partitions: 1 }]);
+  await bus.publish([record(topic, "1")]);
+  const seen: string[] = [];
+  const joining = bus.consume({ group: `${topic}.g`, topics: [topic], position: () => Promise.resolve(5n) }, ({ records }) => {
+    seen.push(...records.map(({ value }) => Buffer.from(value).toString()));
+    return Promise.resolve();
+  });
+  await expect(joining).rejects.toThrow(`stands at 5 of ${topic}/0, which ends at 1`);
+  expect(seen).toEqual([]);
+});

@@ -62,7 +62,8 @@ class KafkaBus implements EventBus {
   async consume(subscription: Subscription, handler: SliceHandler): Promise<BusConsumer> {
     if (this.#closing !== undefined) throw new Error("the bus is closed");
     const { sessionTimeoutMs } = this.#options;
-    const member = await joinGroup({ kafka: this.#kafka, subscription, handler, sessionTimeoutMs, log: this.#busLog });
+    const ends = (topic: string): Promise<readonly bigint[]> => this.#log.ends(topic);
+    const member = await joinGroup({ kafka: this.#kafka, subscription, handler, sessionTimeoutMs, ends, log: this.#busLog });
     this.#consumers.add(member);
     return {
       crashed: member.crashed,

@@ -5,7 +5,7 @@
 import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
 import type { Clock } from "../../core/protocol/time.ts";
-import type { Database, Durability, Statement } from "../../migrations/database.ts";
+import type { Database, Statement } from "../../migrations/database.ts";
 import { GroupCommit } from "../../migrations/queue.ts";
 import { PoisonError, withDeadLetters } from "../bus/dead-letter.ts";
 import { type BusLog, silentLog } from "../bus/log.ts";
@@ -179,6 +179,16 @@ class FraudWorker implements FraudService {
   }
 
   async #commit(works: readonly Work[]): Promise<readonly void[]> {
+    try {
+      return await this.#judgeAndWrite(works);
+    } catch (error) {
+      // Whatever failed, the state may hold events that no journal names; judged again, they would pass for duplicates.
+      this.#state = undefined;
+      throw error;
+    }
+  }
+
+  async #judgeAndWrite(works: readonly Work[]): Promise<readonly void[]> {
     const state = (this.#state ??= await this.#restore());
     const journal: JournalRow[] = [];
     const alerts: JournaledAlert[] = [];
@@ -215,20 +225,12 @@ class FraudWorker implements FraudService {
     }
     const statements = [...insertJournal(journal), ...insertAlerts(alerts), ...moveOffsets(places), ...this.#outgoing(alerts)];
     // An alert leaves only from a journal that stays: events that raised none are judged again if the power takes them.
-    await this.#write(state, position, statements, alerts.length === 0 ? "process" : "power");
+    const durability = alerts.length === 0 ? "process" : "power";
+    await this.#options.db.write([...statements, moveStanding({ ...this.#standing(state), position })], durability);
     this.#position = position;
     for (const { topic, partition, offset } of places) this.#offsets.set(`${topic}/${partition}`, offset);
     if (alerts.length > 0) this.#forwarder?.notify();
     return works.map(() => undefined);
-  }
-
-  async #write(state: FraudState, position: number, statements: readonly Statement[], durability: Durability): Promise<void> {
-    try {
-      await this.#options.db.write([...statements, moveStanding({ ...this.#standing(state), position })], durability);
-    } catch (error) {
-      this.#state = undefined;
-      throw error;
-    }
   }
 
   #standing(state: FraudState): { readonly position: number; readonly watermarkMs: number; readonly rulesetDigest: string } {
