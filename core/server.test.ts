@@ -195,13 +195,13 @@ async function resolve(request: unknown, more: Partial<Call> = {}) {
 }
 
 describe("resolving for an edge", () => {
-  it("opens the sealed code and answers who it is, the same to a repetition", async () => {
+  it("opens the sealed code and answers who it is, masked, the same to a repetition", async () => {
     const request = await resolveRequestOf(await province.issue());
     const first = await resolve(request);
     expect(first).toMatchObject({
       status: 200,
       genuine: true,
-      json: { ok: true, userName: PERSON.name, idNo: PERSON.idNo, insuOrg: "500101" },
+      json: { ok: true, userName: "欧阳**", idNo: "1****************X", insuOrg: "500101" },
     });
     expect((await resolve(request)).json).toEqual(first.json);
     expect(lines.at(-1)).toMatchObject({ route: "/internal/v1", caller: EDGE, outcome: "ok" });

@@ -36,12 +36,18 @@ export async function tail(config: Config, topic: string, options: { readonly fo
   }
 }
 
-/** JSON stays JSON, text stays text, other bytes become Base64. */
-function readable(record: DeliveredRecord): unknown {
+/** JSON stays JSON, text stays text, other bytes become Base64, and so does what only calls itself JSON: dead letters do. */
+export function readable(record: DeliveredRecord): unknown {
   const { topic, partition, offset, timestampMs, key, headers } = record;
   const contentType = headers["content-type"] ?? "";
   const common = { topic, partition, offset, timestampMs, key, headers };
-  if (contentType.startsWith("application/json")) return { ...common, data: JSON.parse(new TextDecoder().decode(record.value)) as unknown };
+  if (contentType.startsWith("application/json")) {
+    try {
+      return { ...common, data: JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(record.value)) as unknown };
+    } catch {
+      return { ...common, base64: Buffer.from(record.value).toString("base64") };
+    }
+  }
   if (contentType.startsWith("text/plain")) return { ...common, text: new TextDecoder().decode(record.value) };
   return { ...common, base64: Buffer.from(record.value).toString("base64") };
 }

@@ -14,6 +14,7 @@ import type { Log } from "../../ledger/port.ts";
 import { type Database, openDatabase } from "../../migrations/database.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
 import type { Config } from "../config.ts";
+import { reportBug } from "./bugs.ts";
 import type { Layout, PlatformFile } from "./layout.ts";
 
 export interface RailUrls {
@@ -42,6 +43,7 @@ export async function openPlatformServices(options: CoreOptions): Promise<CoreSe
     bus,
     file: options.layout.core.database,
     platform: platform.platform,
+    onBug: reportBug("core"),
     appIdWidth: platform.appIdWidth,
     vaultSettings: { codeLifeMs: config.RONGHE_CODE_TTL_S * 1000, ecTokenLifeMs: config.RONGHE_EC_TOKEN_TTL_S * 1000, area: platform.area },
   });
@@ -157,5 +159,6 @@ async function listen(
     starting.once("error", reject);
   });
   const address = server.address() as AddressInfo;
-  return { url: `http://${host}:${address.port}`, close: () => new Promise((resolve) => void server.close(() => resolve())) };
+  const authority = host.includes(":") ? `[${host}]` : host;
+  return { url: `http://${authority}:${address.port}`, close: () => new Promise((resolve) => void server.close(() => resolve())) };
 }

@@ -5,6 +5,7 @@ import type { Clock } from "../../core/protocol/time.ts";
 import { startEdge, type RunningEdge } from "../../edge/entry.node.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
 import { type Config, UsageError } from "../config.ts";
+import { reportBug } from "./bugs.ts";
 import { EDGE_DATA_KEY, EDGE_REPLY_KEY } from "./keys.ts";
 import type { Layout, PlatformFile } from "./layout.ts";
 
@@ -54,6 +55,7 @@ export async function startPlatformEdge(options: PlatformEdgeOptions): Promise<R
       keyStore: keys,
       clock: options.clock,
       coreFetch: options.coreFetch ?? ((request) => fetch(request)),
+      onBug: reportBug("edge"),
       ...(config.RONGHE_LOG === "json" && options.quiet !== true
         ? { log: (line) => process.stdout.write(`${JSON.stringify(line)}\n`) }
         : {}),

@@ -140,7 +140,7 @@ async function startParts(
       : { railsAdminUrl: rails.adminUrl, rails: { insurance: rails.insuranceUrl, commercial: rails.commercialUrl, bank: rails.bankUrl } }),
   };
   await writePrivate(layout.runtime, `${JSON.stringify(runtime, undefined, 2)}\n`);
-  if (parts.has("edge")) stops.push(() => rm(layout.runtime, { force: true }));
+  if (parts.has("edge")) stops.push(() => forgetEdge(layout));
 
   const never = new Promise<never>(() => undefined);
   const crashed = Promise.race([core?.crashed ?? never, edge?.crashed ?? never, streams?.crashed ?? never]);
@@ -163,6 +163,14 @@ async function startParts(
     },
     stop,
   };
+}
+
+/** Nothing calls a platform without its edge; but parts that run on in other processes are found by what they noted here. */
+async function forgetEdge(layout: Layout): Promise<void> {
+  const known = await readRuntime(layout).catch(() => undefined);
+  const { edgeUrl: _, ...others } = known ?? { pid: process.pid };
+  if (known === undefined || known.pid === process.pid) await rm(layout.runtime, { force: true });
+  else await writePrivate(layout.runtime, `${JSON.stringify(others, undefined, 2)}\n`);
 }
 
 async function railUrls(config: Config, layout: Layout, rails: SandboxRails | undefined): Promise<RailUrls> {

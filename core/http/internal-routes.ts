@@ -9,6 +9,7 @@ import { utf8Text } from "../protocol/bytes.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 import { resolveRequest, type ResolveReply, type ResolveRequest } from "../protocol/internal.ts";
 import { parseStrictJson, toPlainJson } from "../protocol/json.ts";
+import { maskIdNo, maskName } from "../protocol/masking.ts";
 import { ok, refused, type Result } from "../protocol/result.ts";
 import type { Clock, EventMs } from "../protocol/time.ts";
 import { CLOCK_SKEW_MS } from "../vault/domain-controls.ts";
@@ -77,9 +78,12 @@ function readRequest(body: Uint8Array): Result<ResolveRequest, "badRequest"> {
   return parsed.success ? ok(parsed.output) : refused("badRequest");
 }
 
-/** The edge masks the name before it leaves the hospital's network; accounts never come this way (S0 4.2 (3)). */
+/**
+ * Masked here already: no edge needs a whole name or number for what it answers today, and the road between may be
+ * longer than one machine. Accounts never come this way (S0 4.2 (3)).
+ */
 function replyOf(resolved: Result<ResolvedPerson, ErrorName>): ResolveReply {
   if (!resolved.ok) return { ok: false, error: resolved.error };
   const { userName, idType, idNo, ecToken, ecTokenExpiresMs, insuOrg } = resolved.value;
-  return { ok: true, userName, idType, idNo, ecToken, ecTokenExpiresMs, insuOrg };
+  return { ok: true, userName: maskName(userName), idType, idNo: maskIdNo(idNo), ecToken, ecTokenExpiresMs, insuOrg };
 }

@@ -1,0 +1,14 @@
+/**
+ * What went wrong inside, for those who mend it: the kind of error and where it arose. Never its message, which may
+ * quote what a caller sent.
+ */
+export function reportBug(part: string): (error: unknown) => void {
+  return (error) => {
+    const known = error instanceof Error ? error : undefined;
+    const at = (known?.stack ?? "")
+      .split("\n")
+      .filter((line) => line.startsWith("    at "))
+      .map((line) => line.trim());
+    process.stderr.write(`${JSON.stringify({ atMs: Date.now(), part, bug: known?.name ?? typeof error, at })}\n`);
+  };
+}
