@@ -20,7 +20,9 @@ test.each([
   ["RONGHE_EDGE_PORT", "eighty"],
   ["RONGHE_BUS", "rabbit"],
   ["RONGHE_CODE_TTL_S", "301"],
+  ["RONGHE_RAILS_PORT", "65533"],
   ["RONGHE_CORE_URL", "nowhere"],
+  ["RONGHE_RAIL_BANK_URL", "https://bank.example/api"],
   ["RONGHE_KEY_PASSPHRASE", "short"],
 ])("%s=%s is refused, naming the variable and not its value", (name, value) => {
   let message = "";

@@ -7,6 +7,8 @@ import * as v from "valibot";
 const port = v.pipe(v.string(), v.regex(/^\d{1,5}$/), v.transform(Number), v.maxValue(65_535));
 const seconds = (max: number) => v.pipe(v.string(), v.regex(/^\d{1,6}$/), v.transform(Number), v.minValue(1), v.maxValue(max));
 const url = v.pipe(v.string(), v.url());
+/** Payers stand at an origin: `docs/rails.md` fixes the paths. */
+const origin = v.pipe(url, v.regex(/^https?:\/\/[^/?#@]+\/?$/));
 const list = v.pipe(
   v.string(),
   v.transform((text) =>
@@ -32,12 +34,13 @@ const environment = v.pipe(
     RONGHE_HOST: v.optional(v.string(), "127.0.0.1"),
     RONGHE_EDGE_PORT: v.optional(port, "8787"),
     RONGHE_CORE_PORT: v.optional(port, "8788"),
-    RONGHE_RAILS_PORT: v.optional(port, "8790"),
+    /** The first of four. */
+    RONGHE_RAILS_PORT: v.optional(v.pipe(port, v.maxValue(65_532)), "8790"),
     /** Where an edge that runs by itself finds the core. */
     RONGHE_CORE_URL: v.optional(url),
-    RONGHE_RAIL_INSURANCE_URL: v.optional(url),
-    RONGHE_RAIL_COMMERCIAL_URL: v.optional(url),
-    RONGHE_RAIL_BANK_URL: v.optional(url),
+    RONGHE_RAIL_INSURANCE_URL: v.optional(origin),
+    RONGHE_RAIL_COMMERCIAL_URL: v.optional(origin),
+    RONGHE_RAIL_BANK_URL: v.optional(origin),
     /** Opens the key stores; without it `<data>/kek` must hold the key that `sandbox init` made. */
     RONGHE_KEY_PASSPHRASE: v.optional(v.pipe(v.string(), v.minLength(12))),
     RONGHE_CODE_TTL_S: v.optional(seconds(300), "60"),

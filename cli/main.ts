@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { type Config, readConfig, UsageError } from "./config.ts";
 import { SchemaError } from "../migrations/migrate.ts";
+import { systemTrouble } from "./system-trouble.ts";
 
 const program = new Command("ronghe")
   .description("One health code: identity and settlement, recorded in an SM3 ledger that anyone can verify")
@@ -192,6 +193,11 @@ function explain(error: unknown): number {
   if (error instanceof UsageError || error instanceof SchemaError) {
     console.error(`ronghe: ${error.message}`);
     return 2;
+  }
+  const outside = systemTrouble(error);
+  if (outside !== undefined) {
+    console.error(`ronghe: ${outside}`);
+    return 1;
   }
   console.error(error);
   return 1;

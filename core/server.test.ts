@@ -16,7 +16,6 @@ import {
   openProvince,
   OTHER_HOSPITAL,
   PARTNER,
-  PERSON,
   type Province,
   TERMINAL,
   valueOf,

@@ -84,10 +84,7 @@ export async function startResults(options: ResultsOptions): Promise<LiveResults
       // A refused second content says nothing of what stands under the number: the first may still be paid.
       const which = requestHash === undefined ? " AND conflict = 0" : " AND request_hash = ?";
       const args = requestHash === undefined ? [orgId, outTradeNo] : [orgId, outTradeNo, requestHash];
-      const rows = await db.read(
-        `SELECT reply FROM result WHERE org_id = ? AND out_trade_no = ?${which} LIMIT 1`,
-        ...args,
-      );
+      const rows = await db.read(`SELECT reply FROM result WHERE org_id = ? AND out_trade_no = ?${which} LIMIT 1`, ...args);
       const stored: unknown = rows[0] === undefined ? undefined : JSON.parse(String(rows[0]["reply"]));
       return stored as SettlementReply | undefined;
     },

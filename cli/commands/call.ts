@@ -59,13 +59,14 @@ export async function call(config: Config, operation: string, options: CallOptio
     return reply.error.answered ? 3 : 1;
   }
   const { receipt, ...shown } = reply.value as Partial<SettlementReply> & object;
-  if (receipt !== undefined && options.receipt !== undefined) await writeFile(options.receipt, receipt);
   printJson({
     verified: true,
     code: "0",
     ...shown,
     ...(receipt === undefined ? {} : { receipt: options.receipt ?? "(give --receipt FILE to keep it)" }),
   });
+  // After the outcome is told: money may have moved, whether or not the file can be written.
+  if (receipt !== undefined && options.receipt !== undefined) await writeFile(options.receipt, receipt);
   if (options.receipt !== undefined && receipt === undefined)
     throw new UsageError("there is no receipt yet: ask again with `call rh.result`");
   return "status" in shown && shown.status === "refused" ? 3 : 0;

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { UsageError } from "../config.ts";
 
@@ -116,5 +116,22 @@ export async function writePrivate(file: string, content: string | Uint8Array): 
 
 export async function makeFolders(layout: Layout): Promise<void> {
   for (const folder of [layout.core.folder, layout.edge.folder, layout.streams.folder, layout.sandbox.folder, layout.clients])
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
+}
+
+/**
+ * Step by step, because Node's own `recursive` never returns where a file system refuses new names with ENOENT
+ * although the parent is there (`/proc`).
+ */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EEXIST") return;
+    const parent = dirname(path);
+    if (code !== "ENOENT" || parent === path || existsSync(parent)) throw error;
+    await makeFolder(parent);
+    await mkdir(path, { mode: 0o700 });
+  }
 }

@@ -53,7 +53,9 @@ test.runIf(process.platform === "linux")("a killed process that its parent has n
 
 test.runIf(process.platform === "linux")("another process under the old id, after the machine was started again, is not the owner", () => {
   writeFileSync(mark, `${process.ppid} 1`);
-  ownFolder(folder).release();
+  const owned = ownFolder(folder);
+  expect(readFileSync(mark, "utf8").split(" ")[0]).toBe(String(process.pid));
+  owned.release();
 });
 
 test("a mark that another process is about to write belongs to it", () => {

@@ -140,7 +140,7 @@ async function startParts(
       : { railsAdminUrl: rails.adminUrl, rails: { insurance: rails.insuranceUrl, commercial: rails.commercialUrl, bank: rails.bankUrl } }),
   };
   await writePrivate(layout.runtime, `${JSON.stringify(runtime, undefined, 2)}\n`);
-  if (parts.has("edge")) stops.push(() => forgetEdge(layout));
+  if (parts.has("edge")) stops.push(() => (core === undefined ? forgetEdge(layout) : rm(layout.runtime, { force: true })));
 
   const never = new Promise<never>(() => undefined);
   const crashed = Promise.race([core?.crashed ?? never, edge?.crashed ?? never, streams?.crashed ?? never]);
@@ -165,12 +165,12 @@ async function startParts(
   };
 }
 
-/** Nothing calls a platform without its edge; but parts that run on in other processes are found by what they noted here. */
+/** An edge that ran by itself takes only its own address back: the next one finds core and payers by what they noted. */
 async function forgetEdge(layout: Layout): Promise<void> {
   const known = await readRuntime(layout).catch(() => undefined);
-  const { edgeUrl: _, ...others } = known ?? { pid: process.pid };
-  if (known === undefined || known.pid === process.pid) await rm(layout.runtime, { force: true });
-  else await writePrivate(layout.runtime, `${JSON.stringify(others, undefined, 2)}\n`);
+  if (known === undefined) return;
+  const { edgeUrl: _, ...others } = known;
+  await writePrivate(layout.runtime, `${JSON.stringify(others, undefined, 2)}\n`);
 }
 
 async function railUrls(config: Config, layout: Layout, rails: SandboxRails | undefined): Promise<RailUrls> {

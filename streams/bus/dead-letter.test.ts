@@ -67,6 +67,28 @@ test("nothing is skipped while the dead letter cannot be written", async () => {
   expect(told).toEqual([]);
 });
 
+test("of a record too large for any letter a letter without content tells where it stands, and what follows goes on", async () => {
+  const letters: BusRecord[] = [];
+  const publish = (records: readonly BusRecord[]): Promise<PublishVerdict[]> => {
+    letters.push(...records);
+    return Promise.resolve(records.map((record) => (record.value.length > 0 ? { kind: "fatal", reason: "too large" } : ok)));
+  };
+  const handled: bigint[] = [];
+  const handler = withDeadLetters({ publish }, { consumer: "c/1" }, ({ records }) => {
+    const [first] = records;
+    if (first?.offset === 5n) return Promise.reject(new PoisonError(first, "bad"));
+    return Promise.resolve(void handled.push(...records.map(({ offset }) => offset)));
+  });
+  await handler(slice, control);
+  expect(handled).toEqual([6n]);
+  expect(letters.at(-1)).toMatchObject({
+    topic: "a.b.dlq.v1",
+    key: "k",
+    headers: { dlq_offset: "5", dlq_error: "bad", dlq_value_bytes: "1" },
+  });
+  expect(letters.at(-1)?.value).toHaveLength(0);
+});
+
 test("a record that is good at the second try is not put aside", async () => {
   const box = letterBox(ok);
   let calls = 0;

@@ -48,7 +48,11 @@ export const DEAD_LETTER_HEADERS = {
   error: "dlq_error",
   attempts: "dlq_attempts",
   consumer: "dlq_consumer",
+  /** Only in a letter that had to leave the record's content and headers where they were: how long the content is. */
+  bytes: "dlq_value_bytes",
 } as const;
+
+const KEY_LENGTH_MAX = 1_000;
 
 /** The dead-letter topics to be created beside `topics`, one partition each: order across keys costs nothing here. */
 export function deadLetterTopics(topics: readonly string[]): { readonly name: string; readonly partitions: number }[] {
@@ -86,22 +90,24 @@ export function withDeadLetters(bus: Pick<EventBus, "publish">, options: DeadLet
 
 async function bury(bus: Pick<EventBus, "publish">, consumer: string, quarantined: Quarantined): Promise<void> {
   const { record, errorClass, attempts } = quarantined;
-  const letter: BusRecord = {
-    topic: quarantined.deadLetterTopic,
-    key: record.key,
-    value: record.value,
-    headers: {
-      ...record.headers,
-      [DEAD_LETTER_HEADERS.topic]: record.topic,
-      [DEAD_LETTER_HEADERS.partition]: String(record.partition),
-      [DEAD_LETTER_HEADERS.offset]: String(record.offset),
-      [DEAD_LETTER_HEADERS.timestamp]: String(record.timestampMs),
-      [DEAD_LETTER_HEADERS.error]: errorClass,
-      [DEAD_LETTER_HEADERS.attempts]: String(attempts),
-      [DEAD_LETTER_HEADERS.consumer]: consumer,
-    },
+  const place = {
+    [DEAD_LETTER_HEADERS.topic]: record.topic,
+    [DEAD_LETTER_HEADERS.partition]: String(record.partition),
+    [DEAD_LETTER_HEADERS.offset]: String(record.offset),
+    [DEAD_LETTER_HEADERS.timestamp]: String(record.timestampMs),
+    [DEAD_LETTER_HEADERS.error]: errorClass,
+    [DEAD_LETTER_HEADERS.attempts]: String(attempts),
+    [DEAD_LETTER_HEADERS.consumer]: consumer,
   };
-  const [verdict] = await bus.publish([letter]);
+  const { key, value, headers } = record;
+  const letter: BusRecord = { topic: quarantined.deadLetterTopic, key, value, headers: { ...headers, ...place } };
+  let [verdict] = await bus.publish([letter]);
+  // Another producer's record may be larger than this bus takes: a letter without its content tells where it stands.
+  if (verdict?.kind === "fatal") {
+    const size = { [DEAD_LETTER_HEADERS.bytes]: String(value.length) };
+    const short = { ...letter, key: key.slice(0, KEY_LENGTH_MAX), value: new Uint8Array(0), headers: { ...place, ...size } };
+    [verdict] = await bus.publish([short]);
+  }
   // Nothing was put aside, so nothing is skipped: the slice comes again.
   if (verdict?.kind !== "ok") throw new Error(`no dead letter: ${verdict?.reason ?? "no verdict"}`);
 }
