@@ -84,7 +84,19 @@ export async function openShard(options: ShardOptions): Promise<Shard> {
   const positions = await options.db.read("SELECT topic, next_offset FROM consumed_position WHERE partition=?", options.partition);
   const { db, log, bus, partition, clock } = options;
   const publisher = await startLedgerPublisher({ db, log, bus, partition, clock });
-  return new LibsqlShard(options, store, publisher, new Map(positions.map((row) => [String(row["topic"]), integerOf(row, "next_offset")])));
+  const [newest] = await db.read("SELECT at_ms FROM leaf ORDER BY idx DESC LIMIT 1");
+  const resumed = {
+    nextOffsets: new Map(positions.map((row) => [String(row["topic"]), integerOf(row, "next_offset")])),
+    lastMs: newest === undefined ? 0 : Number(newest["at_ms"]),
+  };
+  return new LibsqlShard(options, store, publisher, resumed);
+}
+
+/** What a shard goes on from when it is opened again. */
+interface Resumed {
+  readonly nextOffsets: Map<string, bigint>;
+  /** Of the newest entry: should the clock have stepped back, events and entries still bear the same instant. */
+  readonly lastMs: number;
 }
 
 class LibsqlShard implements Shard {
@@ -99,15 +111,16 @@ class LibsqlShard implements Shard {
   readonly #nextOffsets: Map<string, bigint>;
   /** Accounts known to have a row; a handful per institution. */
   readonly #accounts = new Set<string>();
-  #lastMs = 0;
+  #lastMs: number;
 
-  constructor(options: ShardOptions, store: Store, publisher: LedgerPublisher, nextOffsets: Map<string, bigint>) {
+  constructor(options: ShardOptions, store: Store, publisher: LedgerPublisher, resumed: Resumed) {
+    this.#lastMs = resumed.lastMs;
     this.partition = options.partition;
     this.log = options.log;
     this.#options = options;
     this.#store = store;
     this.#publisher = publisher;
-    this.#nextOffsets = nextOffsets;
+    this.#nextOffsets = resumed.nextOffsets;
     const { db, bus, clock, log } = options;
     this.#forwarder = startForwarder({ db, bus, clock, prepare: receiptsAttached(log) });
     this.#commits = new GroupCommit((items) => this.#commit(items));
