@@ -91,7 +91,7 @@ describe("the demo", () => {
   it("goes on after Ctrl-C in the middle and ends with the same bills", { timeout: 120_000 }, async () => {
     const again = join(folder.path, "again");
     const args = ["demo", "--once", "--json", "--settlements", SETTLEMENTS, "--data", again];
-    for (const afterMs of [1_500, 2_500, 3_500]) {
+    for (const afterMs of [700, 1_500, 2_500, 3_500]) {
       const run = launch(args, {});
       await sleep(afterMs);
       await run.stop();

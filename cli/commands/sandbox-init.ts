@@ -3,6 +3,7 @@ import { systemClock } from "../../core/protocol/time.ts";
 import { startSandboxRails } from "../../core/settlement/rails/sandbox/start.ts";
 import { type Config, UsageError } from "../config.ts";
 import { foundSandbox } from "../platform/found.ts";
+import { foundIn } from "../platform/founding.ts";
 import { layoutOf, platformExists } from "../platform/layout.ts";
 import { progressBar } from "../progress.ts";
 
@@ -16,19 +17,21 @@ export interface SandboxInitOptions {
 export async function sandboxInit(config: Config, options: SandboxInitOptions): Promise<void> {
   const layout = layoutOf(config.RONGHE_DATA);
   if (platformExists(layout)) throw new UsageError(`${layout.root} already holds a platform`);
-  const bar = progressBar("people");
-  const founded = await foundSandbox({
-    config,
-    layout,
-    crypto: await loadCrypto(),
-    ...options,
-    onProgress: (done, of) => bar.update(done, of),
+  const { province } = await foundIn(layout, async () => {
+    const bar = progressBar("people");
+    const founded = await foundSandbox({
+      config,
+      layout,
+      crypto: await loadCrypto(),
+      ...options,
+      onProgress: (done, of) => bar.update(done, of),
+    });
+    bar.stop();
+    // The payers' books are theirs: written once by the payers' own service.
+    const rails = await startSandboxRails({ file: layout.sandbox.rails, clock: systemClock, seedAccounts: founded.seedAccounts });
+    await rails.close();
+    return founded;
   });
-  bar.stop();
-  // The payers' books are theirs: written once by the payers' own service.
-  const rails = await startSandboxRails({ file: layout.sandbox.rails, clock: systemClock, seedAccounts: founded.seedAccounts });
-  await rails.close();
-  const { province } = founded;
   const data = config.RONGHE_DATA;
   console.log(`${province.people.length} people, ${province.institutions.length} institutions and ${province.apps.length} apps in ${data}
 

@@ -10,6 +10,7 @@ import { printJson, printTable } from "../output.ts";
 import { readClients } from "../platform/clients.ts";
 import { PlannedClock } from "../platform/clock.ts";
 import { foundSandbox } from "../platform/found.ts";
+import { foundIn } from "../platform/founding.ts";
 import { type Layout, layoutOf, platformExists, writePrivate } from "../platform/layout.ts";
 import { PARTS, type RunningPlatform, runPlatform } from "../platform/run.ts";
 import { onStopAsked } from "../platform/stop.ts";
@@ -51,8 +52,16 @@ export async function demo(environment: Config, options: DemoOptions): Promise<n
   const platform = await runPlatform({ config, parts: new Set(PARTS), clock: run.clock, quiet: true, edgeRefreshMs: EDGE_REFRESH_MS });
   const stopped = stopOnSignal(platform);
   const driver = await driverOf(platform, run.runId, options.json !== true);
-  await carryOut(driver, run.plan, run.clock);
-  await platform.drained();
+  try {
+    // What a stopped run left open ends first: payers let a hold go when the planned clock runs on past its end.
+    await platform.drained();
+    await carryOut(driver, run, join(layout.root, PROGRESS_FILE), () => stopped.asked());
+    await platform.drained();
+  } catch (error) {
+    // Whoever asks a closing platform gets an error.
+    if (!stopped.asked()) throw error;
+  }
+  if (stopped.asked()) return await stopped.ended();
   say(
     `\n${run.plan.acts.length} visits, refunds and tricks carried out in ${((performance.now() - started) / 1000).toFixed(1)} s (bus: ${config.RONGHE_BUS})`,
   );
@@ -92,6 +101,9 @@ interface Prepared {
   readonly runId: string;
 }
 
+/** How many acts a stopped run had carried out. */
+const PROGRESS_FILE = "demo-acts-done";
+
 interface DemoFile {
   readonly runId: string;
   readonly seed: number;
@@ -120,22 +132,25 @@ async function prepare(config: Config, layout: Layout, options: DemoOptions): Pr
   const clock = new PlannedClock((startMs - 3_600_000) as EventMs);
   const crypto = await loadCrypto();
   const runId = [...crypto.random(4)].map((byte) => "abcdefghjkmnpqrstuvwxyz23456789".charAt(byte % 31)).join("");
-  const bar = progressBar("people registered");
-  const founded = await foundSandbox({
-    config,
-    layout,
-    crypto,
-    seed,
-    people: peopleFor(settlements),
-    partitions: PARTITIONS,
-    clock,
-    onProgress: (done, of) => bar.update(done, of),
+  const founded = await foundIn(layout, async () => {
+    const bar = progressBar("people registered");
+    const { province, seedAccounts } = await foundSandbox({
+      config,
+      layout,
+      crypto,
+      seed,
+      people: peopleFor(settlements),
+      partitions: PARTITIONS,
+      clock,
+      onProgress: (done, of) => bar.update(done, of),
+    });
+    bar.stop();
+    const rails = await startSandboxRails({ file: layout.sandbox.rails, clock, seedAccounts });
+    await rails.close();
+    const known: DemoFile = { runId, seed, settlements, startMs };
+    await writePrivate(file, `${JSON.stringify(known)}\n`);
+    return { province };
   });
-  bar.stop();
-  const rails = await startSandboxRails({ file: layout.sandbox.rails, clock, seedAccounts: founded.seedAccounts });
-  await rails.close();
-  const known: DemoFile = { runId, seed, settlements, startMs };
-  await writePrivate(file, `${JSON.stringify(known)}\n`);
   return {
     province: founded.province,
     plan: planDays({ province: founded.province, random: seededRandom(seed + 1), startMs, settlements }),
@@ -172,13 +187,19 @@ async function driverOf(platform: RunningPlatform, runId: string, draw: boolean)
   });
 }
 
-async function carryOut(driver: Driver, plan: DayPlan, clock: PlannedClock): Promise<void> {
+async function carryOut(driver: Driver, { plan, clock }: Prepared, progressFile: string, stopAsked: () => boolean): Promise<void> {
   const bar = progressBar("visits");
+  const before = Number(await readFile(progressFile, "utf8").catch(() => "0"));
   let done = 0;
   for (const acts of instants(plan.acts)) {
+    done += acts.length;
+    if (done <= before) continue;
     clock.moveTo(acts[0]?.atMs ?? 0);
     await driver.perform(acts);
-    bar.update((done += acts.length), plan.acts.length);
+    // Calls that met a closing platform failed: the next run carries them out.
+    if (stopAsked()) break;
+    await writePrivate(progressFile, String(done));
+    bar.update(done, plan.acts.length);
   }
   bar.stop();
 }
@@ -232,18 +253,20 @@ function printSummary(summary: DemoSummary, judged: Judged, unanswered: number):
 }
 
 /** The first Ctrl-C ends in order at the next chance, a second one at once; nothing acknowledged is lost either way. */
-function stopOnSignal(platform: RunningPlatform): { readonly done: Promise<void>; asked(): boolean } {
+function stopOnSignal(platform: RunningPlatform): { readonly done: Promise<void>; asked(): boolean; ended(): Promise<number> } {
   let asked = false;
+  let ending = Promise.resolve();
   const { promise: done, resolve: finish } = Promise.withResolvers<void>();
   onStopAsked(() => {
     asked = true;
     finish();
     setTimeout(() => process.exit(130), STOP_MS_MAX).unref();
-    void platform.stop().then(() => process.exit(130));
+    ending = platform.stop();
+    void ending.then(() => process.exit(130));
   });
   platform.crashed.catch((error: unknown) => {
     console.error(error);
     process.exit(1);
   });
-  return { done, asked: () => asked };
+  return { done, asked: () => asked, ended: () => ending.then(() => 130) };
 }

@@ -11,6 +11,8 @@ import { UsageError } from "../config.ts";
 export interface Layout {
   readonly root: string;
   readonly platform: string;
+  /** There while a platform is being founded; left by a founding that was cut short. */
+  readonly founding: string;
   readonly runtime: string;
   readonly kek: string;
   readonly core: { readonly folder: string; readonly database: string; readonly keys: string; shard(partition: number): string };
@@ -37,6 +39,7 @@ export function layoutOf(root: string): Layout {
   return {
     root,
     platform: at("platform.json"),
+    founding: at("founding"),
     runtime: at("runtime.json"),
     kek: at("kek"),
     core: {
@@ -77,7 +80,7 @@ const platformFile = v.strictObject({
 export type PlatformFile = v.InferOutput<typeof platformFile>;
 
 export function platformExists(layout: Layout): boolean {
-  return existsSync(layout.platform);
+  return existsSync(layout.platform) && !existsSync(layout.founding);
 }
 
 export function readPlatform(layout: Layout): PlatformFile {
@@ -123,7 +126,7 @@ export async function makeFolders(layout: Layout): Promise<void> {
  * Step by step, because Node's own `recursive` never returns where a file system refuses new names with ENOENT
  * although the parent is there (`/proc`).
  */
-async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {

@@ -2,6 +2,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../config.ts";
 
+export const OWNER_MARK = "owner.pid";
 /** A mark without a process id for this long was left by a process killed between making and writing it. */
 const NAMELESS_MS_MAX = 5_000;
 
@@ -10,7 +11,7 @@ const NAMELESS_MS_MAX = 5_000;
  * process that no longer runs is taken over, so that `kill -9` needs no cleaning up.
  */
 export function ownFolder(folder: string): { release(): void } {
-  const mark = join(folder, "owner.pid");
+  const mark = join(folder, OWNER_MARK);
   if (!tryMark(mark)) {
     removeIfAbandoned(mark);
     if (!tryMark(mark)) throw new UsageError(`${folder} is in use by process ${read(mark)?.split(" ", 1)[0] ?? "?"}`);
