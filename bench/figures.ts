@@ -34,12 +34,23 @@ export type Report = (done: number, of: number) => void;
 /** Does some work and says how many operations it was. */
 export type Work = (round: number) => number | Promise<number>;
 
+/** A clock that only runs forward, ms. */
+export type Meter = () => number;
+
+/** Processor time of this thread: for work whose other half, the callers, stands in a thread of its own. */
+export const threadTime: Meter = () => {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+};
+
 export interface Contest {
   readonly subject: Work;
   readonly bound: Work;
   readonly rounds: number;
   /** Rounds that only warm up, before those that count. */
   readonly warmUps?: number;
+  /** What time is taken by, ms; wall time by default. */
+  readonly meter?: Meter;
   readonly report?: Report;
 }
 
@@ -50,12 +61,12 @@ export interface Outcome {
 }
 
 /** Subject and bound take turns, each first in every other round. */
-export async function contest({ subject, bound, rounds, warmUps = 1, report }: Contest): Promise<Outcome> {
+export async function contest({ subject, bound, rounds, warmUps = 1, meter, report }: Contest): Promise<Outcome> {
   const rates: { readonly subject: number; readonly bound: number }[] = [];
   for (let round = 0; round < warmUps + rounds; round++) {
-    const early = round % 2 === 0 ? await rateOf(subject, round) : undefined;
-    const boundRate = await rateOf(bound, round);
-    const rate = early ?? (await rateOf(subject, round));
+    const early = round % 2 === 0 ? await rateOf(subject, round, meter) : undefined;
+    const boundRate = await rateOf(bound, round, meter);
+    const rate = early ?? (await rateOf(subject, round, meter));
     if (round >= warmUps) rates.push({ subject: rate, bound: boundRate });
     report?.(round + 1, warmUps + rounds);
   }
@@ -67,10 +78,10 @@ export async function contest({ subject, bound, rounds, warmUps = 1, report }: C
 }
 
 /** Operations per second of one piece of work. */
-export async function rateOf(work: Work, round: number): Promise<number> {
-  const from = performance.now();
+export async function rateOf(work: Work, round: number, meter: Meter = () => performance.now()): Promise<number> {
+  const from = meter();
   const operations = await work(round);
-  return (operations * 1000) / (performance.now() - from);
+  return (operations * 1000) / (meter() - from);
 }
 
 export function median(values: readonly number[]): number {

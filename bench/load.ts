@@ -22,6 +22,10 @@ interface LoadOptions {
   readonly url: string;
   readonly path: string;
   readonly atOnce: number;
+  /** Answers are not read as replies: nothing counts as accepted. */
+  readonly raw?: boolean;
+  /** Asks once for each body, without it. */
+  readonly get?: boolean;
 }
 
 /** Marks a thread that this file started. */
@@ -45,7 +49,11 @@ export function startLoad(options: LoadOptions): Load {
   };
 }
 
-async function postAll(pool: Pool, { path, atOnce }: LoadOptions, bodies: readonly string[]): Promise<LoadReport> {
+async function postAll(
+  pool: Pool,
+  { path, atOnce, raw = false, get = false }: LoadOptions,
+  bodies: readonly string[],
+): Promise<LoadReport> {
   const took: number[] = [];
   const refusals: Record<string, number> = {};
   let accepted = 0;
@@ -53,7 +61,13 @@ async function postAll(pool: Pool, { path, atOnce }: LoadOptions, bodies: readon
   async function lane(): Promise<void> {
     for (let body = bodies[next++]; body !== undefined; body = bodies[next++]) {
       const from = performance.now();
-      const response = await pool.request({ method: "POST", path, body, headers: { "content-type": "application/json" } });
+      const response = await pool.request(
+        get ? { method: "GET", path } : { method: "POST", path, body, headers: { "content-type": "application/json" } },
+      );
+      if (raw) {
+        await response.body.dump();
+        continue;
+      }
       const reply = (await response.body.json()) as { readonly success?: unknown; readonly code?: unknown; readonly message?: unknown };
       took.push(performance.now() - from);
       const refusal = `${String(reply.code)} ${String(reply.message)}`;

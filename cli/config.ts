@@ -6,6 +6,7 @@ import * as v from "valibot";
 
 const port = v.pipe(v.string(), v.regex(/^\d{1,5}$/), v.transform(Number), v.maxValue(65_535));
 const seconds = (max: number) => v.pipe(v.string(), v.regex(/^\d{1,6}$/), v.transform(Number), v.minValue(1), v.maxValue(max));
+const milliseconds = (max: number) => v.pipe(v.string(), v.regex(/^\d{1,7}$/), v.transform(Number), v.minValue(1), v.maxValue(max));
 const url = v.pipe(v.string(), v.url());
 /** Payers stand at an origin: `docs/rails.md` fixes the paths. */
 const origin = v.pipe(url, v.regex(/^https?:\/\/[^/?#@]+\/?$/));
@@ -36,6 +37,10 @@ const environment = v.pipe(
     RONGHE_CORE_PORT: v.optional(port, "8788"),
     /** The first of four. */
     RONGHE_RAILS_PORT: v.optional(v.pipe(port, v.maxValue(65_532)), "8790"),
+    /** How an edge hands its events over: to the bus itself, or to the core's `POST /ingest`. */
+    RONGHE_EDGE_UPLINK: v.optional(v.picklist(["bus", "core"])),
+    /** Durable Objects that share the institutions of an edge on workerd. */
+    RONGHE_EDGE_SHARDS: v.optional(v.pipe(v.string(), v.regex(/^\d{1,3}$/), v.transform(Number), v.minValue(1), v.maxValue(256)), "1"),
     /** Where an edge that runs by itself finds the core. */
     RONGHE_CORE_URL: v.optional(url),
     RONGHE_RAIL_INSURANCE_URL: v.optional(origin),
@@ -46,8 +51,24 @@ const environment = v.pipe(
     RONGHE_CODE_TTL_S: v.optional(seconds(300), "60"),
     RONGHE_EC_TOKEN_TTL_S: v.optional(seconds(86_400), "1800"),
     RONGHE_RAIL_TIMEOUT_S: v.optional(seconds(120), "10"),
+    /** Whom the logs ask to cosign, and how many must; default: the witnesses of `<data>/ledger-policy.txt`, if it names any. */
+    RONGHE_WITNESS_POLICY: v.optional(v.pipe(v.string(), v.minLength(1))),
+    /** Without a quorum a checkpoint is kept back (`closed`), or published all the same and reported (`open`). */
+    RONGHE_WITNESS_FAIL: v.optional(v.picklist(["closed", "open"]), "closed"),
+    /** For one call to one witness. */
+    RONGHE_WITNESS_TIMEOUT_MS: v.optional(milliseconds(60_000), "2000"),
+    /** How long an event waits for a witnessed checkpoint before it leaves without its receipt, which then follows. */
+    RONGHE_WITNESS_WAIT_MS: v.optional(milliseconds(60_000), "1000"),
+    /** Least time between two published checkpoints of a log. */
+    RONGHE_CHECKPOINT_INTERVAL_MS: v.optional(milliseconds(3_600_000), "250"),
+    /** How the insurer's province counts: `docs/rails.md`. */
+    RONGHE_PROVINCE: v.optional(v.picklist(["hunan", "guangdong"]), "hunan"),
     RONGHE_OUTBOX_MAX: v.optional(v.pipe(v.string(), v.regex(/^\d{1,9}$/), v.transform(Number), v.minValue(1)), "200000"),
     RONGHE_LOG: v.optional(v.picklist(["json", "off"]), "json"),
+    /** Where traces go, by OTLP over HTTP; without it there are none. */
+    RONGHE_OTLP_URL: v.optional(origin),
+    /** Share of traces kept, of those that begin here. */
+    RONGHE_TRACE_SAMPLE: v.optional(v.pipe(v.string(), v.regex(/^(?:0(?:\.\d{1,6})?|1(?:\.0+)?)$/), v.transform(Number)), "1"),
   }),
   v.check((env) => env.RONGHE_BUS !== "kafka" || env.RONGHE_KAFKA_BROKERS.length > 0, "RONGHE_BUS=kafka needs RONGHE_KAFKA_BROKERS"),
   v.check(
@@ -57,6 +78,11 @@ const environment = v.pipe(
 );
 
 export type Config = v.InferOutput<typeof environment>;
+
+/** An edge beside an embedded bus of another process has only the core to hand over to. */
+export function uplinkOf(config: Config): "bus" | "core" {
+  return config.RONGHE_EDGE_UPLINK ?? (config.RONGHE_BUS === "embedded" ? "core" : "bus");
+}
 
 /** Said to the user as one line; the process then ends with status 2. */
 export class UsageError extends Error {

@@ -1,4 +1,5 @@
 import Table from "cli-table3";
+import { toHex } from "../core/protocol/bytes.ts";
 
 /** A table for people. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
@@ -7,7 +8,12 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
   console.log(table.toString());
 }
 
-/** One line for machines; bigint as decimal text. */
+/** One line for machines; bigint as decimal text, bytes as hex. */
 export function printJson(value: unknown): void {
-  console.log(JSON.stringify(value, (_, field: unknown) => (typeof field === "bigint" ? field.toString() : field)));
+  console.log(JSON.stringify(value, (_, field: unknown) => plain(field)));
+}
+
+function plain(field: unknown): unknown {
+  if (typeof field === "bigint") return field.toString();
+  return field instanceof Uint8Array ? toHex(field) : field;
 }

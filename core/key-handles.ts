@@ -2,11 +2,13 @@
 import type { KeyKind, KeyStore } from "./crypto/port.ts";
 
 export const KEY_HANDLES = {
-  /** Signs bundles for edges and replies of the channel API. */
+  /** Signs replies of the channel API. */
   platformSign: "platform.sign/1",
+  /** First of the keys that sign bundles for edges; which of its versions are in force: `access/signing-keys.ts`. */
+  bundleSign: "bundle.sign/1",
   /** Signs the checkpoints of the registry log. */
   registrySign: "ledger.registry/1",
-  /** Signs code tokens (fused code, signed form). */
+  /** First of the keys that sign code tokens (fused code, signed form); later versions as above. */
   codeSign: "code.sign/1",
   /** Edges encrypt credentials for the core under it. */
   edgeSeal: "edge.seal/1",
@@ -20,16 +22,21 @@ export const KEY_HANDLES = {
   ecToken: "vault.ectoken/1",
   /** Derives main index IDs. */
   personIndex: "identity.index/1",
-  /** Pseudonyms for streams and the ledger. */
+  /** Pseudonyms for streams. */
   analyticsPerson: "analytics.person/1",
+  /** What entries commit to in a pseudonym's place. */
+  ledgerPerson: "ledger.person/1",
+  /** Authenticates operators' commands to a running core: whoever opens the key store is one. */
+  operator: "operator.command/1",
 } as const;
 
 /** Sealing keys: `<purpose>/<version>`, the version is stored with each sealed value. */
-export const SEALING = { identity: "identity.data", vault: "vault.data", access: "access.data" } as const;
+export const SEALING = { identity: "identity.data", vault: "vault.data", access: "access.data", rails: "rails.data" } as const;
 export const SEALING_VERSION = 1;
 
 const KINDS: Readonly<Record<keyof typeof KEY_HANDLES, KeyKind>> = {
   platformSign: "sm2",
+  bundleSign: "sm2",
   registrySign: "sm2",
   codeSign: "sm2",
   edgeSeal: "sm2",
@@ -39,11 +46,14 @@ const KINDS: Readonly<Record<keyof typeof KEY_HANDLES, KeyKind>> = {
   ecToken: "secret",
   personIndex: "secret",
   analyticsPerson: "secret",
+  ledgerPerson: "secret",
+  operator: "secret",
 };
 
 /** Public keys that others verify with or encrypt to: announced in the registry log. */
 export const ANNOUNCED_HANDLES: readonly string[] = [
   KEY_HANDLES.platformSign,
+  KEY_HANDLES.bundleSign,
   KEY_HANDLES.registrySign,
   KEY_HANDLES.codeSign,
   KEY_HANDLES.edgeSeal,

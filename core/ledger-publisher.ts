@@ -6,7 +6,7 @@
  * a crash in between repeats them under the same ids. Checkpoints signed while others wait are superseded, not queued:
  * the newest note proves all that the ones before it did.
  */
-import type { Log } from "../ledger/port.ts";
+import type { Checkpoint, Log } from "../ledger/port.ts";
 import type { Database } from "../migrations/database.ts";
 import type { BusRecord, EventBus } from "../streams/bus/port.ts";
 import type { Clock } from "./protocol/time.ts";
@@ -24,6 +24,8 @@ export interface LedgerPublisherOptions {
   /** The database that holds the log, with the table `ledger_publication`. */
   readonly db: Database;
   readonly log: Log;
+  /** The checkpoint that may be shown outside; by default the newest signed one. */
+  readonly newest?: () => Checkpoint | undefined;
   readonly bus: EventBus;
   /** Shards publish to the partition they are; the registry log to partition 0. */
   readonly partition: number;
@@ -50,6 +52,8 @@ export async function startLedgerPublisher(options: LedgerPublisherOptions): Pro
 class Publisher implements LedgerPublisher {
   readonly #options: Required<LedgerPublisherOptions>;
   readonly #position: Position;
+  /** Of this life. */
+  #lastNote: string | undefined;
   readonly #running: Promise<void>;
   #stopped = false;
   #failure: Error | undefined;
@@ -58,7 +62,8 @@ class Publisher implements LedgerPublisher {
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   constructor(options: LedgerPublisherOptions, position: Position) {
-    this.#options = { batchMax: 256, pollMs: 1_000, gatherMs: 250, ...options };
+    const newest = (): Checkpoint | undefined => options.log.latestCheckpoint();
+    this.#options = { batchMax: 256, pollMs: 1_000, gatherMs: 250, newest, ...options };
     this.#position = position;
     this.#running = this.#run();
   }
@@ -102,7 +107,7 @@ class Publisher implements LedgerPublisher {
 
   /** One publish: leaves first, and only when none wait, the newest note. */
   async #step(): Promise<"moved" | "idle" | "later"> {
-    const { log, partition, batchMax } = this.#options;
+    const { log, partition, batchMax, newest } = this.#options;
     if (this.#position.leaves < log.size) {
       const leaves = await log.leaves(this.#position.leaves, batchMax);
       return await this.#publish(
@@ -110,9 +115,18 @@ class Publisher implements LedgerPublisher {
         (count) => (this.#position.leaves += BigInt(count)),
       );
     }
-    const checkpoint = log.latestCheckpoint();
-    if (checkpoint === undefined || checkpoint.size <= this.#position.checkpointSize) return "idle";
-    return await this.#publish([checkpointRecord(checkpoint, partition)], () => (this.#position.checkpointSize = checkpoint.size));
+    const checkpoint = newest();
+    if (checkpoint === undefined || !this.#isNews(checkpoint)) return "idle";
+    return await this.#publish([checkpointRecord(checkpoint, partition)], () => {
+      this.#position.checkpointSize = checkpoint.size;
+      this.#lastNote = checkpoint.note;
+    });
+  }
+
+  /** A larger size, or the same one with witnesses who joined later. */
+  #isNews({ size, note }: Checkpoint): boolean {
+    if (size !== this.#position.checkpointSize) return size > this.#position.checkpointSize;
+    return this.#lastNote !== undefined && this.#lastNote !== note;
   }
 
   async #publish(records: readonly BusRecord[], advance: (count: number) => void): Promise<"moved" | "later"> {

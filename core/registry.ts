@@ -7,7 +7,6 @@
  * database, so that reading, deciding and writing are free of races.
  */
 import type { LeafDraft, LedgerPosition } from "../ledger/leaf-draft.ts";
-import { openLog } from "../ledger/log.ts";
 import type { Log } from "../ledger/port.ts";
 import { openDatabase, type Database, type Statement } from "../migrations/database.ts";
 import { GroupCommit } from "../migrations/queue.ts";
@@ -16,6 +15,7 @@ import type { OutboxRecord } from "../streams/bus/outbox-port.ts";
 import type { Crypto, KeyStore } from "./crypto/port.ts";
 import { HeadSigner } from "./head-signer.ts";
 import { ensureCoreKeys, KEY_HANDLES } from "./key-handles.ts";
+import { openKeyedLog } from "./log-keys.ts";
 import type { Clock, EventMs } from "./protocol/time.ts";
 
 export interface Registry {
@@ -72,17 +72,8 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   await ensureCoreKeys(options.keys);
   const db = await openDatabase({ kind: "core", file: options.file });
   const origin = `${options.platform}/registry`;
-  const log = await openLog({
-    db,
-    origin,
-    crypto: options.crypto,
-    random: (length: number) => options.crypto.random(length),
-    signer: {
-      keyName: origin,
-      publicKey: await options.keys.publicKey(KEY_HANDLES.registrySign),
-      sign: (message: Uint8Array) => options.keys.sm2Sign(KEY_HANDLES.registrySign, message),
-    },
-  });
+  const { crypto, keys } = options;
+  const log = await openKeyedLog({ db, origin, crypto, keys, firstHandle: KEY_HANDLES.registrySign });
   // A process killed between commit and signature left entries that no checkpoint covers yet.
   if (log.size > 0n) await log.checkpoint(options.clock.now());
   return new LibsqlRegistry(db, log, options.clock, options.batchMax ?? 256);

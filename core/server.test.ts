@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as v from "valibot";
+import { BUNDLE_TRUST_HEADER, bundleKeyId } from "./protocol/bundle-keys.ts";
 import { fromHex, toBase64, toHex, utf8 } from "./protocol/bytes.ts";
 import { type OpenedReply, openReply, type PartnerProfile, sealRequest } from "./protocol/envelope.ts";
 import { ERRORS, type ErrorName } from "./protocol/errors.ts";
@@ -32,6 +33,40 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await province.close();
+});
+
+describe("every address", () => {
+  it("leaves one line for each request, refusals and strangers included, that repeats nothing they wrote", async () => {
+    const typed = "510104199003071234";
+    const asked: readonly (readonly [method: string, path: string, route: string])[] = [
+      ["GET", "/health", "/health"],
+      ["GET", "/ready", "/ready"],
+      ["GET", "/metrics", "/metrics"],
+      ["GET", "/openapi.json", "/openapi.json"],
+      ["GET", "/internal/v1/bundle", "/internal/v1/bundle"],
+      ["POST", "/internal/v1/resolve", "/internal/v1/resolve"],
+      ["POST", "/internal/v1/outcomes", "/internal/v1/outcomes"],
+      ["POST", "/ingest", "/ingest"],
+      ["POST", "/operator/v1/access", "/operator/v1/access"],
+      ["POST", "/v1/code.issue", "other"],
+      ["POST", `/v1/${typed}`, "other"],
+      ["OPTIONS", `/v1/${typed}`, "other"],
+      ["GET", `/${typed}/${typed}?${typed}`, "other"],
+      ["POST", `/internal/v1/${typed}`, "other"],
+      ["BREW", "/health", "/health"],
+    ];
+    for (const [method, path, route] of asked) {
+      const from = lines.length;
+      await app.request(path, { method, headers: { traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` } });
+      expect(lines.slice(from), path).toEqual([expect.objectContaining({ route, method: method === "BREW" ? "other" : method })]);
+      // Nobody here has proven who they are: their trace is not ours.
+      expect(lines.at(-1)).not.toHaveProperty("traceId");
+    }
+    expect(JSON.stringify(lines)).not.toContain(typed);
+    const text = await (await app.request("/metrics")).text();
+    expect(text).toContain('ronghe_core_requests_total{route="/ingest",status="401",outcome="unauthorised"} 1');
+    expect(text).not.toContain(typed);
+  });
 });
 
 describe("health", () => {
@@ -74,14 +109,22 @@ async function send(made: Call, change: (init: { headers: Record<string, string>
   };
 }
 
+const listed = async (): Promise<readonly string[]> => {
+  const { json } = await send(call());
+  return v.parse(edgeBundle, JSON.parse(v.parse(signedBundle, json).bundle)).revokedCodes;
+};
+
+const statusUnder = async (key: Uint8Array): Promise<number> => (await send(call({ edge: "edge-7", key }))).status;
+
 describe("an edge's call", () => {
   it("is answered with a signed bundle that holds what the edge needs and no key of the core", async () => {
     const { json, genuine } = await send(call());
     expect(genuine).toBe(true);
     const { bundle, signature } = v.parse(signedBundle, json);
-    const platform = await province.keys.publicKey("platform.sign/1");
-    expect(province.crypto.sm2Verify(platform, utf8(bundle), fromHex(signature) ?? new Uint8Array())).toBe(true);
+    const signer = await province.keys.publicKey("bundle.sign/1");
+    expect(province.crypto.sm2Verify(signer, utf8(bundle), fromHex(signature) ?? new Uint8Array())).toBe(true);
     const settings = v.parse(edgeBundle, JSON.parse(bundle));
+    expect(settings).toMatchObject({ edgeId: EDGE, status: "active", bundleKeys: [toHex(signer)], suspendedAppIds: [], revokedCodes: [] });
     expect(settings.appIds).toEqual([APP]);
     expect(settings.codeKeys).toEqual([toHex(await province.keys.publicKey("code.sign/1"))]);
     expect(settings.institutions.find((one) => one.orgId === HOSPITAL)).toMatchObject({
@@ -116,7 +159,7 @@ describe("an edge's call", () => {
 
   it("is refused from the moment the edge is suspended, also after a restart, until it is let in again", async () => {
     const { authKey } = valueOf(await province.core.access.registerEdge({ edgeId: "edge-5" }, "operator/test"));
-    const stolen = call({ edge: "edge-5", key: authKey });
+    const stolen = call({ edge: "edge-5", key: authKey, method: "POST", path: "/internal/v1/resolve", body: "{}" });
     expect((await send(stolen)).status).toBe(200);
     valueOf(await province.core.access.setEdgeStatus("edge-5", "suspended", "operator/test"));
     expect(await send(stolen)).toMatchObject({ status: 401, json: { ok: false, error: "unauthorised" } });
@@ -125,6 +168,63 @@ describe("an edge's call", () => {
     expect((await send(stolen)).status).toBe(401);
     valueOf(await province.core.access.setEdgeStatus("edge-5", "active", "operator/test"));
     expect((await send(stolen)).status).toBe(200);
+  });
+
+  it("learns that it is suspended by a signed bundle that holds nothing else, so that it stops by itself", async () => {
+    const { authKey } = valueOf(await province.core.access.registerEdge({ edgeId: "edge-6" }, "operator/test"));
+    valueOf(await province.core.access.setEdgeStatus("edge-6", "suspended", "operator/test"));
+    const { json, genuine } = await send(call({ edge: "edge-6", key: authKey }));
+    expect(genuine).toBe(true);
+    expect(v.parse(edgeBundle, JSON.parse(v.parse(signedBundle, json).bundle))).toMatchObject({
+      edgeId: "edge-6",
+      status: "suspended",
+      institutions: [],
+      appIds: [],
+      codeKeys: [],
+      fingerprintKey: "",
+    });
+  });
+
+  it("is signed for under the newest key that the edge trusts, and under no retired one", async () => {
+    const { signing } = province.core.access;
+    const second = valueOf(await signing.add("bundle", 0, "operator/test"));
+    const [newest, oldest] = [second, ...signing.inForce("bundle").slice(1)].map(({ publicKey }) => fromHex(publicKey) ?? new Uint8Array());
+    const signerFor = async (...trusts: (Uint8Array | undefined)[]): Promise<string> => {
+      const ids = trusts.map((key) => bundleKeyId(province.crypto, key ?? new Uint8Array()));
+      const { json } = await send(call(), (init) => (init.headers[BUNDLE_TRUST_HEADER] = ids.join(",")));
+      const { bundle, signature } = v.parse(signedBundle, json);
+      const verifies = (key: Uint8Array | undefined): boolean =>
+        province.crypto.sm2Verify(key ?? new Uint8Array(), utf8(bundle), fromHex(signature) ?? new Uint8Array());
+      return verifies(newest) ? "newest" : verifies(oldest) ? "oldest" : "neither";
+    };
+    expect(await signerFor()).toBe("oldest");
+    expect(await signerFor(oldest)).toBe("oldest");
+    expect(await signerFor(oldest, newest)).toBe("newest");
+    valueOf(await signing.retire("bundle.sign/1", "operator/test"));
+    expect(await signerFor(oldest)).toBe("newest");
+    expect(await signing.retire(second.handle, "operator/test")).toEqual({ ok: false, error: "badRequest" });
+    await province.reopen();
+    app = createCoreApp({ ...province.core.ports, log: (line) => lines.push(line), onBug: (error) => bugs.push(error) });
+    expect(await signerFor(oldest, newest)).toBe("newest");
+  });
+
+  it("lists codes that their app took back, until they would have ended anyway", async () => {
+    const code = await province.issue();
+    valueOf(await province.core.vault.revokeCode({ code, appId: APP, atMs: province.clock.now() }));
+    expect(await listed()).toHaveLength(1);
+    province.clock.advance(70_000);
+    expect(await listed()).toEqual([]);
+  });
+
+  it("counts under the secret before a new one until the overlap ends", async () => {
+    const { authKey: before } = valueOf(await province.core.access.registerEdge({ edgeId: "edge-7" }, "operator/test"));
+    const { authKey: present } = valueOf(await province.core.access.edges.rotate("edge-7", 60_000, "operator/test"));
+    expect([await statusUnder(present), await statusUnder(before)]).toEqual([200, 200]);
+    await province.reopen();
+    app = createCoreApp({ ...province.core.ports, log: (line) => lines.push(line), onBug: (error) => bugs.push(error) });
+    expect([await statusUnder(present), await statusUnder(before)]).toEqual([200, 200]);
+    province.clock.advance(60_000);
+    expect([await statusUnder(present), await statusUnder(before)]).toEqual([200, 401]);
   });
 
   it("does not resolve for an app that the edge was not given", async () => {
@@ -155,8 +255,8 @@ describe("an edge's call", () => {
     expect(await stale.json()).toEqual({ ok: false, error: "timestampOutside" });
   });
 
-  it("over 64 KiB is refused before anything is read", async () => {
-    const response = await app.request("/internal/v1/resolve", { method: "POST", body: "x".repeat(65 * 1024) });
+  it("over 192 KiB is refused before anything is read", async () => {
+    const response = await app.request("/internal/v1/resolve", { method: "POST", body: "x".repeat(193 * 1024) });
     expect(response.status).toBe(413);
   });
 });
@@ -203,7 +303,7 @@ describe("resolving for an edge", () => {
       json: { ok: true, userName: "欧阳**", idNo: "1****************X", insuOrg: "500101" },
     });
     expect((await resolve(request)).json).toEqual(first.json);
-    expect(lines.at(-1)).toMatchObject({ route: "/internal/v1", caller: EDGE, outcome: "ok" });
+    expect(lines.at(-1)).toMatchObject({ route: "/internal/v1/resolve", caller: EDGE, outcome: "ok" });
   });
 
   it("counts a code as of when the edge saw it, within five seconds", async () => {
@@ -259,6 +359,10 @@ function asApp(more: Partial<PartnerProfile> = {}): PartnerProfile {
     publicKeys: [],
     ...more,
   };
+}
+
+function fails(): Promise<never> {
+  return Promise.reject(new Error("disk full"));
 }
 
 async function post(body: string, path = "/v1/rh.code.issue"): Promise<{ text: string; reply: OpenedReply }> {
@@ -371,7 +475,7 @@ describe("the channel API", () => {
   });
 
   it("answers a failing store with a signed -1 and tells the operator", async () => {
-    const failing = { issueCode: () => Promise.reject(new Error("disk full")), resolve: () => Promise.reject(new Error("disk full")) };
+    const failing = { issueCode: fails, resolve: fails, revokeCode: fails };
     app = createCoreApp({ ...province.core.ports, vault: failing, onBug: (error) => bugs.push(error) });
     const { text, reply } = await post(await sealed(asked()));
     expect(reply.code).toBe("-1");

@@ -7,25 +7,34 @@ import { startForwarder } from "../streams/bus/outbox.ts";
 import type { EventBus } from "../streams/bus/port.ts";
 import { type Access, openAccess } from "./access/access.ts";
 import { createBundleMaker } from "./access/bundle.ts";
+import { createOriginCheck, type OriginCheck } from "./access/event-origin.ts";
 import { openNonces } from "./access/nonces.ts";
+import { openPublication, type Publication, type Witnessing } from "./checkpoint-publication.ts";
 import type { Crypto, KeyStore } from "./crypto/port.ts";
 import { openFingerprints } from "./fingerprints.ts";
 import { type Identity, openIdentity } from "./identity/identity.ts";
 import { KEY_HANDLES } from "./key-handles.ts";
+import { createIngest } from "./ingest.ts";
 import { startLedgerPublisher } from "./ledger-publisher.ts";
+import { createOutcomeFeed } from "./outcome-feed.ts";
 import { openRegistry, type Registry } from "./registry.ts";
 import type { CorePorts } from "./server.ts";
 import type { Clock } from "./protocol/time.ts";
 import { createCredentialOpener, type CredentialOpener } from "./vault/sealed-credential.ts";
+import { type ConfirmAccount, openAppAccounts } from "./vault/app-accounts.ts";
 import { openVault, type OpenedVault, type VaultSettings } from "./vault/vault.ts";
 
 export interface CoreServices {
   readonly registry: Registry;
+  /** What of the registry log is shown outside, and who stands by it. */
+  readonly publication: Publication;
   readonly access: Access;
   readonly identity: Identity;
   readonly vault: OpenedVault;
   /** Shared with the settlement worker, so that data keys of edges are opened once. */
   readonly openCredential: CredentialOpener;
+  /** For the settlement worker: which requests on the bus to believe. */
+  readonly origin: OriginCheck;
   /** All that {@link CorePorts} needs. */
   readonly ports: CorePorts;
   /** Resolves when every event, leaf and checkpoint written so far is on the bus. */
@@ -45,6 +54,12 @@ export interface CoreServicesOptions {
   /** Characters of EHCAPPID, 9 by default (S0 5.1 leaves it open). */
   readonly appIdWidth?: number;
   readonly vaultSettings?: Partial<VaultSettings>;
+  /** Asks a payer whose an account is; without it, bindings that apps ask for wait for an operator. */
+  readonly confirmAccount?: ConfirmAccount;
+  /** How long leaves and checkpoints gather before they are published. */
+  readonly publishEveryMs?: number;
+  /** Who cosigns the registry log's checkpoints, and what happens without them; nobody by default. */
+  readonly witnessing?: Witnessing | undefined;
   readonly log?: CorePorts["log"];
   readonly onBug?: (error: Error) => void;
 }
@@ -64,21 +79,39 @@ export async function openCoreServices(options: CoreServicesOptions): Promise<Co
     fingerprints,
     ...(options.vaultSettings === undefined ? {} : { settings: options.vaultSettings }),
   });
+  const confirm = options.confirmAccount ?? (() => Promise.resolve("unknown" as const));
+  const appAccounts = openAppAccounts({ registry, access, identity, bindings: vault.bindings, crypto, keys, fingerprints, confirm });
   const openCredential = createCredentialOpener({ crypto, keys });
   const forwarder = startForwarder({ db: registry.db, bus, clock });
-  const publisher = await startLedgerPublisher({ db: registry.db, log: registry.log, bus, partition: 0, clock });
+  const { db, log } = registry;
+  const publication = await openPublication({ db, log, crypto, clock, witnessing: options.witnessing });
+  const every = options.publishEveryMs === undefined ? {} : { gatherMs: options.publishEveryMs };
+  const publisher = await startLedgerPublisher({ db, log, bus, partition: 0, clock, newest: () => publication.latest(), ...every });
   registry.onCommitted(() => {
     forwarder.notify();
-    publisher.notify();
+    publication.dirty();
   });
+  publication.onPublished(() => publisher.notify());
+  const outcomes = createOutcomeFeed(bus);
   const ports: CorePorts = {
     crypto,
     clock,
     access,
     vault,
+    appAccounts,
+    outcomes,
+    ingest: createIngest({ bus, db: registry.db, clock, institution: (orgId) => access.institution(orgId) }),
     openCredential,
+    bindings: vault.bindings,
+    operatorKeys: keys,
     nonces: openNonces(registry),
-    bundles: createBundleMaker(access, keys, fingerprints.codeKey),
+    bundles: createBundleMaker({
+      access,
+      keys,
+      crypto,
+      codeFingerprintKey: fingerprints.codeKey,
+      revokedCodes: (nowMs) => vault.revokedCodes(nowMs),
+    }),
     sign: (message) => keys.sm2Sign(KEY_HANDLES.platformSign, message),
     ready: () => ({ checkpoint: registry.checkpointFailure() === undefined }),
     ...(options.log === undefined ? {} : { log: options.log }),
@@ -86,17 +119,22 @@ export async function openCoreServices(options: CoreServicesOptions): Promise<Co
   };
   return {
     registry,
+    publication,
     access,
     identity,
     vault,
     openCredential,
+    origin: createOriginCheck({ crypto, access }),
     ports,
     async drained() {
       await registry.idle();
+      await publication.publishNow();
       await Promise.all([forwarder.drained(), publisher.drained()]);
     },
     async stop() {
+      outcomes.close();
       await registry.idle();
+      await publication.stop();
       await Promise.all([forwarder.stop(), publisher.stop()]);
       await registry.close();
     },

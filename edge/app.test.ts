@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openEnvelope, readEnvelope } from "../core/protocol/envelope.ts";
+import { viewOf } from "./app/view.ts";
 import type { CallFailure } from "./client.ts";
 import { EC_TOKEN, PERSON, sceneAt, startPlatform, type TestPlatform } from "./testing/platform.ts";
 
@@ -27,6 +28,7 @@ describe("rh.verify", () => {
     const reply = valueOf(await platform.client(hospital).verify({ ...sceneAt(hospital), outTradeNo, code: await platform.code() }));
     expect(reply).toEqual({
       outTradeNo,
+      grade: "online",
       userName: "张**",
       idType: "01",
       idNo: `5${"*".repeat(16)}4`,
@@ -288,3 +290,27 @@ async function untilSubmitted(
   }
   return raise();
 }
+
+describe("a partner whose secret is replaced", () => {
+  test("is served under both secrets, each reply under the one that was used, until the overlap ends", async () => {
+    const { hospital } = platform.institutions;
+    const view = platform.ports.settings.current();
+    if (view === undefined) throw new Error("no settings");
+    const settings = {
+      ...hospital.settings,
+      appSecret: "N".repeat(32),
+      formerSecret: { appSecret: hospital.settings.appSecret, untilMs: platform.clock.now() + 60_000 },
+    };
+    platform.useView(viewOf(platform.crypto, { ...view.bundle, institutions: [settings] }));
+    const asks = async (appSecret: string) =>
+      await platform.client({ ...hospital, settings: { ...hospital.settings, appSecret } }).result({ outTradeNo: "nothing" });
+    const served = { ok: false, error: { error: "settlementUnknown" } };
+    expect(await asks("N".repeat(32))).toMatchObject(served);
+    expect(await asks(hospital.settings.appSecret)).toMatchObject(served);
+    expect(await asks("X".repeat(32))).toMatchObject({ ok: false, error: { answered: false } });
+    platform.clock.advance(60_000);
+    expect(await asks(hospital.settings.appSecret)).toMatchObject({ ok: false, error: { answered: false } });
+    expect(await asks("N".repeat(32))).toMatchObject(served);
+    platform.useView(view);
+  });
+});

@@ -5,11 +5,23 @@
 import type { Crypto } from "../core/crypto/port.ts";
 import type { PartnerProfile } from "../core/protocol/envelope.ts";
 import type { ErrorName } from "../core/protocol/errors.ts";
-import type { EdgeBundle, InstitutionSettings, ResolveReply, ResolveRequest, SealedCredential } from "../core/protocol/internal.ts";
+import type {
+  EdgeBundle,
+  InstitutionSettings,
+  InternalPresettleReply,
+  InternalPresettleRequest,
+  InternalStatementReply,
+  InternalStatementRequest,
+  ResolveReply,
+  ResolveRequest,
+  SealedCredential,
+} from "../core/protocol/internal.ts";
 import type { SettlementReply } from "../core/protocol/operations.ts";
 import type { Result } from "../core/protocol/result.ts";
 import type { Clock, EventMs } from "../core/protocol/time.ts";
+import type { Tracing } from "../core/protocol/tracing.ts";
 import type { OutboxRecord } from "../streams/bus/outbox-port.ts";
+import type { BusRecord } from "../streams/bus/port.ts";
 
 export interface EdgePorts {
   /** Name of this edge, as the core registered it. */
@@ -23,16 +35,26 @@ export interface EdgePorts {
   readonly results: Results;
   readonly signer: ReplySigner;
   readonly sealer: Sealer;
+  readonly origin: EventOrigin;
   readonly limits: EdgeLimits;
   /** One wide line per call; absent means no log. */
   readonly log?: RequestLog;
+  /** Absent: traces that come in are handed on, and none begins here. */
+  readonly tracing?: Tracing;
   /** Told of exceptions, which are bugs or a broken disk. Their text may hold input: never into the request log. */
   readonly onBug?: (error: unknown) => void;
+  /**
+   * Where a request comes from, as the runtime knows it (the peer's address; never a header that anybody can write).
+   * Absent, or without an answer: no limit by source.
+   */
+  readonly sourceOf?: (request: Request, env: unknown) => string | undefined;
 }
 
 /** Every bound of the edge, by name and unit. */
 export interface EdgeLimits {
   readonly bodyBytesMax: number;
+  /** Of a call that may carry fee lines. */
+  readonly billBytesMax: number;
   /** How far a request's timestamp may lie from our clock (S3 reading 5). */
   readonly timestampWindowMs: number;
   /** Rows waiting for the bus above which nothing new is taken. */
@@ -43,21 +65,58 @@ export interface EdgeLimits {
   readonly opaqueMarkMs: number;
   /** How long after its expiry a code stays marked, for late retries. */
   readonly markGraceMs: number;
+  /** Age of the oldest waiting row from which the bus counts as away, where the outbox itself does not know. */
+  readonly busAwayMs: number;
+  /** How long a call waits for a core that did not answer the one before. */
+  readonly coreTrialMs: number;
+  /** Envelopes remembered of one institution; more within a window are refused as too many requests. */
+  readonly noncesMax: number;
+  /** Calls without a proven sender that one source may make at once, and per second in the long run. */
+  readonly garbageBurst: number;
+  readonly garbagePerSecond: number;
+  /** Wrong guesses of codes that only the issuer can tell: at once and per minute, of a terminal and of an institution. */
+  readonly guesses: Readonly<Record<"terminal" | "institution", { readonly burst: number; readonly perMinute: number }>>;
+  /** Opaque codes shown for settling without having been verified here: only the core can tell them, later. */
+  readonly unproven: Readonly<Record<"terminal" | "institution", { readonly burst: number; readonly perMinute: number }>>;
+  /** How far the edge's clock may differ from the core's before its state is called limited; the core's own tolerance. */
+  readonly clockSkewMsMax: number;
 }
 
 export const EDGE_LIMITS: EdgeLimits = {
   bodyBytesMax: 16 * 1024,
+  billBytesMax: 256 * 1024,
   timestampWindowMs: 300_000,
   outboxDepthMax: 200_000,
   outboxAgeMsMax: 24 * 3_600_000,
   opaqueMarkMs: 15 * 60_000,
   markGraceMs: 10 * 60_000,
+  busAwayMs: 10_000,
+  coreTrialMs: 1_000,
+  noncesMax: 250_000,
+  garbageBurst: 1_000,
+  garbagePerSecond: 50,
+  guesses: { terminal: { burst: 5, perMinute: 5 }, institution: { burst: 40, perMinute: 40 } },
+  unproven: { terminal: { burst: 30, perMinute: 30 }, institution: { burst: 400, perMinute: 400 } },
+  clockSkewMsMax: 5_000,
 };
 
 /** The signed settings of the platform (`EdgeBundle`), kept current in the background. */
 export interface Settings {
   /** `undefined` before the first bundle and after the last one expired: the edge then refuses everything. */
   current(): EdgeView | undefined;
+  /** How the settings are doing, for `/status`; absent where they are fixed. */
+  state?(): SettingsState;
+}
+
+export interface SettingsState {
+  /** When the core last gave a bundle that was taken. */
+  readonly takenAtMs?: number;
+  /** Whether the core answered when it was last asked, and when that was. */
+  readonly contact?: { readonly ok: boolean; readonly atMs: number };
+  /** Why the last bundle was refused, until one is taken. */
+  readonly refused?: { readonly reason: string; readonly atMs: number };
+  /** Our clock less the core's, estimated when the last bundle came. */
+  readonly clockSkewMs?: number;
 }
 
 /** One verified bundle, indexed for look-up. */
@@ -67,13 +126,18 @@ export interface EdgeView {
   readonly sealPublicKey: Uint8Array;
   readonly fingerprintKey: Uint8Array;
   readonly appIds: ReadonlySet<string>;
+  readonly suspendedAppIds: ReadonlySet<string>;
+  /** Fingerprints of codes that their app took back. */
+  readonly revokedCodes: ReadonlySet<string>;
   institution(orgId: string): EdgeInstitution | undefined;
 }
 
 export interface EdgeInstitution {
   readonly settings: InstitutionSettings;
   readonly partner: PartnerProfile;
-  readonly terminals: ReadonlySet<string>;
+  /** With the secret before the present one, while its overlap lasts. */
+  readonly former?: { readonly partner: PartnerProfile; readonly untilMs: number };
+  readonly terminals: ReadonlyMap<string, "active" | "suspended">;
 }
 
 /**
@@ -81,10 +145,17 @@ export interface EdgeInstitution {
  * numbers and the outbox. `commit` is the only writer, so that all of it is one transaction.
  */
 export interface EdgeState {
-  /** Claims the nonce of an authenticated request, then takes a token of the institution's bucket; both at once. */
+  /**
+   * Of an authenticated request: a nonce that came before is `replayed` and costs nothing; without a token of the
+   * institution's bucket it is `limited` and its nonce stays unclaimed; else both are taken, at once (`app/admissions.ts`).
+   */
   admit(call: AdmitCall): Promise<Admission>;
-  /** Who showed the code before, as far as this edge remembers. */
-  markOf(fingerprint: string): Promise<CodeMarks | undefined>;
+  /** Takes `cost` from a bucket of the institution; 0 only looks. Gives 0, or seconds until there is one. */
+  guard(call: GuardCall): Promise<number>;
+  /** What institutions were granted while the link was away, since it last was there. */
+  offlineTaken(): Promise<readonly OfflineTaken[]>;
+  /** Who showed the code before, as far as the state of this institution remembers; marks that ended before `nowMs` count no more. */
+  markOf(orgId: string, fingerprint: string, nowMs: EventMs): Promise<CodeMarks | undefined>;
   /** The request this edge took under the caller's number. */
   taken(orgId: string, outTradeNo: string): Promise<TakenRequest | undefined>;
   /** Decides and writes in one transaction; resolves when it is on disk. */
@@ -98,18 +169,34 @@ export interface AdmitCall {
   readonly expiresAtMs: number;
   readonly ratePerSecond: number;
   readonly rateBurst: number;
+  readonly noncesMax: number;
   readonly nowMs: EventMs;
+}
+export interface GuardCall {
+  readonly orgId: string;
+  /** Which bucket of the institution's, for example `guess/<terminal>`. */
+  readonly bucket: string;
+  readonly cost: 0 | 1;
+  readonly ratePerSecond: number;
+  readonly rateBurst: number;
+  readonly nowMs: EventMs;
+}
+export interface OfflineTaken {
+  readonly orgId: string;
+  readonly count: number;
+  readonly fen: bigint;
 }
 export type Admission =
   | { readonly kind: "admitted" }
   | { readonly kind: "replayed" }
   | { readonly kind: "limited"; readonly retryAfterSeconds: number };
 
-/** A code is shown in steps: once to verify, and once to settle where it was verified. */
+/** A code is shown in steps: once to verify, and once to settle, at the terminal where it was verified. */
 export type CodeStep = "verify" | "settle";
 export interface CodeUse {
   readonly orgId: string;
   readonly outTradeNo: string;
+  readonly termId: string;
 }
 export type CodeMarks = { readonly [step in CodeStep]?: CodeUse };
 
@@ -124,21 +211,44 @@ export interface Change {
   readonly request?: { readonly orgId: string; readonly outTradeNo: string; readonly requestHash: string };
   /** A step of a code to take; `codeUsed` when somebody else has it. */
   readonly mark?: CodeUse & { readonly fingerprint: string; readonly step: CodeStep; readonly expiresAtMs: number };
+  /**
+   * Against the institution's offline allowance: `take` adds to what it was granted, or is `offlineTotal`; `restore`
+   * ends the count, for the link is there.
+   */
+  readonly allowance?:
+    | { readonly kind: "take"; readonly orgId: string; readonly fen: bigint; readonly totalMaxFen: bigint }
+    | { readonly kind: "restore"; readonly orgId: string };
   /** Events, written only when the verdict is `accepted`. */
   readonly records: readonly OutboxRecord[];
 }
-export type CommitVerdict = "accepted" | "repeated" | "idempotencyConflict" | "codeUsed";
+export type CommitVerdict = "accepted" | "repeated" | "idempotencyConflict" | "codeUsed" | "offlineTotal";
 
 /** What still waits for the bus. */
 export interface Outbox {
-  backlog(): { readonly depth: number; readonly oldestAgeMs: number };
+  /**
+   * Of the outbox that the institution's events go into, where there are several; of all without one. `bus` where the
+   * outbox knows whether what it sends is taken.
+   */
+  backlog(orgId?: string): { readonly depth: number; readonly oldestAgeMs: number; readonly bus?: "there" | "away" };
+}
+
+/** Proves to the core that an event is this edge's (`core/protocol/event-origin.ts`). */
+export interface EventOrigin {
+  sign<R extends BusRecord>(record: R): R;
 }
 
 /** The core over HTTP. A refusal is the core's own; `coreUnavailable` means that its answer is missing. */
 export interface Core {
-  resolve(request: ResolveRequest): Promise<Result<Extract<ResolveReply, { ok: true }>, ErrorName>>;
+  resolve(request: ResolveRequest, traceparent?: string): Promise<Result<Extract<ResolveReply, { ok: true }>, ErrorName>>;
+  presettle(request: InternalPresettleRequest, traceparent?: string): Promise<Result<PresettledBill, ErrorName>>;
+  statement(
+    request: InternalStatementRequest,
+    traceparent?: string,
+  ): Promise<Result<Extract<InternalStatementReply, { ok: true }>, ErrorName>>;
   reachable(): Promise<boolean>;
 }
+
+export type PresettledBill = Extract<InternalPresettleReply, { ok: true }>;
 
 /** Outcomes that came back over the bus. */
 export interface Results {
@@ -148,7 +258,10 @@ export interface Results {
    */
   find(orgId: string, outTradeNo: string, requestHash?: string): Promise<SettlementReply | undefined>;
   /** Waits until a final outcome of this content is known, at most `waitMs`. */
-  wait(awaited: { readonly settlementId: string; readonly requestHash: string }, waitMs: number): Promise<SettlementReply | undefined>;
+  wait(
+    awaited: { readonly institution: string; readonly settlementId: string; readonly requestHash: string },
+    waitMs: number,
+  ): Promise<SettlementReply | undefined>;
   /** False when the consumer died. */
   running(): boolean;
 }
@@ -171,7 +284,7 @@ export interface SealRequest {
 }
 
 /** One wide line per call: pseudonyms only, never a name, document number, code, token, key or sign text. */
-export type RequestLog = (line: RequestLine) => void;
+export type RequestLog = (line: RequestLine | PageLine) => void;
 export interface RequestLine {
   readonly atMs: number;
   readonly tookMs: number;
@@ -186,4 +299,28 @@ export interface RequestLine {
   readonly codeFingerprint?: string;
   readonly settlementId?: string;
   readonly status?: string;
+  /** Calls of the second before that were turned away alike and have no line of their own. */
+  readonly alike?: number;
+  /** Set when the core or the bus was away and the answer shows it. */
+  readonly offline?: true;
+  /** Of the trace that the call belongs to, once its sender is proven. */
+  readonly traceId?: string;
+}
+/** The line of whatever is no call: pages, health, and addresses that are not there. */
+export interface PageLine {
+  readonly atMs: number;
+  readonly tookMs: number;
+  readonly edge: string;
+  readonly method: string;
+  /** One of the edge's own addresses, or `other`: never what somebody typed. */
+  readonly page: string;
+  readonly status: number;
+}
+
+/** What an operator ought to know and no call shows. */
+export interface EdgeNotice {
+  readonly atMs: number;
+  readonly edge: string;
+  readonly notice: "bundle.refused";
+  readonly reason: string;
 }

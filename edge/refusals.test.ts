@@ -1,9 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openReply } from "../core/protocol/envelope.ts";
 import { ERRORS } from "../core/protocol/errors.ts";
+import { toHex } from "../core/protocol/bytes.ts";
+import { credentialFingerprintInput } from "../core/protocol/pseudonym.ts";
+import { viewOf } from "./app/view.ts";
 import { EDGE_LIMITS } from "./ports.ts";
 import { type Leaves, type RefusalId, REFUSALS } from "./refusals.ts";
-import { EC_TOKEN, EHC_ID, sceneAt, startPlatform, type TestInstitution, type TestPlatform, VALID } from "./testing/platform.ts";
+import {
+  EC_TOKEN,
+  EHC_ID,
+  sceneAt,
+  SUSPENDED_APP_ID,
+  startPlatform,
+  type TestInstitution,
+  type TestPlatform,
+  VALID,
+} from "./testing/platform.ts";
 
 let p: TestPlatform;
 beforeAll(async () => {
@@ -23,6 +35,16 @@ interface Attempt {
   readonly after?: () => void;
 }
 
+const FEE_LINE = {
+  itemCode: "XA01",
+  itemName: "一项诊疗",
+  quantity: "1",
+  unitPrice: "128.50",
+  amount: "128.50",
+  category: "05",
+  selfPayClass: "01",
+} as const;
+
 let serial = 0;
 const number = (): string => `R${String(++serial).padStart(6, "0")}`;
 
@@ -41,6 +63,10 @@ async function dataOf(transType: string, over: object, by: TestInstitution): Pro
       return { orgId, outTradeNo, ...scene, code: await p.code(), ...over };
     case "rh.settle":
       return { orgId, outTradeNo, ...scene, code: await p.code(), amount: "128.50", ...over };
+    case "rh.presettle":
+      return { orgId, outTradeNo, ...scene, ecToken: EC_TOKEN, amount: "128.50", ...over };
+    case "rh.statement":
+      return { orgId, outTradeNo, period: "20251019", ...over };
     case "rh.refund":
       return { orgId, outTradeNo, ...scene, originalOutTradeNo: "R999999", ...over };
     default:
@@ -76,7 +102,13 @@ const settleAmount = (amount: string) => (): Promise<Attempt> => call("rh.settle
 /** How each condition is brought about. */
 const ATTEMPTS: Record<RefusalId, () => Promise<Attempt>> = {
   unknownOperation: async () => ({ ...(await call("rh.settle")), transType: "rh.transfer" }),
-  oversizedBody: () => tampered((text) => text + " ".repeat(EDGE_LIMITS.bodyBytesMax)),
+  sourceFloods: async () => {
+    const attempt = await call("rh.settle");
+    p.useSource("203.0.113.9");
+    for (let n = 0; n <= EDGE_LIMITS.garbageBurst; n++) await p.post("rh.settle", "{");
+    return { ...attempt, after: () => p.useSource(undefined) };
+  },
+  oversizedBody: () => tampered((text) => text + " ".repeat(EDGE_LIMITS.billBytesMax)),
   notJson: () => tampered((text) => `<${text}>`),
   trailingComma: () => tampered((text) => text.replace(/\}$/, ",}")),
   duplicateKey: () => tampered((text) => text.replace('"version"', '"version":"1.0.0","version"')),
@@ -86,6 +118,12 @@ const ATTEMPTS: Record<RefusalId, () => Promise<Attempt>> = {
   dataAndEncData: () => tampered((text) => text.replace('"data"', `"encData":"${"AB".repeat(16)}","data"`)),
   transTypeDiffers: async () => ({ ...(await call("rh.settle")), transType: "rh.verify" }),
   noSettings: withoutView,
+  edgeSuspended: async () => {
+    const view = p.ports.settings.current();
+    const attempt = await call("rh.settle");
+    if (view !== undefined) p.useView({ ...view, bundle: { ...view.bundle, status: "suspended" } });
+    return { ...attempt, after: () => p.useView(view) };
+  },
   institutionUnknown: async () => {
     const attempt = await tampered((text) => text.replaceAll("H51010000001", "H99990000001"));
     return { ...attempt, inputs: [...attempt.inputs, "H99990000001"] };
@@ -138,9 +176,16 @@ const ATTEMPTS: Record<RefusalId, () => Promise<Attempt>> = {
   amountThreeDecimals: settleAmount("128.505"),
   amountZero: settleAmount("0.00"),
   amountExponent: settleAmount("1.2E2"),
+  feesNotTheAmount: () => call("rh.presettle", { feeLines: [{ ...FEE_LINE, amount: "128.51" }] }),
+  refundAmountMalformed: () => call("rh.refund", { refundAmount: "0.00" }),
   businessTypeNotSettling: () => call("rh.settle", { businessType: "01101" }),
   businessTypeElsewhere: () => call("rh.settle", { businessType: "02121" }),
   terminalUnknown: () => call("rh.settle", { termId: p.institutions.pharmacy.settings.terminals[0]?.termId }),
+  terminalSuspended: async () => {
+    const { hospital } = p.institutions;
+    const attempt = await call("rh.settle");
+    return withSettings(attempt, { suspendedTerminals: hospital.settings.terminals.map(({ termId }) => termId) });
+  },
   codeUnreadable: () => call("rh.settle", { code: `${EHC_ID}:0:${VALID}:tooShort` }),
   codeStatic: () => call("rh.settle", { code: `${EHC_ID}:1::5101A0001` }),
   codeWithoutToken: () => call("rh.settle", { code: `${EHC_ID}:0:${VALID}:5101A0001` }),
@@ -153,10 +198,50 @@ const ATTEMPTS: Record<RefusalId, () => Promise<Attempt>> = {
   },
   codeExpired: async () => call("rh.settle", { code: await p.code({ expiresAtMs: p.clock.now() - 6_000 }) }),
   codeOfUnknownApp: async () => call("rh.settle", { code: await p.code({ appId: "5101B0009" }) }),
+  codeOfSuspendedApp: async () => call("rh.settle", { code: await p.code({ appId: SUSPENDED_APP_ID }) }),
+  codeTakenBack: async () => {
+    const code = await p.code();
+    const view = p.ports.settings.current();
+    const attempt = await call("rh.settle", { code });
+    if (view !== undefined) {
+      const fingerprint = p.crypto.hmacSm3(view.fingerprintKey, credentialFingerprintInput("code", code));
+      p.useView({ ...view, revokedCodes: new Set([toHex(fingerprint)]) });
+    }
+    return { ...attempt, after: () => p.useView(view) };
+  },
+  guessesExceeded: async () => {
+    p.core.answer = "codeUnknown";
+    for (let n = 0; n < EDGE_LIMITS.guesses.terminal.burst; n++)
+      await p.post("rh.verify", (await call("rh.verify", { code: p.opaqueCode() })).body);
+    p.core.answer = "resolve";
+    return await call("rh.verify", { code: p.opaqueCode() });
+  },
+  offlineTooLong: async () => {
+    const attempt = await call("rh.settle");
+    return offline(withSettings(attempt, { offline: { ...p.institutions.hospital.settings.offline, forMs: 0 } }));
+  },
+  offlineAmount: async () => offline(await call("rh.settle", { amount: "1000.01" })),
+  offlineUnverifiable: async () => offline(await call("rh.settle", { code: p.opaqueCode() })),
+  unprovenExceeded: async () => {
+    for (let n = 0; n < EDGE_LIMITS.unproven.terminal.burst; n++)
+      await p.post("rh.settle", (await call("rh.settle", { code: p.opaqueCode() })).body);
+    return await call("rh.settle", { code: p.opaqueCode() });
+  },
   codeUsedAgain: async () => {
     const code = await p.code();
     await p.post("rh.settle", (await call("rh.settle", { code })).body);
     return await call("rh.settle", { code });
+  },
+  codeAtOtherTerminal: async () => {
+    const code = await p.code();
+    await p.post("rh.verify", (await call("rh.verify", { code })).body);
+    return await call("rh.settle", { code, termId: p.institutions.hospital.settings.terminals[1]?.termId });
+  },
+  offlineTotal: async () => {
+    const bills = await Promise.all([1, 2].map(() => call("rh.settle", { amount: "1000.00" })));
+    const attempt = offline(await call("rh.settle", { amount: "500.01" }));
+    for (const bill of bills) await p.post("rh.settle", bill.body);
+    return attempt;
   },
   numberTaken: async () => {
     const outTradeNo = number();
@@ -169,13 +254,28 @@ const ATTEMPTS: Record<RefusalId, () => Promise<Attempt>> = {
     return await call("rh.refund", { outTradeNo });
   },
   coreAway: async () => {
-    const attempt = await call("rh.verify");
+    const attempt = await call("rh.verify", { code: p.opaqueCode(), termId: p.institutions.hospital.settings.terminals[1]?.termId });
     p.core.answer = "coreUnavailable";
     return { ...attempt, after: () => void (p.core.answer = "resolve") };
   },
   coreRefuses: async () => {
     const attempt = await call("rh.verify");
     p.core.answer = "codeUnknown";
+    return { ...attempt, after: () => void (p.core.answer = "resolve") };
+  },
+  coreAwayElse: async () => {
+    const attempt = await call("rh.statement");
+    p.core.answer = "coreUnavailable";
+    return { ...attempt, after: () => void (p.core.answer = "resolve") };
+  },
+  payerAway: async () => {
+    const attempt = await call("rh.presettle");
+    p.core.answer = "payerUnavailable";
+    return { ...attempt, after: () => void (p.core.answer = "resolve") };
+  },
+  periodUnknown: async () => {
+    const attempt = await call("rh.statement", { period: "20270101" });
+    p.core.answer = "badRequest";
     return { ...attempt, after: () => void (p.core.answer = "resolve") };
   },
   resultUnknown: () => call("rh.result"),
@@ -189,6 +289,30 @@ const ATTEMPTS: Record<RefusalId, () => Promise<Attempt>> = {
     return { ...attempt, after: () => Object.assign(sealer, { seal }) };
   },
 };
+
+/** The attempt while the bus is away, and everything there again afterwards. */
+function offline(attempt: Attempt): Attempt {
+  const { outbox } = p.ports;
+  const { backlog } = outbox;
+  outbox.backlog = () => ({ depth: 1, oldestAgeMs: 1, bus: "away" });
+  return {
+    ...attempt,
+    after: () => {
+      Object.assign(outbox, { backlog });
+      attempt.after?.();
+    },
+  };
+}
+
+/** The attempt while the platform has other settings for the hospital. */
+function withSettings(attempt: Attempt, over: Partial<TestInstitution["settings"]>): Attempt {
+  const view = p.ports.settings.current();
+  if (view === undefined) throw new Error("no settings to change");
+  const { hospital } = p.institutions;
+  const institutions = Object.values(p.institutions).map((one) => (one === hospital ? { ...one.settings, ...over } : one.settings));
+  p.useView(viewOf(p.crypto, { ...view.bundle, institutions }));
+  return { ...attempt, after: () => p.useView(view) };
+}
 
 interface Counts {
   readonly submitted: number;
@@ -233,6 +357,20 @@ describe("every refusal of the table", () => {
     for (const input of attempt.inputs.filter((one) => one !== institutionOf(text).settings.orgId)) expect(text).not.toContain(input);
     expect(await counts()).toEqual(expected(before, leaves));
   });
+});
+
+test.each([
+  ["a visiting card", "BEGIN:VCARD\r\nFN:某某\r\nEND:VCARD"],
+  ["a link", "https://pay.example/q?a=1&b=二 三"],
+  ["a code with the scanner's line end", `${EHC_ID}:1\r`],
+  ["a long text", "x".repeat(4_096)],
+])("%s that a terminal scanned is no code, and counts as a scan", async (_, scanned) => {
+  const attempt = await call("rh.verify", { code: scanned });
+  const before = await counts();
+  const text = await (await p.post("rh.verify", attempt.body)).text();
+  expect(JSON.parse(text)).toMatchObject({ code: ERRORS.codeMalformed.code, message: ERRORS.codeMalformed.message });
+  expect(text).not.toContain(scanned.slice(0, 20));
+  expect(await counts()).toEqual(expected(before, "scan"));
 });
 
 test("an envelope is spent by a refusal too", async () => {

@@ -25,7 +25,7 @@ const outcome = (outTradeNo: string, requestHash = HASH) => ({
   person: "cd".repeat(32),
   amount: "5.00",
 });
-const awaited = (outTradeNo: string) => ({ settlementId: settlementId(p.crypto, "H1", outTradeNo), requestHash: HASH });
+const awaited = (outTradeNo: string) => ({ institution: "H1", settlementId: settlementId(p.crypto, "H1", outTradeNo), requestHash: HASH });
 const legs = [{ rail: "bank" as const, fundSource: "cash", amount: "5.00" }];
 
 async function untilKnown(outTradeNo: string, requestHash = HASH): Promise<void> {

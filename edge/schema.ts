@@ -4,7 +4,7 @@ import { blob, index, integer, primaryKey, sqliteTable, text } from "drizzle-orm
 /** Envelopes already seen, until their timestamp window closes (S3 names no nonce; domain notes 1.6). */
 export const nonce = sqliteTable(
   "nonce",
-  { replayKey: text("replay_key").primaryKey(), expiresAtMs: integer("expires_at_ms").notNull() },
+  { replayKey: text("replay_key").primaryKey(), orgId: text("org_id").notNull(), expiresAtMs: integer("expires_at_ms").notNull() },
   (t) => [index("nonce_expiry").on(t.expiresAtMs)],
 );
 
@@ -16,6 +16,7 @@ export const codeMark = sqliteTable(
     step: text("step").notNull(),
     orgId: text("org_id").notNull(),
     outTradeNo: text("out_trade_no").notNull(),
+    termId: text("term_id").notNull(),
     expiresAtMs: integer("expires_at_ms").notNull(),
   },
   (t) => [primaryKey({ columns: [t.fingerprint, t.step] }), index("code_mark_expiry").on(t.expiresAtMs)],
@@ -32,6 +33,13 @@ export const takenRequest = sqliteTable(
   },
   (t) => [primaryKey({ columns: [t.orgId, t.outTradeNo] }), index("taken_request_age").on(t.acceptedAtMs)],
 );
+
+/** What each institution was granted while the link was away, since it last was there. */
+export const offlineTaken = sqliteTable("offline_taken", {
+  orgId: text("org_id").primaryKey(),
+  count: integer("count").notNull(),
+  fen: integer("fen").notNull(),
+});
 
 /** Outcomes from the bus: a projection that can be rebuilt by reading the result topics again. */
 export const result = sqliteTable(

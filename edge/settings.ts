@@ -1,17 +1,22 @@
 /**
  * The edge's settings: one bundle, signed by the platform, versioned and with an end. Fetched from the core in the
- * background, kept sealed in the edge's own database so that an edge starts without the core. A bundle that is not
- * signed by the pinned key, is older than one already seen, or has expired is refused.
+ * background, kept sealed by the edge so that it starts without the core, and verified again whenever it is read. A
+ * bundle that is not signed by a trusted key, was made for another edge, is older than one already seen, or has expired
+ * is refused, with a notice.
+ *
+ * Trust begins with the key pinned when the edge was installed. Each bundle says which keys may sign the next ones: so
+ * the signing key is replaced by overlap, without a restart, and a retired key is believed no more.
  */
 import * as v from "valibot";
 import type { Crypto } from "../core/crypto/port.ts";
-import { fromHex, utf8 } from "../core/protocol/bytes.ts";
-import { edgeBundle, type EdgeBundle } from "../core/protocol/internal.ts";
+import { bundleKeyId } from "../core/protocol/bundle-keys.ts";
+import { fromHex, toHex, utf8 } from "../core/protocol/bytes.ts";
+import { edgeBundle, type EdgeBundle, signedBundle } from "../core/protocol/internal.ts";
 import { ok, refused, type Result } from "../core/protocol/result.ts";
 import type { Clock } from "../core/protocol/time.ts";
 import type { SignedBundle } from "./app/core-client.ts";
 import { viewOf } from "./app/view.ts";
-import type { EdgeView, Settings } from "./ports.ts";
+import type { EdgeNotice, EdgeView, Settings, SettingsState } from "./ports.ts";
 
 /** Where the last good bundle is kept; the text is sealed by whoever implements it. */
 export interface BundleCache {
@@ -22,52 +27,91 @@ export interface BundleCache {
 export interface SettingsOptions {
   readonly crypto: Crypto;
   readonly clock: Clock;
+  /** Name of this edge: a bundle of another is refused. */
+  readonly edgeId: string;
   /** SM2 public key of the platform, pinned when the edge was installed. */
   readonly platformKey: Uint8Array;
   readonly cache: BundleCache;
-  readonly fetchBundle: () => Promise<SignedBundle | undefined>;
+  /** @param trusts ids of the keys whose signature would be believed. */
+  readonly fetchBundle: (trusts: readonly string[]) => Promise<SignedBundle | undefined>;
   /** How often the core is asked (default 30 s). */
   readonly refreshMs?: number;
+  readonly notice?: (notice: EdgeNotice) => void;
 }
 
-export type BundleRefusal = "unsigned" | "malformed" | "older" | "expired";
+/** In the order in which it is looked at. */
+export type BundleRefusal = "unsigned" | "malformed" | "otherEdge" | "older" | "expired";
 
 export interface LiveSettings extends Settings {
+  state(): SettingsState;
   /** Asks the core now; what it was refused for, or `unreachable`. */
   refresh(): Promise<Result<number, BundleRefusal | "unreachable">>;
   stop(): Promise<void>;
 }
 
+/** What is kept: the bundle as it was signed, and whose signatures it made us trust, from which pinned key on. */
+const kept = v.strictObject({ pinned: v.string(), trusted: v.pipe(v.array(v.string()), v.maxLength(8)), ...signedBundle.entries });
+
 /** Starts from the cache, then from the core; without either the edge runs and refuses until a bundle arrives. */
 export async function openSettings(options: SettingsOptions): Promise<LiveSettings> {
+  const { crypto, clock, edgeId } = options;
+  const pinned = toHex(options.platformKey);
+  let trusted: readonly string[] = [pinned];
   let view: EdgeView | undefined;
   let versionMin = 0;
+  let state: SettingsState = {};
 
   function take(signed: SignedBundle): Result<EdgeBundle, BundleRefusal> {
-    const checked = checkBundle(options.crypto, options.platformKey, signed, { versionMin, nowMs: options.clock.now() });
+    const checked = checkBundle(crypto, trusted.map(bytesOf), signed, { versionMin, nowMs: clock.now(), edgeId });
     if (!checked.ok) return checked;
     versionMin = checked.value.version;
+    trusted = checked.value.bundleKeys;
     if (view?.bundle.version !== checked.value.version || view.bundle.expiresAtMs !== checked.value.expiresAtMs)
-      view = viewOf(options.crypto, checked.value);
+      view = viewOf(crypto, checked.value);
     return checked;
   }
 
+  function noteRefusal(reason: string): void {
+    const atMs = clock.now();
+    state = { ...state, refused: { reason, atMs } };
+    options.notice?.({ atMs, edge: edgeId, notice: "bundle.refused", reason });
+  }
+
   async function refresh(): Promise<Result<number, BundleRefusal | "unreachable">> {
-    const signed = await options.fetchBundle();
+    const askedAtMs = clock.now();
+    const signed = await options.fetchBundle(trusted.map((key) => bundleKeyId(crypto, bytesOf(key))));
+    const nowMs = clock.now();
+    state = { ...state, contact: { ok: signed !== undefined, atMs: nowMs } };
     if (signed === undefined) return refused("unreachable");
     const before = view;
+    const believed = trusted;
     const taken = take(signed);
-    if (!taken.ok) return taken;
-    if (view !== before) await options.cache.save(taken.value.version, JSON.stringify(signed));
+    if (!taken.ok) {
+      noteRefusal(taken.error);
+      return taken;
+    }
+    const { refused: _, ...standing } = state;
+    // The core made it while we waited: what is left of the difference is the clocks'.
+    state = { ...standing, takenAtMs: nowMs, clockSkewMs: Math.round((askedAtMs + nowMs) / 2) - taken.value.issuedAtMs };
+    if (view !== before) await options.cache.save(taken.value.version, JSON.stringify({ pinned, trusted: believed, ...signed }));
     return ok(taken.value.version);
+  }
+
+  /** As strict as with one that came just now: what lies on a disk may have been put there. */
+  function restore(text: string): void {
+    const parsed = v.safeParse(kept, parse(text));
+    if (!parsed.success || parsed.output.pinned !== pinned) return noteRefusal("malformed");
+    const { bundle, signature } = parsed.output;
+    trusted = parsed.output.trusted;
+    const taken = take({ bundle, signature });
+    if (!taken.ok) noteRefusal(taken.error);
   }
 
   const cached = await options.cache.load();
   if (cached !== undefined) {
+    restore(cached.text);
     // Also when its content is of no use any more: an old bundle must not come back through the cache.
-    versionMin = cached.version;
-    const signed = v.safeParse(v.strictObject({ bundle: v.string(), signature: v.string() }), parse(cached.text));
-    if (signed.success) take(signed.output);
+    versionMin = Math.max(versionMin, cached.version);
   }
   await refresh();
   let running: Promise<unknown> = Promise.resolve();
@@ -76,7 +120,8 @@ export async function openSettings(options: SettingsOptions): Promise<LiveSettin
   }, options.refreshMs ?? 30_000);
   return {
     refresh,
-    current: () => (view !== undefined && view.bundle.expiresAtMs > options.clock.now() ? view : undefined),
+    state: () => state,
+    current: () => (view !== undefined && view.bundle.expiresAtMs > clock.now() ? view : undefined),
     async stop() {
       clearInterval(timer);
       await running;
@@ -84,20 +129,26 @@ export async function openSettings(options: SettingsOptions): Promise<LiveSettin
   };
 }
 
-/** Signature over the exact text first; nothing of an unsigned bundle is looked at. */
+/** Signature over the exact text first, under one of the trusted keys; nothing of an unsigned bundle is looked at. */
 export function checkBundle(
   crypto: Crypto,
-  platformKey: Uint8Array,
+  trusted: readonly Uint8Array[],
   signed: SignedBundle,
-  accept: { readonly versionMin: number; readonly nowMs: number },
+  accept: { readonly versionMin: number; readonly nowMs: number; readonly edgeId: string },
 ): Result<EdgeBundle, BundleRefusal> {
   const signature = fromHex(signed.signature);
-  if (signature === undefined || !crypto.sm2Verify(platformKey, utf8(signed.bundle), signature)) return refused("unsigned");
+  const text = utf8(signed.bundle);
+  if (signature === undefined || !trusted.some((key) => crypto.sm2Verify(key, text, signature))) return refused("unsigned");
   const bundle = v.safeParse(edgeBundle, parse(signed.bundle));
   if (!bundle.success) return refused("malformed");
+  if (bundle.output.edgeId !== accept.edgeId) return refused("otherEdge");
   if (bundle.output.version < accept.versionMin) return refused("older");
   if (bundle.output.expiresAtMs <= accept.nowMs) return refused("expired");
   return ok(bundle.output);
+}
+
+function bytesOf(hex: string): Uint8Array {
+  return fromHex(hex) ?? new Uint8Array(0);
 }
 
 function parse(text: string): unknown {

@@ -1,15 +1,20 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { exportFolder } from "./export/folder.ts";
 import { documentedExample, EXAMPLE_ORIGIN, exampleLeaves, readGolden, readGoldenLeaves, renderExample } from "./testing/example.ts";
+import { GOLDEN_EXPORT } from "./testing/golden-export.ts";
 import { crypto } from "./testing/platform.ts";
 import { toHex } from "./verifier/bytes.ts";
 import { decodeLeaf } from "./verifier/leaf.ts";
+import { verifyExport } from "./verifier/export.ts";
 import { encodeLeaf } from "./leaf-encoder.ts";
 import { LogVerifier } from "./verifier/log.ts";
-import type { TrustedKey } from "./verifier/note.ts";
+import type { Policy, Trust } from "./verifier/note.ts";
 import { parsePolicy } from "./verifier/policy.ts";
 import { verifyReceiptText } from "./verify-files.ts";
 
-async function policyOf(folder: string): Promise<readonly TrustedKey[]> {
+async function policyOf(folder: string): Promise<Policy> {
   const policy = parsePolicy(crypto.sm3, await readGolden(`${folder}/policy.txt`));
   if (!policy.ok) throw new Error(policy.error.detail);
   return policy.value;
@@ -48,6 +53,39 @@ describe("logs written by earlier versions verify for ever", () => {
       }
     });
   }
+});
+
+const read = async (name: string): Promise<string> => await readFile(new URL(name, GOLDEN_EXPORT), "utf8");
+
+const trusted = async (): Promise<Trust> => {
+  const policy = parsePolicy(crypto.sm3, await read("policy.txt"));
+  if (!policy.ok) throw new Error(policy.error.detail);
+  return policy.value;
+};
+
+describe("an export written by an earlier version verifies for ever", () => {
+  const files = exportFolder(fileURLToPath(new URL("out", GOLDEN_EXPORT)));
+
+  test("with the policy that was carried away from it", async () => {
+    const report = await verifyExport({ files, crypto, trust: await trusted() });
+    expect(report.firstDefect).toBe(undefined);
+    expect(report.logs.map(({ origin, size }) => [origin, size])).toEqual([
+      ["golden.example/registry", 3n],
+      ["golden.example/settlement-0", 259n],
+    ]);
+  });
+
+  test("and its receipts: of one entry with personal fields disclosed, and of several", async () => {
+    const trustedKeys = await trusted();
+    expect(verifyReceiptText(await read("receipt-one.txt"), { crypto, trustedKeys })).toMatchObject({
+      ok: true,
+      proven: { entries: [{ leaf: { index: 2n }, openings: [{ name: "name", value: "张三" }, { name: "person" }] }] },
+    });
+    expect(verifyReceiptText(await read("receipt-several.txt"), { crypto, trustedKeys })).toMatchObject({
+      ok: true,
+      proven: { entries: [{ leaf: { index: 0n } }, { leaf: { index: 3n } }, { leaf: { index: 258n } }] },
+    });
+  });
 });
 
 describe("FORMAT.md", () => {

@@ -57,61 +57,76 @@ class LeafWriter {
   }
 
   text(tag: number, value: string | undefined): void {
-    if (value !== undefined) this.#field(tag, () => this.#utf8(value));
+    if (value === undefined) return;
+    const field = this.#begin(tag);
+    this.#utf8(value);
+    this.#end(field);
   }
 
   number(tag: number, value: bigint): void {
-    this.#field(tag, () => this.#u64(value));
+    const field = this.#begin(tag);
+    this.#u64(value);
+    this.#end(field);
   }
 
   hash(tag: number, value: Uint8Array | undefined): void {
-    if (value !== undefined) this.#field(tag, () => this.#hash(value));
+    if (value === undefined) return;
+    const field = this.#begin(tag);
+    this.#hash(value);
+    this.#end(field);
   }
 
   outcome(value: Leaf["outcome"]): void {
-    this.#field(TAG.outcome, () => {
-      scratch[this.#take(1)] = value === "accepted" ? 1 : 2;
-    });
+    const field = this.#begin(TAG.outcome);
+    scratch[this.#take(1)] = value === "accepted" ? 1 : 2;
+    this.#end(field);
   }
 
   provenance(value: Leaf["provenance"]): void {
     if (value === undefined) return;
-    this.#field(TAG.provenance, () => {
-      this.#piece(value.topic);
-      this.#u32(value.partition);
-      this.#u64(value.offset);
-      this.#hash(value.recordHash);
-    });
+    const field = this.#begin(TAG.provenance);
+    this.#piece(value.topic);
+    this.#u32(value.partition);
+    this.#u64(value.offset);
+    this.#hash(value.recordHash);
+    this.#end(field);
   }
 
   facts(facts: Leaf["facts"]): void {
     if (facts === undefined) return;
-    this.#field(TAG.facts, () => {
-      for (const [at, { name, value }] of facts.entries()) {
-        checkOrder("fact", facts[at - 1]?.name, name);
-        this.#piece(name);
-        this.#piece(value);
-      }
-    });
+    const field = this.#begin(TAG.facts);
+    let before: string | undefined;
+    for (const { name, value } of facts) {
+      checkOrder("fact", before, name);
+      this.#piece(name);
+      this.#piece(value);
+      before = name;
+    }
+    this.#end(field);
   }
 
   commitments(commitments: Leaf["commitments"]): void {
     if (commitments === undefined) return;
-    this.#field(TAG.commitments, () => {
-      for (const [at, { name, hash }] of commitments.entries()) {
-        checkOrder("commitment", commitments[at - 1]?.name, name);
-        this.#piece(name);
-        this.#hash(hash);
-      }
-    });
+    const field = this.#begin(TAG.commitments);
+    let before: string | undefined;
+    for (const { name, hash } of commitments) {
+      checkOrder("commitment", before, name);
+      this.#piece(name);
+      this.#hash(hash);
+      before = name;
+    }
+    this.#end(field);
   }
 
-  /** Tag, length and what `body` writes. */
-  #field(tag: number, body: () => void): void {
+  /** Tag and room for the length; gives where the field begins. */
+  #begin(tag: number): number {
     const at = this.#take(5);
     scratch[at] = tag;
-    body();
-    view.setUint32(at + 1, this.#at - at - 5);
+    return at;
+  }
+
+  #end(field: number): void {
+    view.setUint32(field + 1, this.#at - field - 5);
   }
 
   #piece(value: string): void {
@@ -121,6 +136,17 @@ class LeafWriter {
   }
 
   #utf8(value: string): void {
+    const from = this.#at;
+    if (from + value.length > LEAF_BYTES_MAX) throw tooLong();
+    for (let unit = 0; unit < value.length; unit += 1) {
+      const code = value.charCodeAt(unit);
+      if (code >= 0x80) return this.#beyondAscii(value);
+      scratch[from + unit] = code;
+    }
+    this.#at = from + value.length;
+  }
+
+  #beyondAscii(value: string): void {
     if (!value.isWellFormed()) throw new RangeError("a leaf text holds a lone surrogate");
     const { read, written } = utf8.encodeInto(value, scratch.subarray(this.#at, LEAF_BYTES_MAX));
     if (read !== value.length) throw tooLong();

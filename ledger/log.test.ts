@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { EventMs } from "../core/protocol/time.ts";
-import { openDatabase } from "../migrations/database.ts";
+import { type Database, openDatabase } from "../migrations/database.ts";
 import { openLog } from "./log.ts";
 import type { Log } from "./port.ts";
 import { AT, crypto, draft, ORIGIN, random, TestPlatform, testSigner } from "./testing/platform.ts";
@@ -197,6 +197,62 @@ describe("a second sequencer on the same log", () => {
     expect((await second.checkpoint(AT)).note).toBe(first.note);
   });
 });
+
+test("sequencers that take turns in any order: whoever does not hold the newest head is refused, and there is one history", async () => {
+  const drawn = seededDraw(20_261_121);
+  const connections = await Promise.all(
+    Array.from({ length: 3 }, () => openDatabase({ kind: "core", file: join(platform.folder, "log.db") })),
+  );
+  const open = async (db: Database): Promise<Log> => await openLog({ db, origin: ORIGIN, crypto, random, signer: platform.signer });
+  const owners = await Promise.all(connections.map(async (db) => ({ db, log: await open(db) })));
+  let [entries, refused] = [0, 0];
+  const acknowledged = new Map<bigint, string>();
+  for (let turn = 0; turn < 120; turn += 1) {
+    const owner = owners[drawn(owners.length)];
+    if (owner === undefined) throw new Error("no owner");
+    const isNewest = Number(owner.log.size) === entries;
+    const staged = owner.log.stage(
+      Array.from({ length: 1 + drawn(5) }, (_, n) => draft(1_000 * turn + n)),
+      AT,
+    );
+    const written = await owner.db.write(staged.statements).then(
+      () => true,
+      () => false,
+    );
+    expect(written).toBe(isNewest);
+    if (written) {
+      staged.committed();
+      entries += staged.positions.length;
+      for (const { index, leafHash } of staged.positions) {
+        expect(acknowledged.has(index)).toBe(false);
+        acknowledged.set(index, toHex(leafHash));
+      }
+    } else {
+      staged.aborted();
+      refused += 1;
+      // A start on the same file reads the newest head again.
+      if (drawn(2) === 0) owner.log = await open(owner.db);
+    }
+    if (drawn(3) === 0) await owner.log.checkpoint(AT);
+  }
+  expect(refused).toBeGreaterThan(20);
+  expect(acknowledged.size).toBe(entries);
+  const last = await open(platform.db);
+  await last.checkpoint(AT);
+  const hasher = treeHasher(crypto.sm3);
+  for (const { index, bytes } of await last.leaves(0n, 10_000)) expect(toHex(hasher.leaf(bytes))).toBe(acknowledged.get(index));
+  expect(await verified()).toBe(true);
+  await Promise.all(connections.map((db) => db.close()));
+});
+
+/** Whole numbers below a bound, the same ones each time (a linear congruential generator is random enough here). */
+function seededDraw(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
 
 describe("the guards of the database", () => {
   test("leaves and checkpoints are neither changed nor deleted", async () => {

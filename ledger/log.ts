@@ -11,11 +11,20 @@ import type { LeafDraft, LedgerPosition } from "./leaf-draft.ts";
 import type { Checkpoint, Log, StagedAppend } from "./port.ts";
 import { Prover } from "./prover.ts";
 import { loadLog, LogDamagedError, type LoadedLog, readCheckpointAt, readLeaves, readTile } from "./store/load.ts";
+import { addSearchKeys } from "./store/search.ts";
 import { type FullTile, TileCache, type TileEdge, tilePlace } from "./tiles.ts";
 import { equalBytes, isName, utf8 } from "./verifier/bytes.ts";
-import { commitmentHash, type Leaf, type LeafCommitment, type LeafFact, type Opening, SALT_BYTES } from "./verifier/leaf.ts";
+import {
+  commitmentHash,
+  commitmentHashes,
+  type Leaf,
+  type LeafCommitment,
+  type LeafFact,
+  type Opening,
+  SALT_BYTES,
+} from "./verifier/leaf.ts";
 import { printCheckpointBody, printSignature, type VerifierKey, verifierKey } from "./verifier/note.ts";
-import { printReceipt } from "./verifier/receipt.ts";
+import { printSealedReceipt } from "./verifier/receipt.ts";
 import { type TreeHasher, treeHasher } from "./verifier/tree.ts";
 
 export interface OpenLogOptions {
@@ -23,10 +32,14 @@ export interface OpenLogOptions {
   readonly db: Database;
   /** Name of the log for ever, for example `ronghe.example/51/settlement-0`. */
   readonly origin: string;
-  readonly crypto: Pick<Crypto, "sm3" | "sm2Verify">;
+  readonly crypto: Pick<Crypto, "sm3" | "sm2Verify" | "sm3Many">;
   /** Bytes from a CSPRNG, for salts. */
   readonly random: (length: number) => Uint8Array;
   readonly signer: LogSigner;
+  /** What is committed to in place of a personal value; the value itself by default. */
+  readonly committed?: (name: string, value: string) => string;
+  /** While a key is changed: keys that sign each checkpoint beside `signer`. */
+  readonly alsoSigners?: readonly LogSigner[];
 }
 
 export interface LogSigner {
@@ -45,11 +58,19 @@ export interface LogSigner {
  */
 export async function openLog(options: OpenLogOptions): Promise<Log> {
   if (!isName(options.origin)) throw new RangeError("a log origin is visible ASCII without a plus sign, 255 bytes at most");
-  const hasher = treeHasher(options.crypto.sm3);
-  const key = verifierKey(options.crypto.sm3, options.signer.keyName, options.signer.publicKey);
-  const log = new SequencedLog(options, hasher, key, await loadLog(options.db, hasher, options.origin));
+  const hasher = treeHasher(options.crypto.sm3, options.crypto.sm3Many);
+  const signers = [options.signer, ...(options.alsoSigners ?? [])].map((signer) => ({
+    signer,
+    key: verifierKey(options.crypto.sm3, signer.keyName, signer.publicKey),
+  }));
+  const log = new SequencedLog(options, hasher, signers, await loadLog(options.db, hasher, options.origin));
   await log.checkLatestCheckpoint();
   return log;
+}
+
+interface SigningKey {
+  readonly signer: LogSigner;
+  readonly key: VerifierKey;
 }
 
 /** Where the log stands, durable or staged. */
@@ -63,7 +84,7 @@ class SequencedLog implements Log {
   readonly origin: string;
   readonly #options: OpenLogOptions;
   readonly #hasher: TreeHasher;
-  readonly #key: VerifierKey;
+  readonly #signers: readonly SigningKey[];
   readonly #tiles: TileCache;
   readonly #prover: Prover;
   #durable: Position;
@@ -73,11 +94,11 @@ class SequencedLog implements Log {
   #signing: Promise<unknown> = Promise.resolve();
   #signerChecked = false;
 
-  constructor(options: OpenLogOptions, hasher: TreeHasher, key: VerifierKey, loaded: LoadedLog) {
+  constructor(options: OpenLogOptions, hasher: TreeHasher, signers: readonly SigningKey[], loaded: LoadedLog) {
     this.origin = options.origin;
     this.#options = options;
     this.#hasher = hasher;
-    this.#key = key;
+    this.#signers = signers;
     this.#durable = { edge: loaded.edge, root: loaded.edge.root(), last: loaded.last };
     this.#checkpoint = loaded.checkpoint;
     this.#tiles = new TileCache((level, index) => readTile(options.db, hasher, level, index));
@@ -130,15 +151,11 @@ class SequencedLog implements Log {
     // Posted time never goes back, whatever the owner's clock does: verifiers rely on it.
     const postedMs = Math.max(start.atMs, start.last?.postedMs ?? 0);
     let previous = start.last?.hash;
-    return drafts.map((draft) => {
-      const index = BigInt(start.edge.size);
-      const openings = Object.entries(draft.personal ?? {})
-        .sort(([a], [b]) => byUtf8(a, b))
-        .map(([name, value]) => ({ name, value, salt: salts.take() }));
-      const commitments = openings.map((opening) => ({
-        name: opening.name,
-        hash: commitmentHash(this.#options.crypto.sm3, { origin: this.origin, index }, opening),
-      }));
+    const first = start.edge.size;
+    const opened = this.#openings(drafts, first, salts);
+    const entries = drafts.map((draft, at): Entry => {
+      const index = BigInt(first + at);
+      const { openings, commitments } = opened[at] ?? NO_OPENINGS;
       const bytes = encodeLeaf(
         leafOf(draft, {
           origin: this.origin,
@@ -149,15 +166,47 @@ class SequencedLog implements Log {
         }),
       );
       const leafHash = this.#hasher.leaf(bytes);
-      start.edge.append(leafHash);
       previous = leafHash;
       return { draft, bytes, openings, last: { hash: leafHash, postedMs }, position: { origin: this.origin, index, leafHash } };
     });
+    // The chain of previous hashes makes leaf hashes wait for each other; what stands above them does not.
+    start.edge.appendMany(entries.map((entry) => entry.last.hash));
+    return entries;
+  }
+
+  /** Personal fields with their salts and commitments, entry by entry. */
+  #openings(drafts: readonly LeafDraft[], first: number, salts: SaltSource): readonly Opened[] {
+    const { sm3, sm3Many } = this.#options.crypto;
+    const committed = this.#options.committed ?? ((_name: string, value: string) => value);
+    const items = drafts.flatMap(({ personal }, at) =>
+      personal === undefined
+        ? []
+        : Object.entries(personal)
+            .sort(([a], [b]) => byUtf8(a, b))
+            .map(([name, value]) => ({
+              place: { origin: this.origin, index: BigInt(first + at) },
+              opening: { name, value: committed(name, value), salt: salts.take() },
+            })),
+    );
+    const hashes =
+      sm3Many === undefined
+        ? items.map(({ place, opening }) => commitmentHash(sm3, place, opening))
+        : items.length === 0
+          ? []
+          : commitmentHashes(sm3Many, items);
+    const opened = drafts.map((): { openings: Opening[]; commitments: LeafCommitment[] } => ({ openings: [], commitments: [] }));
+    for (const [at, { place, opening }] of items.entries()) {
+      const of = opened[Number(place.index) - first];
+      of?.openings.push(opening);
+      of?.commitments.push({ name: opening.name, hash: hashes[at] ?? new Uint8Array() });
+    }
+    return opened;
   }
 
   checkpoint(atMs: EventMs): Promise<Checkpoint> {
     const run = this.#signing.then(() => this.#sign(atMs));
-    this.#signing = run.catch(() => undefined);
+    // Search keys come behind the log: nobody waits for them, and what fails here is made the next time.
+    this.#signing = run.then(() => addSearchKeys(this.#options.db, this.size)).catch(() => undefined);
     return run;
   }
 
@@ -171,17 +220,22 @@ class SequencedLog implements Log {
     if (this.#checkpoint?.size === size) return this.#checkpoint;
     const text = printCheckpointBody({ origin: this.origin, size, root });
     const message = utf8(text);
-    const signature = await this.#options.signer.sign(message);
-    // A signer that holds another key than it says would spoil every receipt: found with the first signature.
-    if (!this.#signerChecked && !this.#options.crypto.sm2Verify(this.#key.publicKey, message, signature))
-      throw new Error(`the signer of ${this.origin} does not sign with the key ${this.#key.name}`);
+    const lines = await Promise.all(this.#signers.map((signing) => this.#signatureLine(signing, message)));
     this.#signerChecked = true;
-    const note = `${text}\n${printSignature(this.#key, signature)}`;
+    const note = `${text}\n${lines.join("")}`;
     const insert = "INSERT INTO checkpoint (size, note, at_ms) VALUES (?, ?, ?) ON CONFLICT (size) DO NOTHING";
     // The entries are on disk. A loss of power that takes this note takes nothing after it: the same head is signed again.
     await this.#options.db.write([{ sql: insert, args: [size, note, atMs] }], "process");
     this.#checkpoint = await this.#stored(size, root);
     return this.#checkpoint;
+  }
+
+  async #signatureLine({ signer, key }: SigningKey, message: Uint8Array): Promise<string> {
+    const signature = await signer.sign(message);
+    // A signer that holds another key than it says would spoil every receipt: found with the first signature.
+    if (!this.#signerChecked && !this.#options.crypto.sm2Verify(key.publicKey, message, signature))
+      throw new Error(`the signer of ${this.origin} does not sign with the key ${key.name}`);
+    return printSignature(key, signature);
   }
 
   /** What the table holds: ours, or that of an earlier owner who signed the same head. */
@@ -191,14 +245,22 @@ class SequencedLog implements Log {
     throw new LogDamagedError(`another root was signed for ${size} entries of ${this.origin}`);
   }
 
-  async receipt(index: bigint): Promise<string> {
-    const checkpoint = this.#checkpoint;
+  async receipt(index: bigint, under: Checkpoint | undefined = this.#checkpoint): Promise<string> {
+    const checkpoint = under;
     if (checkpoint === undefined || index < 0n || index >= checkpoint.size)
       throw new RangeError(`no checkpoint of ${this.origin} covers entry ${index}; the latest has size ${checkpoint?.size ?? 0n}`);
     const [leaf] = await this.leaves(index, 1);
     if (leaf === undefined) throw new LogDamagedError(`entry ${index} of ${this.origin} is missing`);
     const path = await this.#prover.inclusion(Number(index), Number(checkpoint.size));
-    return printReceipt({ index, leaf: leaf.bytes, openings: [], path, checkpoint: checkpoint.note });
+    return printSealedReceipt(this.#options.crypto.sm3, {
+      entries: [{ index, leaf: leaf.bytes, openings: [], path }],
+      checkpoint: checkpoint.note,
+    });
+  }
+
+  async consistency(from: bigint, to: bigint): Promise<readonly Uint8Array[]> {
+    if (to > this.size) throw new RangeError(`${this.origin} has ${this.size} entries, not ${to}`);
+    return await this.#prover.consistency(Number(from), Number(to));
   }
 
   async leaves(from: bigint, limit: number): Promise<readonly { readonly index: bigint; readonly bytes: Uint8Array }[]> {
@@ -211,6 +273,12 @@ class SequencedLog implements Log {
     return tile.node(place.height, place.entry);
   }
 }
+
+interface Opened {
+  readonly openings: readonly Opening[];
+  readonly commitments: readonly LeafCommitment[];
+}
+const NO_OPENINGS: Opened = { openings: [], commitments: [] };
 
 interface Entry {
   readonly draft: LeafDraft;
@@ -249,17 +317,36 @@ interface Place {
 
 /** A draft in its place. What the draft leaves out stays out of the bytes; what is empty stays empty. */
 function leafOf(draft: LeafDraft, place: Place): Leaf {
-  const facts = draft.facts === undefined ? undefined : factsOf(draft.facts);
-  const { origin, index, previous, postedMs, commitments } = place;
-  const { kind, outcome, code, actor, institution, subject, parent, idempotencyKey, requestHash, provenance, ruleSetVersion } = draft;
-  const leaf = { origin, index, previous, postedMs, kind, outcome, code, actor, institution, subject, parent, idempotencyKey, requestHash };
-  return { ...leaf, provenance, ruleSetVersion, facts, commitments };
+  return {
+    origin: place.origin,
+    index: place.index,
+    previous: place.previous,
+    postedMs: place.postedMs,
+    kind: draft.kind,
+    outcome: draft.outcome,
+    code: draft.code,
+    actor: draft.actor,
+    institution: draft.institution,
+    subject: draft.subject,
+    parent: draft.parent,
+    idempotencyKey: draft.idempotencyKey,
+    requestHash: draft.requestHash,
+    provenance: draft.provenance,
+    ruleSetVersion: draft.ruleSetVersion,
+    facts: draft.facts === undefined ? undefined : factsOf(draft.facts),
+    commitments: place.commitments,
+  };
 }
 
 function factsOf(facts: Readonly<Record<string, string>>): readonly LeafFact[] {
-  return Object.entries(facts)
-    .map(([name, value]) => ({ name, value }))
-    .sort((a, b) => byUtf8(a.name, b.name));
+  const sorted: LeafFact[] = [];
+  let isSorted = true;
+  for (const name of Object.keys(facts)) {
+    const before = sorted.at(-1);
+    if (before !== undefined && byUtf8(before.name, name) > 0) isSorted = false;
+    sorted.push({ name, value: facts[name] ?? "" });
+  }
+  return isSorted ? sorted : sorted.sort((a, b) => byUtf8(a.name, b.name));
 }
 
 const LEAF_COLUMNS = ["idx", "bytes", "hash", "kind", "institution", "subject", "at_ms"] as const;

@@ -20,8 +20,13 @@ export interface Log {
   checkpoint(atMs: EventMs): Promise<Checkpoint>;
   /** The latest stored checkpoint, if any. */
   latestCheckpoint(): Checkpoint | undefined;
-  /** Receipt text (`ledger/FORMAT.md`): leaf, index, inclusion proof, checkpoint. Needs a checkpoint that covers `index`. */
-  receipt(index: bigint): Promise<string>;
+  /**
+   * Receipt text (`ledger/FORMAT.md`): leaf, index, inclusion proof, checkpoint. Needs a checkpoint that covers `index`: the latest one, or
+   * `under`, one of this log that others have cosigned.
+   */
+  receipt(index: bigint, under?: Checkpoint): Promise<string>;
+  /** Proof that the first `to` entries begin with the first `from`, 0 < from ≤ to ≤ size (RFC 6962 2.1.2). */
+  consistency(from: bigint, to: bigint): Promise<readonly Uint8Array[]>;
   /** Exact leaf bytes from `from` on, at most `limit`, for the entries topic. */
   leaves(from: bigint, limit: number): Promise<readonly { readonly index: bigint; readonly bytes: Uint8Array }[]>;
 }

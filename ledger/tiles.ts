@@ -3,10 +3,10 @@
  * 8 × level from 256 × index on. Full tiles are stored once and never change; the unfinished tile of each level lives
  * in memory, so that append, proof and start cost the same at ten entries and at ten million.
  */
-import { CompactRange, type TreeHasher } from "./verifier/tree.ts";
+import { TILE_HEIGHT, TILE_WIDTH } from "./verifier/export-layout.ts";
+import { CompactRange, hashesOf, type TreeHasher } from "./verifier/tree.ts";
 
-export const TILE_WIDTH = 256;
-export const TILE_HEIGHT = 8;
+export { TILE_HEIGHT, TILE_WIDTH };
 
 /** Nodes of one tile: what is stored, and the hashes above it once somebody asked for them. */
 export class Tile {
@@ -21,10 +21,7 @@ export class Tile {
 
   static parse(hasher: TreeHasher, bytes: Uint8Array): Tile {
     if (bytes.length !== TILE_WIDTH * 32) throw new Error(`a full tile has ${TILE_WIDTH * 32} bytes, not ${bytes.length}`);
-    return new Tile(
-      hasher,
-      Array.from({ length: TILE_WIDTH }, (_, at) => bytes.subarray(32 * at, 32 * at + 32)),
-    );
+    return new Tile(hasher, hashesOf(bytes));
   }
 
   get length(): number {
@@ -48,6 +45,7 @@ export class Tile {
     const known = row[index];
     if (known !== undefined) return known;
     if (height === 0) throw new RangeError(`the tile has no hash ${index}`);
+    if (this.length === TILE_WIDTH) return this.#fullRow(height)[index] ?? refuse(`a tile has no node ${index} of height ${height}`);
     const hash = this.#hasher.node(this.node(height - 1, 2 * index), this.node(height - 1, 2 * index + 1));
     row[index] = hash;
     return hash;
@@ -59,10 +57,27 @@ export class Tile {
     return bytes;
   }
 
+  /** Of a full tile whole rows are made at once: that costs less than the few nodes of one proof by themselves. */
+  #fullRow(height: number): readonly (Uint8Array | undefined)[] {
+    const below = height === 1 ? this.#row(0) : this.#fullRow(height - 1);
+    const row = this.#row(height);
+    const wanted = TILE_WIDTH / 2 ** height;
+    if (row.length === wanted && !row.includes(undefined)) return row;
+    const children = new Uint8Array(below.length * 32);
+    for (const [at, hash] of below.entries()) if (hash !== undefined) children.set(hash, 32 * at);
+    const made = [...hashesOf(this.#hasher.nodes(children))];
+    this.#rows[height] = made;
+    return made;
+  }
+
   #row(height: number): (Uint8Array | undefined)[] {
     while (this.#rows.length <= height) this.#rows.push([]);
     return this.#rows[height] as (Uint8Array | undefined)[];
   }
+}
+
+function refuse(what: string): never {
+  throw new RangeError(what);
 }
 
 export interface FullTile {
@@ -83,6 +98,23 @@ export class TileEdge {
     this.#hasher = hasher;
     this.#range = range;
     this.#unfinished = [...unfinished];
+  }
+
+  /**
+   * The edge of a tree of `size` leaves, read back: `nodes` gives the hashes of the nodes `from` up to `to` of a level,
+   * which are at most 255 for each.
+   */
+  static async restore(
+    hasher: TreeHasher,
+    size: number,
+    nodes: (level: number, from: number, to: number) => Promise<readonly Uint8Array[]>,
+  ): Promise<TileEdge> {
+    const unfinished: Tile[] = [];
+    for (let level = 0, count = size; level === 0 || count > 0; level += 1, count = Math.floor(count / TILE_WIDTH)) {
+      const from = count - (count % TILE_WIDTH);
+      unfinished.push(new Tile(hasher, from === count ? [] : await nodes(level, from, count)));
+    }
+    return new TileEdge(hasher, new CompactRange(hasher, size, peaksOf(unfinished)), unfinished);
   }
 
   get size(): number {
@@ -108,6 +140,12 @@ export class TileEdge {
     });
   }
 
+  appendMany(leafHashes: readonly Uint8Array[]): void {
+    this.#range.appendMany(leafHashes, (height, index, hash) => {
+      if (height % TILE_HEIGHT === 0) this.#push(height / TILE_HEIGHT, index, hash);
+    });
+  }
+
   /** The tiles that became full since the last call. */
   takeFull(): readonly FullTile[] {
     const full = this.#full;
@@ -128,6 +166,16 @@ export class TileEdge {
     this.#full.push({ level, index: Math.floor(index / TILE_WIDTH), tile });
     this.#unfinished[level] = new Tile(this.#hasher);
   }
+}
+
+/** The peaks of the compact range, largest first: one per bit of each level's count. */
+function peaksOf(unfinished: readonly Tile[]): readonly Uint8Array[] {
+  return unfinished.toReversed().flatMap((tile) => {
+    const peaks: Uint8Array[] = [];
+    for (let height = TILE_HEIGHT - 1; height >= 0; height -= 1)
+      if (((tile.length >>> height) & 1) === 1) peaks.push(tile.node(height, (tile.length >>> height) - 1));
+    return peaks;
+  });
 }
 
 /** Full tiles with a bound on how many stay in memory; the least lately used one goes first. */

@@ -4,8 +4,8 @@
  */
 import type { Database } from "../migrations/database.ts";
 import { DatabaseAudit, readHeads, type StoredHead } from "./store/audit.ts";
-import type { TrustedKey, VerifiedCheckpoint, VerifierCrypto } from "./verifier/note.ts";
-import { verifyCheckpoint } from "./verifier/note.ts";
+import type { Trust, VerifiedCheckpoint, VerifierCrypto } from "./verifier/note.ts";
+import { verifyLogSignature } from "./verifier/note.ts";
 import { type ReceiptReport, verifyReceipt } from "./verifier/receipt.ts";
 import { CheckList, type CheckResult } from "./verifier/report.ts";
 import { type Checked, type Defect, type DefectName, failed, passed } from "./verifier/verdict.ts";
@@ -14,7 +14,7 @@ export interface VerifyDatabaseOptions {
   readonly db: Database;
   readonly crypto: VerifierCrypto;
   /** Keys that the auditor trusts; `parsePolicy` reads them from a policy file. */
-  readonly trustedKeys: readonly TrustedKey[];
+  readonly trustedKeys: Trust;
   /** The log that the auditor means; without it, whichever log the file holds. */
   readonly origin?: string;
   /** Notes that the auditor kept or got elsewhere: only they make a cut tail visible. */
@@ -129,7 +129,8 @@ function verifiedNotes(
 ): Checked<readonly VerifiedCheckpoint[]> {
   const known: VerifiedCheckpoint[] = [];
   for (const note of knownCheckpoints) {
-    const checkpoint = verifyCheckpoint(crypto, note, trustedKeys);
+    // Witnessed or not, the log itself stands by it: that is what it is evidence of.
+    const checkpoint = verifyLogSignature(crypto, note, trustedKeys);
     if (!checkpoint.ok) return checkpoint;
     if (checkpoint.value.origin !== origin)
       return failed("checkpointOrigin", `a known checkpoint is of ${checkpoint.value.origin}, the log is ${JSON.stringify(origin)}`);
@@ -155,7 +156,7 @@ function isDatabaseError(error: unknown): error is Error & { readonly code: stri
 
 export interface VerifyReceiptOptions {
   readonly crypto: VerifierCrypto;
-  readonly trustedKeys: readonly TrustedKey[];
+  readonly trustedKeys: Trust;
 }
 
 /** Verifies the text of a receipt offline. */

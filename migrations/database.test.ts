@@ -34,6 +34,13 @@ test("a database of a newer schema is refused with one clear line and left as it
   await expect(openDatabase({ kind: "bus", file: file() })).rejects.toThrow(/has schema \d+ of bus, this version knows \d+/);
 });
 
+test("whoever only reads is refused the same database", async () => {
+  const database = await openDatabase({ kind: "bus", file: file() });
+  await database.write([{ sql: "INSERT INTO schema_migration (position, name, hash) VALUES (99, '0099_future.sql', 'x')", args: [] }]);
+  await database.close();
+  await expect(openDatabase({ kind: "bus", file: file(), readOnly: true })).rejects.toThrow(SchemaError);
+});
+
 test("a database whose migrations differ from ours is refused", async () => {
   const database = await openDatabase({ kind: "bus", file: file() });
   await database.write([{ sql: "UPDATE schema_migration SET hash = 'other' WHERE position = 0", args: [] }]);
@@ -91,11 +98,76 @@ test("many concurrent writes all land", async () => {
   await database.close();
 });
 
-test("rows are split over statements so that none passes the parameter limit", () => {
-  const rows = Array.from({ length: 25_000 }, (_, n) => [n, "x"]);
-  const statements = insertRows("t", ["n", "v"], rows);
-  expect(statements).toHaveLength(2);
-  expect(statements.flatMap((statement) => statement.args)).toHaveLength(50_000);
+test("rows are split over statements of two texts, so that each is prepared once, and none passes the parameter limit", async () => {
+  const rows = Array.from({ length: 1_003 }, (_, n) => [n, `v${n}`]);
+  const statements = insertRows("t", ["n", "v"], rows, "ON CONFLICT DO NOTHING");
+  expect(new Set(statements.map((statement) => statement.sql)).size).toBe(2);
+  expect(statements.flatMap((statement) => statement.args)).toEqual(rows.flat());
+  const database = await openDatabase({ kind: "bus", file: file() });
+  await database.write([{ sql: "CREATE TABLE t (n INTEGER PRIMARY KEY, v TEXT)", args: [] }, ...statements]);
+  const stored = await database.read("SELECT n, v FROM t ORDER BY n");
+  expect(stored.map((row) => [Number(row["n"]), row["v"]])).toEqual(rows);
+  expect(insertRows("t", ["n"], [])).toEqual([]);
+  await database.close();
+});
+
+const blob = (value: unknown): unknown => (value instanceof ArrayBuffer ? [...new Uint8Array(value)] : value);
+const insert = (n: number): { sql: string; args: readonly number[] } => ({ sql: "INSERT INTO t VALUES (?)", args: [n] });
+
+test("values come back as they went in: integers beyond 2^53, blobs that share a buffer, empty and absent ones, booleans", async () => {
+  const database = await openDatabase({ kind: "bus", file: file() });
+  const part = new Uint8Array([9, 1, 2, 9]).subarray(1, 3);
+  await database.write([
+    { sql: "CREATE TABLE t (n INTEGER PRIMARY KEY, big INTEGER, piece BLOB, none BLOB, gone TEXT, flag INTEGER, text TEXT)", args: [] },
+    { sql: "INSERT INTO t VALUES (1, ?, ?, ?, ?, ?, ?)", args: [(1n << 62n) + 1n, part, new Uint8Array(), null, true, "\ud83d\ude00"] },
+  ]);
+  const [row] = await database.read("SELECT * FROM t");
+  expect({ ...row, piece: blob(row?.["piece"]), none: blob(row?.["none"]) }).toEqual({
+    n: 1n,
+    big: (1n << 62n) + 1n,
+    piece: [1, 2],
+    none: [],
+    gone: null,
+    flag: 1n,
+    text: "\ud83d\ude00",
+  });
+  await expect(database.read("SELECT ?", Number.NaN)).rejects.toThrow(RangeError);
+  await expect(database.read("SELECT ?", undefined as unknown as string)).rejects.toThrow(TypeError);
+  await database.close();
+});
+
+test("a statement kept prepared sees a changed schema", async () => {
+  const database = await openDatabase({ kind: "bus", file: file() });
+  await database.write([
+    { sql: "CREATE TABLE t (n INTEGER)", args: [] },
+    { sql: "INSERT INTO t VALUES (7)", args: [] },
+  ]);
+  const ask = async (): Promise<unknown> => await database.read("SELECT * FROM t");
+  expect(await ask()).toEqual([{ n: 7n }]);
+  await database.write([{ sql: "ALTER TABLE t ADD COLUMN m TEXT DEFAULT 'x'", args: [] }]);
+  expect(await ask()).toEqual([{ n: 7n, m: "x" }]);
+  await database.close();
+});
+
+test("a statement that failed can be used again, and what was written before it in its batch is gone", async () => {
+  const database = await openDatabase({ kind: "bus", file: file() });
+  await database.write([{ sql: "CREATE TABLE t (n INTEGER PRIMARY KEY)", args: [] }]);
+  for (let n = 0; n < 20; n += 1) {
+    await expect(database.write([insert(2 * n), insert(2 * n)])).rejects.toThrow("UNIQUE constraint failed");
+    const [, second] = await database.write([insert(2 * n), { sql: "UPDATE t SET n = n + 1 WHERE n = ?", args: [2 * n] }]);
+    expect(second?.rowsAffected).toBe(1);
+  }
+  expect(await database.read("SELECT * FROM t")).toHaveLength(20);
+  await database.close();
+});
+
+test("a closed database refuses politely, and what was queued before the close is written", async () => {
+  const database = await openDatabase({ kind: "bus", file: file() });
+  const queued = database.write([{ sql: "CREATE TABLE t (n INTEGER)", args: [] }]);
+  await Promise.all([database.close(), database.close()]);
+  await queued;
+  await expect(database.read("SELECT 1")).rejects.toThrow("is closed");
+  await expect(database.write([{ sql: "SELECT 1", args: [] }])).rejects.toThrow("is closed");
 });
 
 test("every write waits for the disk, but for those that need only survive the process", async () => {

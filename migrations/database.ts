@@ -1,12 +1,11 @@
 /**
- * The only place that touches `@libsql/client`. One process owns a file and has one writing client for it;
- * every write is one batch in "write" mode, put in a queue, with no await between BEGIN and COMMIT.
+ * The only place that opens libSQL files. One process owns a file and has one writing connection for it; every write is
+ * one transaction, put in a queue, with no await between BEGIN and COMMIT.
  */
-import { type Client, createClient, type InStatement, type InValue, type ResultSet, type Row } from "@libsql/client";
-import { migrate, type DatabaseKind } from "./migrate.ts";
+import { Connection, type InValue, type ResultSet, type Row, type Statement } from "./connection.ts";
+import { checkSchema, migrate, type DatabaseKind } from "./migrate.ts";
 
-export type Statement = { readonly sql: string; readonly args: readonly InValue[] };
-export type { InValue, ResultSet, Row };
+export type { InValue, ResultSet, Row, Statement };
 
 /**
  * What a resolved write survives. `power`: everything, a loss of power too; costs an fsync. `process`: the end of the
@@ -32,36 +31,44 @@ export interface OpenOptions {
   readonly file: string;
   /** Opens for reading only, as other processes must: no migration, no write. */
   readonly readOnly?: boolean;
+  /** Sorts in temporary files: this build of libSQL sorts in memory unless told, which then grows with the rows. */
+  readonly sortOnDisk?: boolean;
 }
 
 const BUSY_TRIES_MAX = 8;
 
 export async function openDatabase(options: OpenOptions): Promise<Database> {
-  const url = `file:${options.file}`;
-  const writer = createClient({ url, intMode: "bigint" });
+  const writer = new Connection(options.file);
   if (options.readOnly === true) {
-    await writer.execute("PRAGMA query_only=ON");
+    writer.run({ sql: "PRAGMA query_only=ON", args: [] });
+    try {
+      await checkSchema(writer, options.kind, options.file);
+    } catch (error) {
+      writer.close();
+      throw error;
+    }
     return new LibsqlDatabase(options.file, writer, writer);
   }
-  await writer.execute("PRAGMA journal_mode=WAL");
-  await writer.execute("PRAGMA synchronous=FULL");
+  writer.run({ sql: "PRAGMA journal_mode=WAL", args: [] });
+  writer.run({ sql: "PRAGMA synchronous=FULL", args: [] });
   await migrate(writer, options.kind, options.file);
-  const reader = createClient({ url, intMode: "bigint" });
-  await reader.execute("PRAGMA query_only=ON");
+  const reader = new Connection(options.file);
+  reader.run({ sql: "PRAGMA query_only=ON", args: [] });
+  if (options.sortOnDisk === true) for (const connection of [writer, reader]) connection.run({ sql: "PRAGMA temp_store=FILE", args: [] });
   return new LibsqlDatabase(options.file, writer, reader);
 }
 
 class LibsqlDatabase implements Database {
   readonly file: string;
-  readonly #writer: Client;
-  readonly #reader: Client;
+  readonly #writer: Connection;
+  readonly #reader: Connection;
   #tail: Promise<unknown> = Promise.resolve();
   #busyCount = 0;
   #closed = false;
   /** What the writing connection is set to; `undefined` for a new one. */
   #durability: Durability | undefined;
 
-  constructor(file: string, writer: Client, reader: Client) {
+  constructor(file: string, writer: Connection, reader: Connection) {
     this.file = file;
     this.#writer = writer;
     this.#reader = reader;
@@ -72,13 +79,17 @@ class LibsqlDatabase implements Database {
   }
 
   write(statements: readonly Statement[], durability: Durability = "power"): Promise<readonly ResultSet[]> {
+    if (this.#closed) return Promise.reject(this.#closedError());
     const run = this.#tail.then(() => this.#batch(statements, durability));
     this.#tail = run.catch(() => undefined);
     return run;
   }
 
-  async read(sql: string, ...args: readonly InValue[]): Promise<readonly Row[]> {
-    return (await this.#reader.execute({ sql, args: [...args] })).rows;
+  read(sql: string, ...args: readonly InValue[]): Promise<readonly Row[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) reject(this.#closedError());
+      else resolve(this.#reader.run({ sql, args }).rows);
+    });
   }
 
   async close(): Promise<void> {
@@ -86,20 +97,20 @@ class LibsqlDatabase implements Database {
     this.#closed = true;
     await this.#tail;
     this.#reader.close();
-    this.#writer.close();
+    if (this.#writer !== this.#reader) this.#writer.close();
   }
 
-  /** A BUSY answer poisons a libSQL client (libsql-client-ts #352): reconnect, wait a little, try again. */
+  /** A BUSY answer poisons a libSQL connection (libsql-client-ts #352): take a new one, wait a little, try again. */
   async #batch(statements: readonly Statement[], durability: Durability): Promise<readonly ResultSet[]> {
     if (statements.length === 0) return [];
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#set(durability);
-        return await this.#writer.batch(statements as InStatement[], "write");
+        this.#set(durability);
+        return this.#writer.batch(statements);
       } catch (error) {
         if (!isBusy(error) || attempt === BUSY_TRIES_MAX) throw error;
         this.#busyCount++;
-        this.#writer.reconnect();
+        this.#writer.reopen();
         this.#durability = undefined;
         await new Promise((resolve) => setTimeout(resolve, 5 * 2 ** attempt));
       }
@@ -107,10 +118,14 @@ class LibsqlDatabase implements Database {
   }
 
   /** Between transactions, as SQLite demands; the queue leaves nobody else on this connection. */
-  async #set(durability: Durability): Promise<void> {
+  #set(durability: Durability): void {
     if (this.#durability === durability) return;
-    await this.#writer.execute(`PRAGMA synchronous=${durability === "power" ? "FULL" : "NORMAL"}`);
+    this.#writer.run({ sql: `PRAGMA synchronous=${durability === "power" ? "FULL" : "NORMAL"}`, args: [] });
     this.#durability = durability;
+  }
+
+  #closedError(): Error {
+    return new Error(`the database ${this.file} is closed`);
   }
 }
 
@@ -118,17 +133,20 @@ function isBusy(error: unknown): boolean {
   return error instanceof Error && "code" in error && typeof error.code === "string" && error.code.startsWith("SQLITE_BUSY");
 }
 
-/** One multi-row INSERT, the fastest way in (edge notes 3.4); split so that no statement passes 30,000 parameters. */
+/** Rows of one statement. Statements are kept prepared by their text: with few sizes the texts repeat, and more rows gain nothing. */
+const ROWS_PER_STATEMENT = 8;
+
+/** INSERT statements for `rows`, all but the last few of them with the same text. */
 export function insertRows(table: string, columns: readonly string[], rows: readonly (readonly InValue[])[], suffix = ""): Statement[] {
-  const perStatement = Math.max(1, Math.floor(30_000 / columns.length));
   const statements: Statement[] = [];
-  for (let from = 0; from < rows.length; from += perStatement) {
-    const part = rows.slice(from, from + perStatement);
-    const one = `(${columns.map(() => "?").join(",")})`;
-    statements.push({
-      sql: `INSERT INTO ${table} (${columns.join(",")}) VALUES ${part.map(() => one).join(",")}${suffix === "" ? "" : ` ${suffix}`}`,
-      args: part.flat(),
-    });
-  }
+  const textOf = (count: number): string =>
+    `INSERT INTO ${table} (${columns.join(",")}) VALUES ${Array.from({ length: count }, () => one).join(",")}${suffix === "" ? "" : ` ${suffix}`}`;
+  const one = `(${columns.map(() => "?").join(",")})`;
+  const whole = rows.length - (rows.length % ROWS_PER_STATEMENT);
+  const sql = whole === 0 ? "" : textOf(ROWS_PER_STATEMENT);
+  for (let from = 0; from < whole; from += ROWS_PER_STATEMENT)
+    statements.push({ sql, args: rows.slice(from, from + ROWS_PER_STATEMENT).flat() });
+  const single = whole === rows.length ? "" : textOf(1);
+  for (const row of rows.slice(whole)) statements.push({ sql: single, args: row });
   return statements;
 }

@@ -11,19 +11,38 @@ const SCHEMAS: Record<string, readonly string[]> = {
     "core/access/schema.ts",
     "core/identity/schema.ts",
     "core/vault/schema.ts",
+    "core/erasure/schema.ts",
     "core/ledger-publisher-schema.ts",
+    "core/ingest-schema.ts",
     "ledger/store/schema.ts",
+    "ledger/store/publication-schema.ts",
     "streams/bus/outbox-schema.ts",
   ],
-  shard: ["core/settlement/schema.ts", "core/ledger-publisher-schema.ts", "ledger/store/schema.ts", "streams/bus/outbox-schema.ts"],
+  shard: [
+    "core/settlement/schema.ts",
+    "core/ledger-publisher-schema.ts",
+    "ledger/store/schema.ts",
+    "ledger/store/publication-schema.ts",
+    "streams/bus/outbox-schema.ts",
+  ],
   bus: ["streams/bus/schema.ts"],
+  /** What our insurance adapter remembers of its messages. */
+  rails: ["core/settlement/rails/nhsa/schema.ts"],
+  /** The sandbox payers' own books. */
+  payers: ["core/settlement/rails/sandbox/schema.ts"],
+  books: ["core/settlement/reconcile/schema.ts", "core/settlement/day/schema.ts", "streams/bus/outbox-schema.ts"],
+  /** Working file of one reconciliation. */
+  statement: ["core/settlement/reconcile/working-schema.ts"],
+  witness: ["ledger/witness/schema.ts"],
   streams: ["streams/fraud/schema.ts", "streams/supervision/schema.ts", "streams/bus/outbox-schema.ts"],
 };
 /** Triggers that drizzle cannot say, added behind the tables: name of the migration, and the file it is copied from. */
 const LEDGER_GUARDS = ["0001_ledger_guards.sql", "ledger/store/guards.sql"] as const;
 const GUARDS: Record<string, readonly (readonly [name: string, from: string])[]> = {
   core: [LEDGER_GUARDS],
+  witness: [["0001_witness_guards.sql", "ledger/witness/guards.sql"]],
   shard: [LEDGER_GUARDS, ["0002_settlement_guards.sql", "core/settlement/guards.sql"]],
+  books: [["0001_books_guards.sql", "core/settlement/reconcile/guards.sql"]],
 };
 
 const kinds = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(SCHEMAS);

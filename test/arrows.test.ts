@@ -29,6 +29,7 @@ it.each([
   ["edge/app", `import "../../streams/bus/kafka.ts";`, "edge-app-runs-anywhere"],
   ["core/protocol", `import "node:fs";`, "protocol-no-io"],
   ["ledger/verifier", `import "../log.ts";`, "verifier-is-small"],
+  ["ledger/verifier/page", `import "../../log.ts";`, "verifier-page-is-small"],
   ["streams/fraud/engine", `import "../service.ts";`, "fraud-engine-is-pure"],
   ["core/vault", `import "../../edge/app.ts";`, "core-services"],
 ])("a forbidden import in %s is found", async (room, line, rule) => {

@@ -9,7 +9,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { asFen, formatYuan } from "../core/protocol/money.ts";
 import type { SettlementReply } from "../core/protocol/operations.ts";
 import { seededRandom } from "../cli/sandbox/random.ts";
-import { startKafka } from "../streams/bus/testing/kafka.ts";
+import { shortestSession, startKafka } from "../streams/bus/testing/kafka.ts";
 import { FREE_PORTS, temporaryFolder } from "./harness/folder.ts";
 import { hospitals } from "./harness/hospital.ts";
 import { ronghe, serve, type Serving } from "./harness/process.ts";
@@ -134,7 +134,7 @@ describe(`kill -9, ${KILLS} times (seed ${seed})`, () => {
         RONGHE_LOG: "off",
         RONGHE_BUS: "kafka",
         RONGHE_KAFKA_BROKERS: kafka.brokers.join(","),
-        RONGHE_KAFKA_SESSION_S: "6",
+        RONGHE_KAFKA_SESSION_S: shortestSession(),
       };
       expect((await ronghe(["sandbox", "init"], settings)).code).toBe(0);
       const payers = await serve(["sandbox"], settings);
@@ -144,7 +144,7 @@ describe(`kill -9, ${KILLS} times (seed ${seed})`, () => {
       const work = workUntil(folder.path, () => over);
       await sleep(2_000);
       await core.kill9();
-      core = await killLoop(() => serve(["core"], settings), [300, 9_000]);
+      core = await killLoop(() => serve(["core"], settings), [300, 6_000]);
       over = true;
       const ended = await work;
       expect(ended.filter((one) => one.reply.status === "settled").length).toBeGreaterThan(0);

@@ -49,7 +49,10 @@ async function outcomes(settings: Record<string, string>): Promise<readonly stri
 
 describe("the demo", () => {
   it("prints one JSON summary last, every figure of it counted, and verifies", () => {
-    expect(Object.keys(summary)).toEqual(["bus", "codes", "scans", "settlements", "alerts", "ledger", "verified"]);
+    const names = "bus codes scans settlements alerts reconciliation daysClosed ledger verified";
+    expect(Object.keys(summary)).toEqual(names.split(" "));
+    expect(summary).toMatchObject({ reconciliation: { differences: 0, healed: 1, open: 0 }, daysClosed: 2 });
+    expect((summary["reconciliation"] as { matched: number }).matched).toBeGreaterThanOrEqual(100);
     expect(summary).toMatchObject({ bus: "embedded", verified: true, alerts: { injected: 6, caught: 6, other: 0 } });
     const { completed, refunded } = summary["settlements"] as { completed: number; refused: number; refunded: number };
     expect(completed).toBeGreaterThanOrEqual(60);

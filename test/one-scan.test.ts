@@ -15,7 +15,7 @@ beforeAll(async () => {
   settings = { RONGHE_DATA: join(folder.path, "province"), ...FREE_PORTS };
   const made = await ronghe(["sandbox", "init"], settings);
   expect(made.code, made.stderr).toBe(0);
-  platform = await serve(["all"], { ...settings, RONGHE_CODE_TTL_S: "2" });
+  platform = await serve(["all"], settings);
 });
 afterAll(async () => {
   await platform.stop();
@@ -86,15 +86,11 @@ describe("a code that must not pay", () => {
     expect((await call("rh.settle", "--code", code, "--amount", "9.90")).reply).toMatchObject({ status: "settled" });
   });
 
-  it("is forged when one character is changed, and expired when it is too old", async () => {
+  it("is forged when one character is changed", async () => {
     const code = await freshCode();
     const changed = code.slice(0, -1) + (code.endsWith("A") ? "B" : "A");
     expect(await call("rh.verify", "--code", changed)).toMatchObject({ status: 3, reply: { code: "500049", error: "codeForged" } });
-    // Two seconds of life, five of allowed clock skew.
-    await sleep(8_500);
-    expect(await call("rh.verify", "--code", code)).toMatchObject({ status: 3, reply: { code: "501001", error: "codeExpired" } });
     expect(await scansWith("codeForged")).toBeGreaterThan(0);
-    expect(await scansWith("codeExpired")).toBeGreaterThan(0);
   });
 
   it("never settles when it was issued to identify", async () => {
@@ -114,11 +110,19 @@ it("a refund gives a settlement back once", async () => {
 it("stops in order and goes on where it was", async () => {
   const before = json((await ronghe(["ledger", "verify", "--json"], settings)).stdout);
   expect(await platform.stop()).toBe(0);
-  platform = await serve(["all"], settings);
+  platform = await serve(["all"], { ...settings, RONGHE_CODE_TTL_S: "2" });
   const after = json((await ronghe(["ledger", "verify", "--json"], settings)).stdout);
   expect(after["ok"]).toBe(true);
   expect(JSON.stringify(after["logs"])).toContain(String((before["logs"] as { root: string }[])[1]?.root));
   expect((await call("rh.result", "--id", "R-2")).reply).toMatchObject({ status: "refunded" });
+});
+
+it("a code that is too old is expired", async () => {
+  const code = await freshCode();
+  // Two seconds of life, five of allowed clock skew.
+  await sleep(8_500);
+  expect(await call("rh.verify", "--code", code)).toMatchObject({ status: 3, reply: { code: "501001", error: "codeExpired" } });
+  expect(await scansWith("codeExpired")).toBeGreaterThan(0);
 });
 
 it("a second platform on the same folder is refused with one clear line", async () => {

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { sealRequest } from "../../core/protocol/envelope.ts";
+import type { FeeLineText } from "../../core/protocol/fee-lines.ts";
 import { type OperationName, OPERATIONS, type SettlementReply } from "../../core/protocol/operations.ts";
 import { systemClock } from "../../core/protocol/time.ts";
 import { type CallFailure, createHisClient } from "../../edge/client.ts";
@@ -12,13 +13,21 @@ import { type ClientProfile, partnerOf, readClients, signerOf } from "../platfor
 import { layoutOf, readRuntime } from "../platform/layout.ts";
 
 export interface CallOptions {
+  readonly edge?: string;
   readonly org?: string;
   readonly term?: string;
   readonly code?: string;
   readonly ecToken?: string;
   readonly amount?: string;
   readonly id?: string;
+  readonly medType?: string;
+  /** File with a JSON array. */
+  readonly feeLines?: string;
   readonly original?: string;
+  readonly refundType?: string;
+  readonly refundAmount?: string;
+  readonly period?: string;
+  readonly cursor?: string;
   readonly businessType?: string;
   readonly wait: number;
   readonly receipt?: string;
@@ -32,14 +41,14 @@ const BUSINESS_OF = { H: "01301", P: "02121" } as const;
 export async function call(config: Config, operation: string, options: CallOptions): Promise<number> {
   if (!isOperation(operation)) throw new UsageError(`no operation ${operation}: ${Object.keys(OPERATIONS).join(", ")}`);
   const layout = layoutOf(config.RONGHE_DATA);
-  const { edgeUrl } = await readRuntime(layout);
-  if (edgeUrl === undefined) throw new UsageError("no edge is running here");
+  const edgeUrl = options.edge === undefined ? (await readRuntime(layout)).edgeUrl : edgeAt(options.edge);
+  if (edgeUrl === undefined) throw new UsageError("no edge is running here: start one, or name one with --edge URL");
   const institutions = await readClients(layout, "institution");
   const profile = options.org === undefined ? institutions[0] : institutions.find((one) => one.orgId === options.org);
   if (profile === undefined)
     throw new UsageError(`no keys of an institution ${options.org ?? ""}: ${institutions.map((one) => one.orgId).join(", ")}`);
   const crypto = await loadCrypto();
-  const request = requestOf(operation, profile, options);
+  const request = requestOf(operation, profile, options, options.feeLines === undefined ? undefined : await feeLinesIn(options.feeLines));
   if (options.printCurl === true) {
     console.log(await curlOf(crypto, `${edgeUrl}/v1/${operation}`, operation, profile, request));
     return 0;
@@ -72,17 +81,31 @@ export async function call(config: Config, operation: string, options: CallOptio
   return "status" in shown && shown.status === "refused" ? 3 : 0;
 }
 
+function edgeAt(text: string): string {
+  if (!URL.canParse(text) || !/^https?:\/\/[^/?#@]+\/?$/.test(text))
+    throw new UsageError("--edge wants an address such as http://127.0.0.1:8787");
+  return text.replace(/\/$/, "");
+}
+
 function isOperation(name: string): name is OperationName {
   return Object.hasOwn(OPERATIONS, name);
 }
 
 type Fields = Readonly<Record<string, string>>;
+/** As it is sent; its number is always there. */
+type Request = Readonly<Record<string, string | readonly FeeLineText[]>> & { readonly outTradeNo: string };
 
-function requestOf(operation: OperationName, profile: ClientProfile, options: CallOptions): Fields {
+function requestOf(
+  operation: OperationName,
+  profile: ClientProfile,
+  options: CallOptions,
+  lines: readonly FeeLineText[] | undefined,
+): Request {
   const outTradeNo =
     options.id ?? (operation === "rh.result" ? need(options.id, "--id") : `T${Date.now()}${randomBytes(3).toString("hex")}`);
   const waitSeconds = String(options.wait);
   if (operation === "rh.result") return { outTradeNo, waitSeconds };
+  if (operation === "rh.statement") return { outTradeNo, period: need(options.period, "--period"), ...given({ cursor: options.cursor }) };
   const scene = {
     businessType: options.businessType ?? (profile.orgId.startsWith("P") ? BUSINESS_OF.P : BUSINESS_OF.H),
     termId: options.term ?? profile.terminals[0] ?? need(undefined, "--term"),
@@ -93,18 +116,35 @@ function requestOf(operation: OperationName, profile: ClientProfile, options: Ca
     officeName: "收费处",
     outTradeNo,
   };
-  const credential: Fields = {
-    ...(options.code === undefined ? {} : { code: options.code }),
-    ...(options.ecToken === undefined ? {} : { ecToken: options.ecToken }),
-  };
+  const credential = given({ code: options.code, ecToken: options.ecToken });
+  const bill = { ...given({ medType: options.medType }), ...(lines === undefined ? {} : { feeLines: lines }) };
   switch (operation) {
     case "rh.verify":
       return { ...scene, code: need(options.code, "--code") };
-    case "rh.settle":
+    case "rh.presettle":
+    case "rh.settle": {
       if (options.code === undefined && options.ecToken === undefined) need(undefined, "--code or --ec-token");
-      return { ...scene, ...credential, amount: need(options.amount, "--amount"), waitSeconds };
-    case "rh.refund":
-      return { ...scene, originalOutTradeNo: need(options.original, "--original"), waitSeconds };
+      const asked = { ...scene, ...credential, ...bill, amount: need(options.amount, "--amount") };
+      return operation === "rh.settle" ? { ...asked, waitSeconds } : asked;
+    }
+    case "rh.refund": {
+      const { refundType, refundAmount } = options;
+      return { ...scene, originalOutTradeNo: need(options.original, "--original"), ...given({ refundType, refundAmount }), waitSeconds };
+    }
+  }
+}
+
+/** The options that were given. */
+function given(options: Readonly<Record<string, string | undefined>>): Fields {
+  return Object.fromEntries(Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
+
+/** Only that it is JSON: the edge judges the lines. */
+async function feeLinesIn(file: string): Promise<readonly FeeLineText[]> {
+  try {
+    return JSON.parse(await readFile(file, "utf8")) as readonly FeeLineText[];
+  } catch {
+    throw new UsageError(`${file} holds no JSON array of fee lines`);
   }
 }
 
@@ -113,17 +153,21 @@ function need(value: string | undefined, option: string): string {
   return value;
 }
 
-async function send(his: ReturnType<typeof createHisClient>, operation: OperationName, request: Fields) {
+async function send(his: ReturnType<typeof createHisClient>, operation: OperationName, request: Request) {
   // The edge judges the shape; the command line sends what it was given, so that refusals can be tried.
   switch (operation) {
     case "rh.verify":
-      return await his.verify(request as Parameters<typeof his.verify>[0]);
+      return await his.verify(request as unknown as Parameters<typeof his.verify>[0]);
+    case "rh.presettle":
+      return await his.presettle(request as unknown as Parameters<typeof his.presettle>[0]);
     case "rh.settle":
-      return await his.settle(request as Parameters<typeof his.settle>[0]);
+      return await his.settle(request as unknown as Parameters<typeof his.settle>[0]);
     case "rh.refund":
-      return await his.refund(request as Parameters<typeof his.refund>[0]);
+      return await his.refund(request as unknown as Parameters<typeof his.refund>[0]);
     case "rh.result":
-      return await his.result(request as Parameters<typeof his.result>[0]);
+      return await his.result(request);
+    case "rh.statement":
+      return await his.statement(request as unknown as Parameters<typeof his.statement>[0]);
   }
 }
 
@@ -131,7 +175,7 @@ function failure(error: CallFailure): Fields {
   return { code: error.code, message: error.message, ...(error.error === undefined ? {} : { error: error.error }) };
 }
 
-async function curlOf(crypto: Crypto, url: string, transType: string, profile: ClientProfile, request: Fields): Promise<string> {
+async function curlOf(crypto: Crypto, url: string, transType: string, profile: ClientProfile, request: Request): Promise<string> {
   const sealed = {
     orgId: profile.orgId,
     transType,

@@ -11,6 +11,7 @@ export interface SandboxInitOptions {
   readonly seed: number;
   readonly people: number;
   readonly partitions: number;
+  readonly edges: number;
 }
 
 /** `ronghe sandbox init`: a platform with an invented province in it, and how to call it. */

@@ -2,6 +2,9 @@
  * The plan of a demo: who goes where, when, with which bill, and which schemes are slipped in. Pure and seeded;
  * the platform and the fraud rules never see the labels.
  */
+import type { EventMs } from "../../core/protocol/time.ts";
+import type { AccountingDay } from "../../core/settlement/books.ts";
+import { addDays, dayOf } from "../../core/settlement/day/accounting-day.ts";
 import type { Province, SandboxInstitution, SandboxPerson } from "../sandbox/province.ts";
 import type { SeededRandom } from "../sandbox/random.ts";
 
@@ -11,7 +14,10 @@ export type Scheme = "code-two-terminals" | "impossible-travel" | "settle-refund
 /** Something a person, a cashier or a cheat does at an instant. Acts of the same instant run side by side. */
 export type Act =
   | (Scene & { readonly kind: "visit"; readonly identifyFirst: boolean; readonly amountFen: bigint })
-  | (Scene & { readonly kind: "refund"; readonly original: string })
+  /** `amountFen`: only so much of the bill; all that is left when absent. */
+  | (Scene & { readonly kind: "refund"; readonly original: string; readonly amountFen?: bigint })
+  /** A visit during which the bank takes the money and its answer is lost, until its statement says so. */
+  | (Scene & { readonly kind: "unanswered"; readonly amountFen: bigint })
   | (Scene & { readonly kind: "bad-scan"; readonly defect: "forged" | "expired" | "garbage" })
   | (Scene & { readonly kind: "shown-twice"; readonly secondInstitution: SandboxInstitution; readonly secondTerminal: string });
 
@@ -35,6 +41,8 @@ export interface InjectedScheme {
 export interface DayPlan {
   readonly acts: readonly Act[];
   readonly injected: readonly InjectedScheme[];
+  /** Accounting days in order, and the one after them: what a payer booked before us meets our posting there. */
+  readonly days: readonly AccountingDay[];
 }
 
 const MINUTE_MS = 60_000;
@@ -96,8 +104,12 @@ export function planDays(options: DayOptions): DayPlan {
       });
   }
   const injected = injectSchemes(province, cheats, random, startMs, acts);
-  acts.sort((a, b) => a.atMs - b.atMs || (a.outTradeNo < b.outTradeNo ? -1 : 1));
-  return { acts, injected };
+  const order = (): unknown => acts.sort((a, b) => a.atMs - b.atMs || (a.outTradeNo < b.outTradeNo ? -1 : 1));
+  order();
+  givePartBack(honest, acts);
+  order();
+  loseAnAnswer(honest, acts);
+  return { acts, injected, days: daysOf(startMs, acts.at(-1)?.atMs ?? startMs) };
 
   function honestScene(n: number, atMs: number): Scene | undefined {
     for (let attempt = 0; attempt < 200; attempt++) {
@@ -222,6 +234,57 @@ function injectSchemes(
     });
   injected.push({ scheme: "clustered-cards", institutions: [store.orgId], terminals: [first(store)], people: [] });
   return injected;
+}
+
+/** A third of one bill is given back, over all its legs. */
+function givePartBack(honest: readonly SandboxPerson[], acts: Act[]): void {
+  const refunded = new Set(acts.flatMap((act) => (act.kind === "refund" ? [`${act.person.appUserId} ${act.institution.orgId}`] : [])));
+  const visit = acts.find(
+    (act) =>
+      act.kind === "visit" &&
+      isSplit(act.person) &&
+      honest.includes(act.person) &&
+      !refunded.has(`${act.person.appUserId} ${act.institution.orgId}`),
+  );
+  if (visit?.kind !== "visit") return;
+  const { kind: _, identifyFirst: __, amountFen, ...scene } = visit;
+  acts.push({
+    ...scene,
+    kind: "refund",
+    atMs: visit.atMs + 35 * MINUTE_MS + 1_000,
+    outTradeNo: `${visit.outTradeNo}-P`,
+    original: visit.outTradeNo,
+    amountFen: amountFen / 3n,
+  });
+}
+
+/** The last visit of all, so that a bank without answers concerns nobody else. */
+function loseAnAnswer(honest: readonly SandboxPerson[], acts: Act[]): void {
+  const last = acts.at(-1);
+  const seen = acts.findLast((act) => act.kind === "visit" && isSplit(act.person) && honest.includes(act.person));
+  if (last === undefined || seen === undefined) return;
+  const { person, institution, termId } = seen;
+  acts.push({
+    kind: "unanswered",
+    person,
+    institution,
+    termId,
+    atMs: last.atMs + 60 * MINUTE_MS,
+    outTradeNo: "U0000001",
+    amountFen: 64_200n,
+  });
+}
+
+/** Insured with a share left to pay and no personal account to pay it from, so that the bank is sure to have a leg. */
+function isSplit(person: SandboxPerson): boolean {
+  return person.insurance?.plan.personalAccountFen === 0n && (person.bank?.balanceFen ?? 0n) >= 1_000_000n;
+}
+
+function daysOf(startMs: number, lastMs: number): readonly AccountingDay[] {
+  const days: AccountingDay[] = [];
+  const last = addDays(dayOf(lastMs as EventMs), 1);
+  for (let day = dayOf(startMs as EventMs); day <= last; day = addDays(day, 1)) days.push(day);
+  return days;
 }
 
 function first(institution: SandboxInstitution): string {

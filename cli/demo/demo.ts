@@ -5,6 +5,7 @@ import QRCode from "qrcode";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { CST_OFFSET_MS, type EventMs, systemClock } from "../../core/protocol/time.ts";
 import { startSandboxRails } from "../../core/settlement/rails/sandbox/start.ts";
+import { tellStory } from "../commands/settlement.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printJson, printTable } from "../output.ts";
 import { readClients } from "../platform/clients.ts";
@@ -14,10 +15,12 @@ import { foundIn } from "../platform/founding.ts";
 import { type Layout, layoutOf, platformExists, writePrivate } from "../platform/layout.ts";
 import { PARTS, type RunningPlatform, runPlatform } from "../platform/run.ts";
 import { onStopAsked } from "../platform/stop.ts";
+import { readStory } from "../platform/story.ts";
 import { newestEntryMs, readLogFiles, verifyPlatform } from "../platform/verify.ts";
 import { progressBar } from "../progress.ts";
 import { makeProvince, type Province } from "../sandbox/province.ts";
 import { seededRandom } from "../sandbox/random.ts";
+import { type BooksSummary, booksSummary, closeTheDays } from "./books.ts";
 import { type Act, type DayPlan, planDays } from "./day.ts";
 import { createDriver, type Driver } from "./drive.ts";
 import { countLeaves, type DemoSummary, judgeAlerts, type Judged, ledgerSummary } from "./tally.ts";
@@ -28,6 +31,15 @@ export interface DemoOptions {
   readonly seed: number;
   readonly settlements: number;
   readonly data?: string;
+  /** Who looks on, with the request lines on standard output. */
+  readonly watch?: DemoWatch;
+}
+
+export interface DemoWatch {
+  /** Told of each code and token as it is issued. */
+  readonly onSecret: (secret: string) => void;
+  /** Once all acts are carried out and judged, while the platform still serves. */
+  readonly beforeStop: (platform: RunningPlatform) => Promise<void>;
 }
 
 const PEOPLE_MIN = 80;
@@ -46,17 +58,30 @@ export async function demo(environment: Config, options: DemoOptions): Promise<n
   const say = (line: string): void => {
     if (options.json !== true) console.log(line);
   };
-  say(`data folder: ${data}`);
+  // Named in any case: without --data nobody else knows where it is.
+  (options.json === true ? console.error : console.log)(`data folder: ${data}`);
   const started = performance.now();
   const run = await prepare(config, layout, options);
-  const platform = await runPlatform({ config, parts: new Set(PARTS), clock: run.clock, quiet: true, edgeRefreshMs: EDGE_REFRESH_MS });
+  const progress = join(layout.root, PROGRESS_FILE);
+  const platform = await runPlatform({
+    config,
+    parts: new Set(PARTS),
+    clock: run.clock,
+    quiet: options.watch === undefined,
+    edgeRefreshMs: EDGE_REFRESH_MS,
+    // A bank that had fallen silent before the stop is silent still: faults live in its memory only.
+    beforeCore: async (rails) => {
+      if (await waitsForBank(layout, run)) await silenceBank(rails.adminUrl);
+    },
+  });
   const stopped = stopOnSignal(platform);
-  const driver = await driverOf(platform, run.runId, options.json !== true);
+  const driver = await driverOf(platform, run.runId, options);
   try {
     // What a stopped run left open ends first: payers let a hold go when the planned clock runs on past its end.
     await platform.drained();
-    await carryOut(driver, run, join(layout.root, PROGRESS_FILE), () => stopped.asked());
+    await carryOut(driver, run, progress, () => stopped.asked());
     await platform.drained();
+    if (!stopped.asked()) await closeTheDays(platform, run.clock, run.plan.days);
   } catch (error) {
     // Whoever asks a closing platform gets an error.
     if (!stopped.asked()) throw error;
@@ -67,9 +92,11 @@ export async function demo(environment: Config, options: DemoOptions): Promise<n
   );
 
   const { judged, scans } = await judge(platform, run.plan, run.province);
+  await options.watch?.beforeStop(platform);
   if (options.once === true) await platform.stop();
   const reports = await verifyPlatform({ layout, crypto: platform.crypto });
   const logs = await readLogFiles(layout, platform.platform);
+  const books = await booksSummary(layout);
   const summary: DemoSummary = {
     bus: config.RONGHE_BUS,
     codes: countLeaves(logs, "vault.code.issued"),
@@ -80,10 +107,14 @@ export async function demo(environment: Config, options: DemoOptions): Promise<n
       refunded: countLeaves(logs, "settlement.refunded"),
     },
     alerts: { injected: judged.injected, caught: judged.caught, other: judged.other },
+    ...books,
     ledger: ledgerSummary(reports),
-    verified: driver.unanswered === 0 && reports.every((report) => report.ok),
+    verified: driver.unanswered === 0 && reports.every((report) => report.ok) && isReconciled(books, run.plan),
   };
-  if (options.json !== true) printSummary(summary, judged, driver.unanswered);
+  if (options.json !== true) {
+    printSummary(summary, judged, driver.unanswered);
+    await tellStories(platform, run);
+  }
   if (options.once !== true && !stopped.asked()) {
     run.clock.followSystem();
     process.stderr.write(`\nstill serving: edge ${platform.edge?.url}/docs   core ${platform.core?.url}   data ${data}   (Ctrl-C ends)\n`);
@@ -126,7 +157,8 @@ async function prepare(config: Config, layout: Layout, options: DemoOptions): Pr
     const plan = planDays({ province, random: seededRandom(seed + 1), startMs: known.startMs, settlements });
     return { province, plan, clock: new PlannedClock(await newestEntryMs(layout, known.startMs as EventMs)), runId: known.runId };
   }
-  const days = Math.ceil(settlements / 2_160) + 1;
+  // One day to close the last one on, and one for what its statement was too early for.
+  const days = Math.ceil(settlements / 2_160) + 2;
   const today = Math.floor((systemClock.now() + CST_OFFSET_MS) / DAY_MS) * DAY_MS - CST_OFFSET_MS;
   const startMs = today - days * DAY_MS + 8 * 3_600_000;
   const clock = new PlannedClock((startMs - 3_600_000) as EventMs);
@@ -164,11 +196,11 @@ function peopleFor(settlements: number): number {
   return Math.min(5_000, Math.max(PEOPLE_MIN, Math.ceil(settlements / 3)));
 }
 
-async function driverOf(platform: RunningPlatform, runId: string, draw: boolean): Promise<Driver> {
+async function driverOf(platform: RunningPlatform, runId: string, { json, watch }: DemoOptions): Promise<Driver> {
   const { layout, crypto, core, edge, clock } = platform;
   if (core === undefined || edge === undefined || !(clock instanceof PlannedClock))
     throw new Error("a demo runs all parts on a planned clock");
-  let drawn = !draw || !process.stdout.isTTY;
+  let drawn = json === true || !process.stdout.isTTY;
   return createDriver({
     crypto,
     clock,
@@ -177,7 +209,13 @@ async function driverOf(platform: RunningPlatform, runId: string, draw: boolean)
     institutions: await readClients(layout, "institution"),
     apps: await readClients(layout, "app"),
     runId,
+    bankFallsSilent: async () => {
+      if (platform.rails === undefined) throw new Error("a demo runs the sandbox payers");
+      await silenceBank(platform.rails.adminUrl);
+    },
+    ...(watch === undefined ? {} : { onToken: watch.onSecret }),
     onCode: (code) => {
+      watch?.onSecret(code);
       if (drawn) return;
       drawn = true;
       void QRCode.toString(code, { type: "terminal", small: true }).then((picture) =>
@@ -189,7 +227,7 @@ async function driverOf(platform: RunningPlatform, runId: string, draw: boolean)
 
 async function carryOut(driver: Driver, { plan, clock }: Prepared, progressFile: string, stopAsked: () => boolean): Promise<void> {
   const bar = progressBar("visits");
-  const before = Number(await readFile(progressFile, "utf8").catch(() => "0"));
+  const before = await actsDone(progressFile);
   let done = 0;
   for (const acts of instants(plan.acts)) {
     done += acts.length;
@@ -202,6 +240,56 @@ async function carryOut(driver: Driver, { plan, clock }: Prepared, progressFile:
     bar.update(done, plan.acts.length);
   }
   bar.stop();
+}
+
+async function actsDone(progressFile: string): Promise<number> {
+  return Number(await readFile(progressFile, "utf8").catch(() => "0"));
+}
+
+/** The sandbox bank takes money and answers nothing, not even when it is asked what became of a call. */
+async function silenceBank(adminUrl: string): Promise<void> {
+  for (const fault of [
+    { rail: "bank", action: "capture", kind: "serverErrorAfter", count: null },
+    { rail: "bank", action: "query", kind: "serverError", count: null },
+  ]) {
+    const answer = await fetch(`${adminUrl}/admin/faults`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(fault),
+    });
+    if (!answer.ok) throw new Error(`the sandbox refuses a fault: ${answer.status}`);
+  }
+}
+
+/** Whether the bank was told to take its part of the bill that it will not answer for. */
+async function waitsForBank(layout: Layout, { plan, runId }: Prepared): Promise<boolean> {
+  const act = plan.acts.at(-1);
+  if (act?.kind !== "unanswered") return false;
+  const story = await readStory(layout, await loadCrypto(), `${act.institution.orgId}/${runId}-${act.outTradeNo}`);
+  const standing = story?.settlement.standing;
+  return standing?.state === "posting" || standing?.phase === "posting";
+}
+
+/** Every day of the plan is closed, every difference cleared, and what the bank did not answer was healed. */
+function isReconciled({ reconciliation, daysClosed }: BooksSummary, plan: DayPlan): boolean {
+  return daysClosed >= plan.days.length && reconciliation.open === 0 && reconciliation.matched > 0;
+}
+
+/** The bill of which a part was given back, and the one that only the bank's statement could settle. */
+async function tellStories({ layout, crypto }: RunningPlatform, { plan, runId }: Prepared): Promise<void> {
+  for (const act of plan.acts) {
+    const tradeNo =
+      act.kind === "unanswered" ? act.outTradeNo : act.kind === "refund" && act.amountFen !== undefined ? act.original : undefined;
+    if (tradeNo === undefined) continue;
+    const story = await readStory(layout, crypto, `${act.institution.orgId}/${runId}-${tradeNo}`);
+    if (story === undefined) continue;
+    console.log(
+      act.kind === "unanswered"
+        ? "\n银行未答复、由对账补正的账单 a bill that reconciliation healed"
+        : "\n拆分结算、部分退费的账单 a split bill, partly refunded",
+    );
+    tellStory(story, "zh");
+  }
 }
 
 /** Acts in groups of the same instant, in order. */
@@ -243,6 +331,11 @@ function printSummary(summary: DemoSummary, judged: Judged, unanswered: number):
     judged.schemes.map((one) => [one.scheme, String(one.injected), String(one.caught), String(one.injected - one.caught)]),
   );
   console.log(`误报 wrongly raised: ${judged.other}`);
+  const { reconciliation, daysClosed } = summary;
+  printTable(
+    ["对账相符 matched", "差异 differences", "补正 healed", "未结 open", "日切 days closed"],
+    [[reconciliation.matched, reconciliation.differences, reconciliation.healed, reconciliation.open, daysClosed].map(String)],
+  );
   printTable(
     ["日志 log", "条数 size", "根 root"],
     summary.ledger.map((log) => [log.origin, String(log.size), log.root]),

@@ -24,8 +24,12 @@ export interface DriverOptions {
   readonly apps: readonly ClientProfile[];
   /** Distinguishes this run's transaction numbers from others on the same bus. */
   readonly runId: string;
+  /** From now on the sandbox bank takes money and answers nothing. */
+  readonly bankFallsSilent: () => Promise<void>;
   /** Told about each code that is issued, for drawing. */
   readonly onCode?: (code: string) => void;
+  /** Told about each ecToken that a hospital is given for a code. */
+  readonly onToken?: (ecToken: string) => void;
 }
 
 const WAIT_SECONDS = "20";
@@ -63,6 +67,11 @@ export function createDriver(options: DriverOptions): Driver {
     if (!result.ok && result.error?.answered === false) unanswered++;
   };
 
+  const noteVerified = (verified: Awaited<ReturnType<HisClient["verify"]>>): void => {
+    note(verified);
+    if (verified.ok && verified.value.ecToken !== undefined) options.onToken?.(verified.value.ecToken);
+  };
+
   async function codeOf(person: SandboxPerson): Promise<string> {
     const issued = await apps.get(person.appId)?.issueCode(person.appUserId, "settle", "signed");
     if (issued === undefined || !issued.ok) throw new Error(`no code for ${person.appUserId}: ${issued?.error ?? "no such app"}`);
@@ -83,7 +92,7 @@ export function createDriver(options: DriverOptions): Driver {
       case "visit": {
         if (await done(act)) return;
         const code = await codeOf(act.person);
-        if (act.identifyFirst) note(await client.verify({ ...scene, outTradeNo: numbered(`${act.outTradeNo}-V`), code }));
+        if (act.identifyFirst) noteVerified(await client.verify({ ...scene, outTradeNo: numbered(`${act.outTradeNo}-V`), code }));
         note(
           await client.settle({
             ...scene,
@@ -102,13 +111,28 @@ export function createDriver(options: DriverOptions): Driver {
             ...scene,
             outTradeNo: numbered(act.outTradeNo),
             originalOutTradeNo: numbered(act.original),
+            ...(act.amountFen === undefined ? {} : { refundAmount: formatYuan(asFen(act.amountFen)) }),
             waitSeconds: WAIT_SECONDS,
+          }),
+        );
+        return;
+      case "unanswered":
+        if (await done(act)) return;
+        // The money moves, and nobody can say so: neither the call nor the question behind it is answered.
+        await options.bankFallsSilent();
+        note(
+          await client.settle({
+            ...scene,
+            outTradeNo: numbered(act.outTradeNo),
+            code: await codeOf(act.person),
+            amount: formatYuan(asFen(act.amountFen)),
+            waitSeconds: "0",
           }),
         );
         return;
       case "shown-twice": {
         const code = await codeOf(act.person);
-        note(await client.verify({ ...scene, outTradeNo: numbered(act.outTradeNo), code }));
+        noteVerified(await client.verify({ ...scene, outTradeNo: numbered(act.outTradeNo), code }));
         note(
           await his(act.secondInstitution).verify({
             ...sceneOf(act.secondInstitution, act.secondTerminal),

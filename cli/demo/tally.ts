@@ -55,6 +55,10 @@ export interface DemoSummary {
   readonly scans: number;
   readonly settlements: { readonly completed: number; readonly refused: number; readonly refunded: number };
   readonly alerts: { readonly injected: number; readonly caught: number; readonly other: number };
+  /** Summed over the entries of all runs; `open`: differences that nobody has cleared yet. */
+  readonly reconciliation: { readonly matched: number; readonly differences: number; readonly healed: number; readonly open: number };
+  /** Days that every shard has sealed. */
+  readonly daysClosed: number;
   readonly ledger: readonly { readonly origin: string; readonly size: number; readonly root: string }[];
   readonly verified: boolean;
 }

@@ -14,6 +14,16 @@ export async function openBus(config: Config, clock: Clock, clientId: string): P
     : await openEmbeddedBus({ file: layoutOf(config.RONGHE_DATA).bus, clock });
 }
 
+/** For work on a folder that nothing serves: what is to leave waits in its outbox until something does. */
+export const parkedBus: EventBus = {
+  ensureTopics: async () => undefined,
+  publish: async (records) => records.map(() => ({ kind: "retryable", reason: "the platform does not serve yet" })),
+  consume: () => Promise.reject(new Error("a parked bus is read by nobody")),
+  read: async () => [],
+  endOffsets: async () => [],
+  close: async () => undefined,
+};
+
 /** The bus for looking at: of another process when embedded. */
 export async function openBusForReading(config: Config): Promise<EventBus> {
   if (config.RONGHE_BUS === "kafka") return await connectKafka(config, "ronghe-read");

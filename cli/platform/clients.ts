@@ -8,11 +8,12 @@ import * as v from "valibot";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { fromHex } from "../../core/protocol/bytes.ts";
 import { PARTNER_DIALECTS } from "../../core/protocol/dialects.ts";
-import { type MessageSigner, openReply, type PartnerProfile, sealRequest } from "../../core/protocol/envelope.ts";
+import type { MessageSigner, PartnerProfile } from "../../core/protocol/envelope.ts";
 import type { ErrorName } from "../../core/protocol/errors.ts";
-import type { CodePurpose } from "../../core/protocol/operations.ts";
+import type { CodePurpose } from "../../core/protocol/channel-operations.ts";
 import { ok, refused, type Result } from "../../core/protocol/result.ts";
-import type { Clock } from "../../core/protocol/time.ts";
+import { type Clock, formatCst14 } from "../../core/protocol/time.ts";
+import { createChannelClient } from "../../edge/sdk/channel.ts";
 import { UsageError } from "../config.ts";
 import type { Layout } from "./layout.ts";
 
@@ -83,8 +84,6 @@ export interface AppClient {
   ): Promise<Result<{ readonly code: string; readonly expiresAt: string }, ErrorName | string>>;
 }
 
-const issuedCode = v.object({ code: v.string(), expiresAt: v.string() });
-
 /** A patient's app: asks the core's channel address for codes. */
 export function createAppClient(options: {
   readonly url: string;
@@ -93,33 +92,23 @@ export function createAppClient(options: {
   readonly clock: Clock;
   readonly fetch?: typeof fetch;
 }): AppClient {
-  const { crypto, clock, profile } = options;
-  const partner = partnerOf(profile);
-  const sign = signerOf(crypto, profile);
+  const { url, crypto, clock, profile } = options;
   const send = options.fetch ?? fetch;
+  const channel = createChannelClient({
+    url,
+    orgId: profile.orgId,
+    profile: partnerOf(profile),
+    sign: signerOf(crypto, profile),
+    crypto,
+    clock,
+    fetch: (request) => send(request),
+  });
   return {
     issueCode: async (appUserId, purpose, form) => {
-      const body = await sealRequest(
-        crypto,
-        {
-          orgId: profile.orgId,
-          transType: "rh.code.issue",
-          version: "1.0.0",
-          timestampMs: clock.now(),
-          data: { orgId: profile.orgId, appUserId, purpose, form },
-        },
-        partner,
-        sign,
-      );
-      const response = await send(`${options.url}/v1/rh.code.issue`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body,
-      });
-      const reply = openReply(crypto, await response.text(), partner, { nowMs: clock.now() });
-      if (!reply.ok) return refused(reply.error);
-      if (!reply.value.success) return refused(`${reply.value.code} ${reply.value.message}`);
-      return ok(v.parse(issuedCode, reply.value.data));
+      const issued = await channel.code({ appUserId, purpose, form });
+      if (issued.ok) return ok({ code: issued.value.text, expiresAt: formatCst14(issued.value.expiresAtMs) });
+      const { error, code, message } = issued.error;
+      return refused(error ?? `${code} ${message}`);
     },
   };
 }

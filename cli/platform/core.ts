@@ -1,36 +1,35 @@
 /** The core put together: its services, the settlement shards with their logs, and the address it answers on. */
-import type { AddressInfo } from "node:net";
-import { serve, type ServerType } from "@hono/node-server";
-import type { Crypto, KeyStore } from "../../core/crypto/port.ts";
+import type { CoreOptions } from "./core-options.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { SEALING, SEALING_VERSION } from "../../core/key-handles.ts";
+import { Metrics } from "../../core/protocol/metrics.ts";
 import type { Clock } from "../../core/protocol/time.ts";
+import { Tracing } from "../../core/protocol/tracing.ts";
+import type { Publication } from "../../core/checkpoint-publication.ts";
+import { openKeyedLog } from "../../core/log-keys.ts";
 import { createCoreApp } from "../../core/server.ts";
 import { type CoreServices, openCoreServices } from "../../core/services.ts";
-import { createHttpRail } from "../../core/settlement/rails/http-rail.ts";
-import type { Rails } from "../../core/settlement/rails/port.ts";
+import { openPayers, sealingKey } from "../../core/settlement/rails/payers.ts";
+import { createPresettlement } from "../../core/settlement/rails/presettlement.ts";
+import { PROVINCE_PROFILES } from "../../core/settlement/split/profile.ts";
 import { openShard, type Shard } from "../../core/settlement/shard.ts";
+import { SettlementTelemetry } from "../../core/settlement/telemetry.ts";
 import { type SettlementWorker, startSettlement } from "../../core/settlement/worker.ts";
-import { openLog } from "../../ledger/log.ts";
+import { listen } from "../../edge/node/listen.ts";
 import type { Log } from "../../ledger/port.ts";
 import { type Database, openDatabase } from "../../migrations/database.ts";
-import type { EventBus } from "../../streams/bus/port.ts";
-import type { Config } from "../config.ts";
+import { type RunningBooks, openAllShards, openBooks } from "./books.ts";
 import { reportBug } from "./bugs.ts";
-import type { Layout, PlatformFile } from "./layout.ts";
+import { watchCore } from "./core-metrics.ts";
+import { isErasure, openPlatformEraser, performErasure } from "./eraser.ts";
+import type { PlatformFile } from "./layout.ts";
+import { readWitnessing } from "./witnessing.ts";
+import { printLine } from "./lines.ts";
 
 export interface RailUrls {
   readonly insurance: string;
   readonly commercial: string;
   readonly bank: string;
-}
-
-export interface CoreOptions {
-  readonly config: Config;
-  readonly layout: Layout;
-  readonly platform: PlatformFile;
-  readonly crypto: Crypto;
-  readonly keys: KeyStore;
-  readonly clock: Clock;
-  readonly bus: EventBus;
 }
 
 /** Registry, access, identity, vault: enough to set a platform up, without serving anybody. */
@@ -43,6 +42,8 @@ export async function openPlatformServices(options: CoreOptions): Promise<CoreSe
     bus,
     file: options.layout.core.database,
     platform: platform.platform,
+    witnessing: options.witnessing,
+    publishEveryMs: config.RONGHE_CHECKPOINT_INTERVAL_MS,
     onBug: reportBug("core"),
     appIdWidth: platform.appIdWidth,
     vaultSettings: { codeLifeMs: config.RONGHE_CODE_TTL_S * 1000, ecTokenLifeMs: config.RONGHE_EC_TOKEN_TTL_S * 1000, area: platform.area },
@@ -53,6 +54,8 @@ export interface RunningCore {
   readonly url: string;
   readonly services: CoreServices;
   readonly settlement: SettlementWorker;
+  /** Reconciliation and day close. */
+  readonly books: RunningBooks;
   /** Answers as the HTTP address does, without a socket: for an edge in the same process. */
   readonly fetch: (request: Request) => Promise<Response>;
   /** Resolves when everything taken in is settled, recorded, signed and on the bus. */
@@ -61,46 +64,133 @@ export interface RunningCore {
   stop(): Promise<void>;
 }
 
-export async function startCore(options: CoreOptions & { readonly rails: RailUrls }): Promise<RunningCore> {
-  const { bus, config, crypto, clock } = options;
+export interface ServingOptions extends CoreOptions {
+  readonly rails: RailUrls;
+  readonly tracing?: Tracing;
+  /** No request lines on standard output. */
+  readonly quiet?: boolean;
+}
+
+export async function startCore(given: ServingOptions): Promise<RunningCore> {
+  const opened: (() => Promise<unknown>)[] = [];
+  try {
+    return await startOver(given, (close) => void opened.push(close));
+  } catch (error) {
+    // What was opened before the part that failed would keep the process alive.
+    for (const close of opened.toReversed()) await close();
+    throw error;
+  }
+}
+
+async function startOver(given: ServingOptions, onOpened: (close: () => Promise<unknown>) => void): Promise<RunningCore> {
+  const { bus, config, crypto, clock } = given;
+  const { tracing = new Tracing() } = given;
+  const metrics = new Metrics();
+  const watch = new SettlementTelemetry({ tracing, metrics });
+  const options = { ...given, watch, witnessing: await readWitnessing(config, given.layout, crypto) };
   const services = await openPlatformServices(options);
-  const rails = railsOf(options.rails, config.RONGHE_RAIL_TIMEOUT_S * 1000);
+  onOpened(() => services.stop());
+  const rails = await openPayers({
+    urls: options.rails,
+    file: options.layout.core.rails,
+    sealing: sealingKey(options.keys, `${SEALING.rails}/${SEALING_VERSION}`),
+    clock,
+    timeoutMs: config.RONGHE_RAIL_TIMEOUT_S * 1000,
+    nhsa: { profile: PROVINCE_PROFILES[config.RONGHE_PROVINCE] },
+  });
+  onOpened(() => Promise.all(Object.values(rails).map((rail) => rail.close())));
+  const shards = await openAllShards(options.platform.partitions, (partition) => openPlatformShard(options, partition));
+  onOpened(() => shards.closeOthers());
+  const { registry, publication } = services;
+  const logs: readonly OpenLog[] = [{ log: registry.log, publication }, ...shards.all.values()];
+  const watched = watch.payers(rails);
   const settlement = await startSettlement({
     bus,
-    shards: (partition) => openPlatformShard(options, partition),
+    shards: (partition) => shards.take(partition),
     vault: services.vault,
-    rails,
+    rails: watched,
+    telemetry: watch,
     clock,
     crypto,
+    origin: services.origin,
     openCredential: services.openCredential,
   });
-  const app = createCoreApp(services.ports);
-  const tidying = setInterval(() => void services.vault.expireCodes(clock.now()).catch(() => undefined), TIDY_MS);
+  onOpened(() => settlement.stop());
+  const books = await openBooks(options, shards.all, rails);
+  onOpened(() => books.close());
+  const eraser = await openPlatformEraser(options, services, shards.all);
+  const operator = {
+    key: books.operator.key,
+    perform: async (asked: unknown) => (isErasure(asked) ? await performErasure(eraser, asked) : await books.operator.perform(asked)),
+  };
+  const presettle = createPresettlement({ vault: services.vault, insurance: watched.insurance, commercial: watched.commercial });
+  watchCore(metrics, { clock, bus, shards: shards.all, logs, settlement, books });
+  const log = config.RONGHE_LOG === "json" && given.quiet !== true ? { log: printLine } : {};
+  const served = { presettle, operator, statements: books.statements, logs: () => logs, metrics, tracing, ...log };
+  const app = createCoreApp({ ...services.ports, ...served });
+  // An order that waited for a settlement, or was cut short, is taken up by itself.
+  const resume = async (): Promise<void> => {
+    await eraser.resume();
+  };
+  let resuming = resume().catch(reportBug("core"));
+  const tidying = setInterval(() => {
+    void services.vault.expireCodes(clock.now()).catch(() => undefined);
+    resuming = resuming.then(resume).catch(reportBug("core"));
+  }, TIDY_MS);
   tidying.unref();
-  const server = await listen((request) => app.fetch(request), config.RONGHE_HOST, config.RONGHE_CORE_PORT);
+  onOpened(() => {
+    clearInterval(tidying);
+    return resuming;
+  });
+  const server = await listen((request) => app.fetch(request), { host: config.RONGHE_HOST, port: config.RONGHE_CORE_PORT });
   return {
     url: server.url,
     services,
     settlement,
+    books,
     fetch: async (request) => await app.fetch(request),
     crashed: settlement.crashed,
     async drained() {
       await settlement.drained();
+      await books.drained();
       await services.drained();
     },
     async stop() {
       clearInterval(tidying);
-      await Promise.all([server.close(), settlement.stop()]);
+      // Edges that wait for outcomes are answered, or the server would wait for them.
+      services.ports.outcomes.close();
+      await server.close();
+      await resuming;
+      // What is signed goes to the bus before the process ends: from there a lost database can be made again.
+      await within(PUBLISH_MS_MAX, [...[...shards.all.values()].map((shard) => shard.drained()), services.drained()]);
+      await books.close();
+      await settlement.stop();
+      await shards.closeOthers();
       await services.stop();
       await Promise.all(Object.values(rails).map((rail) => rail.close()));
     },
   };
 }
 
+interface OpenLog {
+  readonly log: Log;
+  readonly publication: Publication;
+}
+
+/** How long an orderly stop waits for a bus that does not answer. */
+const PUBLISH_MS_MAX = 3_000;
+
+async function within(ms: number, work: readonly Promise<void>[]): Promise<void> {
+  const waiting = new AbortController();
+  const done = Promise.all(work).catch(() => undefined);
+  await Promise.race([done, pause(ms, undefined, { signal: waiting.signal, ref: false }).catch(() => undefined)]);
+  waiting.abort();
+}
+
 /** How often codes that nobody can honour any more are marked expired. */
 const TIDY_MS = 60_000;
 
-/** Handle of the key that signs a shard's checkpoints. */
+/** Handle of the first key that signs a shard's checkpoints. */
 export function shardKeyHandle(partition: number): string {
   return `ledger.settlement-${partition}/1`;
 }
@@ -110,22 +200,24 @@ export function shardOrigin(platform: PlatformFile, partition: number): string {
 }
 
 export async function openPlatformShard(options: CoreOptions, partition: number): Promise<Shard> {
-  const { crypto, keys, clock, bus } = options;
-  const handle = shardKeyHandle(partition);
-  await keys.ensure(handle, "sm2");
+  const { config, crypto, keys, clock, bus } = options;
   const db = await openDatabase({ kind: "shard", file: options.layout.core.shard(partition) });
   const origin = shardOrigin(options.platform, partition);
-  const log = await openLog({
-    db,
-    origin,
-    crypto,
-    random: (length) => crypto.random(length),
-    signer: { keyName: origin, publicKey: await keys.publicKey(handle), sign: (message) => keys.sm2Sign(handle, message) },
-  });
+  const log = await openKeyedLog({ db, origin, crypto, keys, firstHandle: shardKeyHandle(partition) });
   if (log.size === 0n) await openingEntry(db, log, clock);
   // A process killed between commit and signature left entries that no checkpoint covers yet.
   else await log.checkpoint(clock.now());
-  return await openShard({ db, log, bus, crypto, clock, partition });
+  return await openShard({
+    db,
+    log,
+    bus,
+    crypto,
+    clock,
+    partition,
+    witnessing: options.witnessing,
+    watch: options.watch,
+    publishEveryMs: config.RONGHE_CHECKPOINT_INTERVAL_MS,
+  });
 }
 
 /** A log begins with an entry of its own, so that an empty one is never a state to be explained. */
@@ -139,26 +231,4 @@ async function openingEntry(db: Database, log: Log, clock: Clock): Promise<void>
   }
   staged.committed();
   await log.checkpoint(clock.now());
-}
-
-function railsOf(urls: RailUrls, timeoutMs: number): Rails {
-  return {
-    insurance: createHttpRail({ name: "insurance", url: urls.insurance, timeoutMs }),
-    commercial: createHttpRail({ name: "commercial", url: urls.commercial, timeoutMs }),
-    bank: createHttpRail({ name: "bank", url: urls.bank, timeoutMs }),
-  };
-}
-
-async function listen(
-  fetch: (request: Request) => Response | Promise<Response>,
-  host: string,
-  port: number,
-): Promise<{ readonly url: string; close(): Promise<void> }> {
-  const server = await new Promise<ServerType>((resolve, reject) => {
-    const starting: ServerType = serve({ fetch, hostname: host, port }, () => resolve(starting));
-    starting.once("error", reject);
-  });
-  const address = server.address() as AddressInfo;
-  const authority = host.includes(":") ? `[${host}]` : host;
-  return { url: `http://${authority}:${address.port}`, close: () => new Promise((resolve) => void server.close(() => resolve())) };
 }

@@ -2,11 +2,10 @@
  * Founds a sandbox platform: keys, institutions, apps, people with their accounts at the sandbox payers, and the
  * callers' own profiles. Everything goes through the same doors as in a province: access, identity, vault.
  */
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import type { Crypto, KeyStore } from "../../core/crypto/port.ts";
 import { KEY_HANDLES } from "../../core/key-handles.ts";
 import type { CoreServices } from "../../core/services.ts";
-import type { EventBus } from "../../streams/bus/port.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
 import { formatYuan, asFen } from "../../core/protocol/money.ts";
 import type { Result } from "../../core/protocol/result.ts";
@@ -17,25 +16,16 @@ import { verifierKey } from "../../ledger/verifier/note.ts";
 import type { Config } from "../config.ts";
 import { makeProvince, type Province, type SandboxPerson } from "../sandbox/province.ts";
 import { seededRandom } from "../sandbox/random.ts";
+import { parkedBus } from "./bus.ts";
 import { clientFile, type ClientProfile } from "./clients.ts";
 import { openPlatformServices, openPlatformShard, shardKeyHandle, shardOrigin } from "./core.ts";
-import { EDGE_DATA_KEY, EDGE_REPLY_KEY, ensureEdgeKeys, makeSandboxKek, openKeys } from "./keys.ts";
-import { edgeSecretAad } from "./edge.ts";
-import { type Layout, makeFolders, type PlatformFile, writePrivate } from "./layout.ts";
+import { makeSandboxKek, openKeys } from "./keys.ts";
+import { completeEdgeFolders, edgeIds, makeEdgeFolder } from "./edge-folder.ts";
+import { FIRST_EDGE, type Layout, makeFolders, type PlatformFile, writePrivate } from "./layout.ts";
 
 const OPERATOR = "operator/sandbox";
 /** How many people are registered at a time: enough to share commits. */
 const TOGETHER = 64;
-
-/** While a platform is founded nothing leaves it: its first events wait in the outbox until it serves. */
-const parkedBus: EventBus = {
-  ensureTopics: async () => undefined,
-  publish: async (records) => records.map(() => ({ kind: "retryable", reason: "the platform does not serve yet" })),
-  consume: () => Promise.reject(new Error("a platform being founded reads nothing")),
-  read: async () => [],
-  endOffsets: async () => [],
-  close: async () => undefined,
-};
 
 export interface FoundOptions {
   readonly config: Config;
@@ -44,6 +34,8 @@ export interface FoundOptions {
   readonly seed: number;
   readonly people: number;
   readonly partitions: number;
+  /** Edges registered (default 1). */
+  readonly edges?: number;
   readonly clock?: Clock;
   readonly onProgress?: (done: number, of: number) => void;
 }
@@ -63,19 +55,24 @@ export async function foundSandbox(options: FoundOptions): Promise<Founded> {
     partitions: options.partitions,
     area: "510000",
     appIdWidth: 9,
-    edgeId: "edge-1",
+    edgeId: FIRST_EDGE,
     createdAtMs: clock.now(),
   };
   await makeFolders(layout);
+  await mkdir(layout.clients, { mode: 0o700, recursive: true });
   if (config.RONGHE_KEY_PASSPHRASE === undefined) await makeSandboxKek(crypto, layout);
-  const [keys, edgeKeys] = [await openKeys(config, layout, crypto, "core"), await openKeys(config, layout, crypto, "edge")];
-  await ensureEdgeKeys(edgeKeys);
+  const keys = await openKeys(config, layout, crypto, "core");
+  const edges = edgeIds(options.edges ?? 1);
+  const replyKeys: string[] = [];
+  // While a platform is founded nothing leaves it: its first events wait in the outbox until it serves.
   const services = await openPlatformServices({ config, layout, platform, crypto, keys, clock, bus: parkedBus });
   try {
-    const edge = expectOk(await services.access.registerEdge({ edgeId: platform.edgeId }, OPERATOR), "edge");
-    await writePrivate(layout.edge.secret, await edgeKeys.seal(EDGE_DATA_KEY, edge.authKey, edgeSecretAad(platform.edgeId)));
+    for (const edgeId of edges) {
+      const { authKey } = expectOk(await services.access.registerEdge({ edgeId }, OPERATOR), "edge");
+      replyKeys.push(await makeEdgeFolder({ config, crypto, layout, edgeId, authKey }));
+    }
     await registerCallers(options, services, province, {
-      edge: toHex(await edgeKeys.publicKey(EDGE_REPLY_KEY)),
+      edges: replyKeys,
       core: toHex(await keys.publicKey(KEY_HANDLES.platformSign)),
     });
     await registerPeople(services, province.people, options.onProgress);
@@ -87,6 +84,7 @@ export async function foundSandbox(options: FoundOptions): Promise<Founded> {
     await shard.close();
   }
   await writePublicKeys(options, platform, keys);
+  await completeEdgeFolders(layout, platform, edges);
   // Last: a folder without this file is not a platform, so that a founding that was cut short is never taken for one.
   await writePrivate(layout.platform, `${JSON.stringify(platform, undefined, 2)}\n`);
   return { platform, province, seedAccounts: province.people.flatMap(accountsOf) };
@@ -96,7 +94,7 @@ async function registerCallers(
   options: FoundOptions,
   services: CoreServices,
   province: Province,
-  platformKeys: { readonly edge: string; readonly core: string },
+  platformKeys: { readonly edges: readonly string[]; readonly core: string },
 ): Promise<void> {
   const { crypto, layout } = options;
   const letters = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ";
@@ -123,7 +121,7 @@ async function registerCallers(
       signType: agreed.signType,
       encryption: agreed.encryption,
       privateKey: toHex(pair.privateKey),
-      platformKeys: [platformKeys.edge],
+      platformKeys: [...platformKeys.edges],
       terminals: terminals.map((terminal) => terminal.termId),
       users: [],
     });
@@ -205,7 +203,7 @@ async function writePublicKeys(options: FoundOptions, platform: PlatformFile, ke
   );
   await writeFile(layout.policy, printPolicy(trusted));
   await writeFile(layout.codeKeys, `${toHex(await keys.publicKey(KEY_HANDLES.codeSign))}\n`);
-  await writeFile(layout.edge.trust, `${toHex(await keys.publicKey(KEY_HANDLES.platformSign))}\n`);
+  await writeFile(layout.edge.trust, `${toHex(await keys.publicKey(KEY_HANDLES.bundleSign))}\n`);
 }
 
 /** A person's accounts as the sandbox payers keep them. The payers know the insured by the account behind the ecToken. */

@@ -1,8 +1,11 @@
 import { readFile } from "node:fs/promises";
 import type { Crypto, KeyStore } from "../../core/crypto/port.ts";
-import { openKeyStore, type KeyStoreUnlock } from "../../core/crypto/keystore.ts";
+import { KeyStoreDamagedError } from "../../core/crypto/keystore-file.ts";
+import { KeyStoreBusyError } from "../../core/crypto/keystore-lock.ts";
+import { KeyStoreLockedError, openKeyStore, type KeyStoreUnlock } from "../../core/crypto/keystore.ts";
 import { fromHex, toHex } from "../../core/protocol/bytes.ts";
 import { systemClock } from "../../core/protocol/time.ts";
+import { EDGE_DATA_KEY, EDGE_REPLY_KEY } from "../../edge/identity.ts";
 import { type Config, UsageError } from "../config.ts";
 import { type Layout, writePrivate } from "./layout.ts";
 
@@ -22,12 +25,16 @@ export async function makeSandboxKek(crypto: Crypto, layout: Layout): Promise<vo
 
 /** The core's keys and an edge's lie in stores of their own, so that an edge can be carried away without the core's. */
 export async function openKeys(config: Config, layout: Layout, crypto: Crypto, whose: "core" | "edge"): Promise<KeyStore> {
-  return await openKeyStore({ file: layout[whose].keys, unlock: await unlockOf(config, layout), crypto, clock: systemClock });
+  const { keys: file } = layout[whose];
+  try {
+    return await openKeyStore({ file, unlock: await unlockOf(config, layout), crypto, clock: systemClock });
+  } catch (error) {
+    const mendable = [KeyStoreLockedError, KeyStoreDamagedError, KeyStoreBusyError].some((kind) => error instanceof kind);
+    throw mendable && error instanceof Error ? new UsageError(`${file}: ${error.message}`) : error;
+  }
 }
 
-export const EDGE_REPLY_KEY = "edge.reply/1";
-/** Seals what lies in the edge's folder beside its database. */
-export const EDGE_DATA_KEY = "edge.data/1";
+export { EDGE_DATA_KEY, EDGE_REPLY_KEY };
 
 export async function ensureEdgeKeys(keys: KeyStore): Promise<void> {
   await keys.ensure(EDGE_REPLY_KEY, "sm2");

@@ -2,11 +2,11 @@
  * Where a platform keeps its things below `--data`. Each part touches only its own folder, so that parts can be
  * moved to machines of their own by copying one folder.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import * as v from "valibot";
-import { UsageError } from "../config.ts";
+import { type Config, UsageError } from "../config.ts";
 
 export interface Layout {
   readonly root: string;
@@ -15,7 +15,16 @@ export interface Layout {
   readonly founding: string;
   readonly runtime: string;
   readonly kek: string;
-  readonly core: { readonly folder: string; readonly database: string; readonly keys: string; shard(partition: number): string };
+  readonly core: {
+    readonly folder: string;
+    readonly database: string;
+    readonly keys: string;
+    readonly rails: string;
+    readonly books: string;
+    /** Proves to a running core that an operator may read this folder. */
+    readonly operatorKey: string;
+    shard(partition: number): string;
+  };
   readonly edge: {
     readonly folder: string;
     readonly database: string;
@@ -32,6 +41,8 @@ export interface Layout {
   /** Public keys that sign codes, for checking one offline. */
   readonly codeKeys: string;
   readonly clients: string;
+  /** Folders of further edges, each a `RONGHE_DATA` of its own. */
+  readonly edges: string;
 }
 
 export function layoutOf(root: string): Layout {
@@ -46,6 +57,9 @@ export function layoutOf(root: string): Layout {
       folder: at("core"),
       database: at("core", "core.db"),
       keys: at("core", "keys.json"),
+      rails: at("core", "rails.db"),
+      books: at("core", "books.db"),
+      operatorKey: at("core", "operator.key"),
       shard: (partition) => at("core", `settlement-${partition}.db`),
     },
     edge: {
@@ -58,12 +72,20 @@ export function layoutOf(root: string): Layout {
     },
     bus: at("bus.db"),
     streams: { folder: at("streams"), database: at("streams", "streams.db") },
-    sandbox: { folder: at("sandbox"), rails: at("sandbox", "rails.journal") },
+    sandbox: { folder: at("sandbox"), rails: at("sandbox", "payers.db") },
     policy: at("ledger-policy.txt"),
     codeKeys: at("code-keys.txt"),
     clients: at("clients"),
+    edges: at("edges"),
   };
 }
+
+/** The folder of an edge of this platform: the first one's is the platform's own. */
+export function edgeLayout(layout: Layout, edgeId: string): Layout {
+  return edgeId === FIRST_EDGE ? layout : layoutOf(join(layout.edges, edgeId));
+}
+
+export const FIRST_EDGE = "edge-1";
 
 /** What must never change in the life of a platform, fixed when it is created. */
 const platformFile = v.strictObject({
@@ -84,11 +106,18 @@ export function platformExists(layout: Layout): boolean {
 }
 
 export function readPlatform(layout: Layout): PlatformFile {
-  if (!platformExists(layout))
+  if (!platformExists(layout)) {
+    throwIfShut(layout.root);
     throw new UsageError(`no platform in ${layout.root}: create one with \`ronghe sandbox init --data ${layout.root}\``);
-  const parsed = v.safeParse(platformFile, JSON.parse(readFileSync(layout.platform, "utf8")));
+  }
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), platformFile), readFileSync(layout.platform, "utf8"));
   if (!parsed.success) throw new UsageError(`${layout.platform} is not a platform file of this version`);
   return parsed.output;
+}
+
+/** A folder that this user may not look into is another thing than an empty one. */
+function throwIfShut(folder: string): void {
+  if (existsSync(folder)) accessSync(folder, constants.R_OK | constants.X_OK);
 }
 
 /** Where a running platform listens; removed when it stops in order. */
@@ -109,6 +138,22 @@ export async function readRuntime(layout: Layout): Promise<RuntimeFile> {
   return v.parse(runtimeFile, JSON.parse(text));
 }
 
+/** Where an edge by itself finds the core: as it is told, as the core noted in this folder, else on this machine. */
+export async function coreUrlOf(config: Config, layout: Layout): Promise<string> {
+  const known = config.RONGHE_CORE_URL ?? (await readRuntime(layout).catch(() => undefined))?.coreUrl;
+  if (known !== undefined) return known;
+  if (config.RONGHE_CORE_PORT === 0) throw new UsageError("RONGHE_CORE_URL is needed for this part");
+  return `http://127.0.0.1:${config.RONGHE_CORE_PORT}`;
+}
+
+/** An edge that ran by itself takes only its own address back: the next one finds core and payers by what they noted. */
+export async function forgetEdge(layout: Layout): Promise<void> {
+  const known = await readRuntime(layout).catch(() => undefined);
+  if (known === undefined) return;
+  const { edgeUrl: _, ...others } = known;
+  await writePrivate(layout.runtime, `${JSON.stringify(others, undefined, 2)}\n`);
+}
+
 /** Writes a file whole or not at all, readable by its owner only. */
 export async function writePrivate(file: string, content: string | Uint8Array): Promise<void> {
   const draft = `${file}.${process.pid}.new`;
@@ -117,9 +162,11 @@ export async function writePrivate(file: string, content: string | Uint8Array): 
   await rename(draft, file);
 }
 
-export async function makeFolders(layout: Layout): Promise<void> {
-  for (const folder of [layout.core.folder, layout.edge.folder, layout.streams.folder, layout.sandbox.folder, layout.clients])
-    await makeFolder(folder);
+type Folder = "core" | "edge" | "streams" | "sandbox";
+
+/** The folders of some parts; of all, with that of the callers, when none is named. */
+export async function makeFolders(layout: Layout, parts: Iterable<Folder> = ["core", "edge", "streams", "sandbox"]): Promise<void> {
+  for (const part of parts) await makeFolder(layout[part].folder);
 }
 
 /**

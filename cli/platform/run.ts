@@ -3,17 +3,20 @@ import { rm } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { type Clock, systemClock } from "../../core/protocol/time.ts";
+import { PROVINCE_PROFILES } from "../../core/settlement/split/profile.ts";
 import { startSandboxRails, type SandboxRails } from "../../core/settlement/rails/sandbox/start.ts";
 import { startSandboxRailsThread } from "../../core/settlement/rails/sandbox/thread.ts";
 import type { RunningEdge } from "../../edge/entry.node.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
 import { topicPlan } from "../../streams/contracts/codec.ts";
-import { type Config, UsageError } from "../config.ts";
+import { type Config, uplinkOf, UsageError } from "../config.ts";
 import { openBus } from "./bus.ts";
 import { type RailUrls, type RunningCore, startCore } from "./core.ts";
 import { startPlatformEdge } from "./edge.ts";
 import { openKeys } from "./keys.ts";
 import {
+  coreUrlOf,
+  forgetEdge,
   type Layout,
   layoutOf,
   makeFolders,
@@ -25,6 +28,7 @@ import {
 } from "./layout.ts";
 import { ownFolder } from "./owner.ts";
 import { type RunningStreams, startStreams } from "./streams.ts";
+import { openTraces } from "./tracing.ts";
 
 export const PARTS = ["core", "edge", "streams", "sandbox"] as const;
 export type Part = (typeof PARTS)[number];
@@ -40,6 +44,8 @@ export interface RunOptions {
   readonly edgeRefreshMs?: number;
   /** Gives the sandbox payers a thread of their own, so that their work is not the platform's; they then have the system clock. */
   readonly railsThread?: boolean;
+  /** Called once the sandbox payers listen, before the core asks them anything. */
+  readonly beforeCore?: (rails: SandboxRails) => Promise<void>;
 }
 
 export interface RunningPlatform {
@@ -47,7 +53,8 @@ export interface RunningPlatform {
   readonly platform: PlatformFile;
   readonly crypto: Crypto;
   readonly clock: Clock;
-  readonly bus: EventBus;
+  /** Absent in an edge that hands over to the core. */
+  readonly bus?: EventBus;
   readonly core?: RunningCore;
   readonly edge?: RunningEdge;
   readonly streams?: RunningStreams;
@@ -63,11 +70,11 @@ export async function runPlatform(options: RunOptions): Promise<RunningPlatform>
   const { config, parts } = options;
   const layout = layoutOf(config.RONGHE_DATA);
   const platform = readPlatform(layout);
-  const alone = parts.size === 1 && parts.has("sandbox");
+  const alone = parts.size === 1 && (parts.has("sandbox") || isUplinkedEdge(config, parts));
   const together = parts.has("core") && parts.has("edge") && parts.has("streams");
   if (config.RONGHE_BUS === "embedded" && !alone && !together)
     throw new UsageError("parts that run by themselves need a bus between them: RONGHE_BUS=kafka and RONGHE_KAFKA_BROKERS");
-  await makeFolders(layout);
+  await makeFolders(layout, parts);
   const stops: (() => Promise<void> | void)[] = [];
   const stop = async (): Promise<void> => {
     for (const end of stops.splice(0).toReversed()) await end();
@@ -90,39 +97,56 @@ async function startParts(
   const { config, parts } = options;
   const clock = options.clock ?? systemClock;
   const crypto = options.crypto ?? (await loadCrypto());
+  const traces = await openTraces(config);
+  // Once all parts have ended.
+  stops.push(() => traces.stop());
   for (const part of parts) {
     const owned = ownFolder(layout[part].folder);
     stops.push(() => owned.release());
   }
-  const bus = await openBus(config, clock, `ronghe-${[...parts].join("-")}`);
-  stops.push(() => bus.close());
-  await bus.ensureTopics(topicPlan(platform.partitions));
+  const bus = isUplinkedEdge(config, parts) ? undefined : await openBus(config, clock, `ronghe-${[...parts].join("-")}`);
+  if (bus !== undefined) {
+    stops.push(() => bus.close());
+    await bus.ensureTopics(topicPlan(platform.partitions));
+  }
 
   const railPort = (offset: number): number => (config.RONGHE_RAILS_PORT === 0 ? 0 : config.RONGHE_RAILS_PORT + offset);
   const railOptions = {
     file: layout.sandbox.rails,
     host: config.RONGHE_HOST,
+    profile: PROVINCE_PROFILES[config.RONGHE_PROVINCE],
     ports: { insurance: railPort(0), commercial: railPort(1), bank: railPort(2), admin: railPort(3) },
   };
   const startRails = (): Promise<SandboxRails> =>
     options.railsThread === true ? startSandboxRailsThread(railOptions) : startSandboxRails({ ...railOptions, clock });
   const rails = parts.has("sandbox") ? await startRails() : undefined;
   if (rails !== undefined) stops.push(() => rails.close());
+  if (rails !== undefined) await options.beforeCore?.(rails);
 
-  const common = { config, layout, platform, crypto, clock, bus };
-  const core = parts.has("core")
-    ? await startCore({ ...common, keys: await openKeys(config, layout, crypto, "core"), rails: await railUrls(config, layout, rails) })
-    : undefined;
+  const common = { config, layout, platform, crypto, clock };
+  const core =
+    bus !== undefined && parts.has("core")
+      ? await startCore({
+          ...common,
+          bus,
+          keys: await openKeys(config, layout, crypto, "core"),
+          tracing: traces.of("core"),
+          quiet: options.quiet ?? false,
+          rails: await railUrls(config, layout, rails),
+        })
+      : undefined;
   if (core !== undefined) stops.push(() => core.stop());
-  const streams = parts.has("streams") ? await startStreams(common) : undefined;
+  const streams = bus !== undefined && parts.has("streams") ? await startStreams({ ...common, bus }) : undefined;
   if (streams !== undefined) stops.push(() => streams.stop());
   const edge = parts.has("edge")
     ? await startPlatformEdge({
         ...common,
+        bus: bus ?? "core",
         keys: await openKeys(config, layout, crypto, "edge"),
-        coreUrl: core?.url ?? config.RONGHE_CORE_URL ?? (await readRuntime(layout)).coreUrl ?? missing("RONGHE_CORE_URL"),
+        coreUrl: core?.url ?? (await coreUrlOf(config, layout)),
         ...(core === undefined ? {} : { coreFetch: core.fetch }),
         ...(options.edgeRefreshMs === undefined ? {} : { refreshMs: options.edgeRefreshMs }),
+        tracing: traces.of("edge"),
         quiet: options.quiet ?? false,
       })
     : undefined;
@@ -150,7 +174,7 @@ async function startParts(
     platform,
     crypto,
     clock,
-    bus,
+    ...(bus === undefined ? {} : { bus }),
     ...(core === undefined ? {} : { core }),
     ...(edge === undefined ? {} : { edge }),
     ...(streams === undefined ? {} : { streams }),
@@ -165,12 +189,9 @@ async function startParts(
   };
 }
 
-/** An edge that ran by itself takes only its own address back: the next one finds core and payers by what they noted. */
-async function forgetEdge(layout: Layout): Promise<void> {
-  const known = await readRuntime(layout).catch(() => undefined);
-  if (known === undefined) return;
-  const { edgeUrl: _, ...others } = known;
-  await writePrivate(layout.runtime, `${JSON.stringify(others, undefined, 2)}\n`);
+/** An edge by itself that reaches no broker, or is told to leave it alone. */
+function isUplinkedEdge(config: Config, parts: ReadonlySet<Part>): boolean {
+  return parts.size === 1 && parts.has("edge") && uplinkOf(config) === "core";
 }
 
 async function railUrls(config: Config, layout: Layout, rails: SandboxRails | undefined): Promise<RailUrls> {

@@ -1,17 +1,17 @@
 /** Verifies all logs of a data folder, as an auditor who was handed the folder: reading only, from the bytes up. */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
 import { type EventMs, systemClock } from "../../core/protocol/time.ts";
-import { parsePolicy } from "../../ledger/verifier/policy.ts";
-import type { TrustedKey } from "../../ledger/verifier/note.ts";
 import { verifyDatabase, type VerifyReport } from "../../ledger/verify-files.ts";
-import { openDatabase } from "../../migrations/database.ts";
+import { type Database, openDatabase } from "../../migrations/database.ts";
 import { openEmbeddedBus } from "../../streams/bus/embedded.ts";
 import { UsageError } from "../config.ts";
 import { shardOrigin } from "./core.ts";
 import { type Layout, type PlatformFile, readPlatform } from "./layout.ts";
+import { readTrustedKeys } from "./trust.ts";
+
+export { readTrustedKeys } from "./trust.ts";
 
 export interface LogReport {
   readonly origin: string;
@@ -36,12 +36,9 @@ export function logFiles(layout: Layout, platform: PlatformFile): readonly { rea
   return [{ origin: `${platform.platform}/registry`, file: layout.core.database }, ...shards];
 }
 
-export async function readTrustedKeys(crypto: Crypto, file: string): Promise<readonly TrustedKey[]> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) throw new UsageError(`no trusted keys: ${file} cannot be read (--policy FILE names another)`);
-  const policy = parsePolicy(crypto.sm3, text);
-  if (!policy.ok) throw new UsageError(`${file}: ${policy.error.detail}`);
-  return policy.value;
+/** The database of a log, for reading. */
+export async function openLogFile(origin: string, file: string): Promise<Database> {
+  return await openDatabase({ kind: origin.endsWith("/registry") ? "core" : "shard", file, readOnly: true });
 }
 
 export interface VerifyPlatformOptions {
@@ -76,7 +73,7 @@ export async function verifyPlatform(options: VerifyPlatformOptions): Promise<re
       });
       continue;
     }
-    const db = await openDatabase({ kind: origin.endsWith("/registry") ? "core" : "shard", file, readOnly: true });
+    const db = await openLogFile(origin, file);
     try {
       const knownCheckpoints = [...(published.get(origin) ?? []), ...(brought.get(origin) ?? [])];
       const progress = options.onProgress === undefined ? {} : { onProgress: options.onProgress };
@@ -100,7 +97,7 @@ export async function verifyPlatform(options: VerifyPlatformOptions): Promise<re
 export async function readLogFiles(layout: Layout, platform: PlatformFile): Promise<readonly LogFile[]> {
   return await Promise.all(
     logFiles(layout, platform).map(async ({ origin, file }) => {
-      const db = await openDatabase({ kind: origin.endsWith("/registry") ? "core" : "shard", file, readOnly: true });
+      const db = await openLogFile(origin, file);
       const rows = await db.read("SELECT kind, count(*) AS n FROM leaf GROUP BY kind");
       await db.close();
       return { origin, file, kinds: new Map(rows.map((row) => [String(row["kind"]), Number(row["n"])])) };
@@ -146,7 +143,7 @@ export async function newestEntryMs(layout: Layout, atLeastMs: EventMs): Promise
   let newest: number = atLeastMs;
   for (const { origin, file } of logFiles(layout, readPlatform(layout))) {
     if (!existsSync(file)) continue;
-    const db = await openDatabase({ kind: origin.endsWith("/registry") ? "core" : "shard", file, readOnly: true });
+    const db = await openLogFile(origin, file);
     newest = Math.max(newest, Number((await db.read("SELECT coalesce(max(at_ms), 0) AS at FROM leaf"))[0]?.["at"] ?? 0));
     await db.close();
   }

@@ -30,7 +30,13 @@ describe("registering", () => {
     const rows = await province.core.registry.db.read(
       "SELECT subject FROM leaf WHERE kind = 'access.platform-key.announced' ORDER BY subject",
     );
-    expect(rows.map((row) => row["subject"])).toEqual(["code.sign/1", "edge.seal/1", "ledger.registry/1", "platform.sign/1"]);
+    expect(rows.map((row) => row["subject"])).toEqual([
+      "bundle.sign/1",
+      "code.sign/1",
+      "edge.seal/1",
+      "ledger.registry/1",
+      "platform.sign/1",
+    ]);
   });
 
   it("keeps everything over a restart, secrets included", async () => {

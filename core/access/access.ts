@@ -3,27 +3,45 @@
  * of a key or a status is an entry of the registry log, so that nobody is let in, or shut out, unrecorded.
  */
 import * as v from "valibot";
-import type { LeafDraft, LedgerPosition } from "../../ledger/leaf-draft.ts";
+import type { LedgerPosition } from "../../ledger/leaf-draft.ts";
 import { insertRows } from "../../migrations/database.ts";
 import type { Crypto, KeyStore } from "../crypto/port.ts";
-import { ANNOUNCED_HANDLES, SEALING, SEALING_VERSION, sealedColumn } from "../key-handles.ts";
+import { ANNOUNCED_HANDLES } from "../key-handles.ts";
 import { fromHex, toHex, utf8, utf8Text } from "../protocol/bytes.ts";
 import { dataKeyOf, type PartnerProfile } from "../protocol/partner.ts";
 import type { ErrorName } from "../protocol/errors.ts";
-import { ok, refused, type Result } from "../protocol/result.ts";
+import type { OfflineAllowance } from "../protocol/internal.ts";
+import { refused, type Result } from "../protocol/result.ts";
 import type { Desk, Registry } from "../registry.ts";
 import { type Change, decideChanges } from "./changes.ts";
 import { type App, type Directory, type Edge, type Institution, readDirectory, type Status, type Terminal } from "./directory.ts";
+import { acceptedDraft } from "./drafts.ts";
+import { createEdges, type Edges } from "./edges.ts";
 import {
   appRegistration,
   type AppRegistration,
-  edgeRegistration,
   type EdgeRegistration,
   institutionRegistration,
   type InstitutionRegistration,
+  offlineRegistration,
+  secretRotation,
+  type SecretRotation,
   terminalRegistration,
   type TerminalRegistration,
 } from "./registration.ts";
+import {
+  keyAdded,
+  keyRetired,
+  offlineChanged,
+  PARTNER_KEY_COLUMNS,
+  secretRotated,
+  statusChanged,
+  TERMINAL_COLUMNS,
+  terminalAdded,
+  terminalStatusChanged,
+} from "./partner-changes.ts";
+import { openValue, sealValue } from "./sealed-values.ts";
+import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
 
 export interface Access {
   /** Characters of EHCAPPID in codes of this platform. */
@@ -36,8 +54,12 @@ export interface Access {
   edge(edgeId: string): Edge | undefined;
   /** Keys and envelope settings of an institution or app; `undefined` when it is unknown. */
   partner(orgId: string): Promise<PartnerProfile | undefined>;
-  /** The HMAC-SM3 key of an active edge. */
+  /** The same, and while the overlap of a new secret lasts a second one with the secret before; none when it is unknown. */
+  partners(orgId: string, nowMs: number): Promise<readonly PartnerProfile[]>;
+  /** The present HMAC-SM3 key of an active edge. */
   edgeKey(edgeId: string): Promise<Uint8Array | undefined>;
+  readonly edges: Edges;
+  readonly signing: SigningKeys;
 
   registerInstitution(registration: InstitutionRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>>;
   registerTerminal(orgId: string, terminal: TerminalRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>>;
@@ -50,6 +72,10 @@ export interface Access {
   setStatus(orgId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>>;
   /** Shuts out an edge that was stolen or taken away: its next call is refused. */
   setEdgeStatus(edgeId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>>;
+  setTerminalStatus(orgId: string, termId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>>;
+  setOfflineAllowance(orgId: string, allowance: OfflineAllowance, by: string): Promise<Result<LedgerPosition, ErrorName>>;
+  /** A new envelope SECRET; the one before counts until the overlap ends. */
+  rotatePartnerSecret(orgId: string, rotation: SecretRotation, by: string): Promise<Result<LedgerPosition, ErrorName>>;
 }
 
 export interface AccessOptions {
@@ -61,29 +87,40 @@ export interface AccessOptions {
 
 export async function openAccess(options: AccessOptions): Promise<Access> {
   const directory = await readDirectory(options.registry.db);
-  const access = new RegistryAccess(options, directory);
+  const changes = options.registry.desk(decideChanges(directory));
+  const shared = { ...options, directory, changes };
+  const access = new RegistryAccess(options, directory, changes, { edges: createEdges(shared), signing: await openSigningKeys(shared) });
   await access.announceKeys();
   return access;
 }
 
 class RegistryAccess implements Access {
   readonly appIdWidth: number;
+  readonly edges: Edges;
+  readonly signing: SigningKeys;
   readonly #registry: Registry;
   readonly #crypto: Crypto;
   readonly #keys: KeyStore;
   readonly #directory: Directory;
   readonly #changes: Desk<Change, Result<LedgerPosition, ErrorName>>;
-  /** Opened once per partner or edge, dropped when its registration changes. */
-  readonly #partners = new Map<string, Promise<PartnerProfile>>();
-  readonly #edgeKeys = new Map<string, Promise<Uint8Array>>();
+  /** Opened once per registration: a change makes a new one. */
+  readonly #partners = new WeakMap<Institution, Promise<PartnerProfile>>();
+  readonly #formers = new WeakMap<Institution, Promise<PartnerProfile>>();
 
-  constructor(options: AccessOptions, directory: Directory) {
+  constructor(
+    options: AccessOptions,
+    directory: Directory,
+    changes: Desk<Change, Result<LedgerPosition, ErrorName>>,
+    rooms: { readonly edges: Edges; readonly signing: SigningKeys },
+  ) {
+    this.edges = rooms.edges;
+    this.signing = rooms.signing;
     this.appIdWidth = options.appIdWidth;
     this.#registry = options.registry;
     this.#crypto = options.crypto;
     this.#keys = options.keys;
     this.#directory = directory;
-    this.#changes = options.registry.desk(decideChanges(directory));
+    this.#changes = changes;
   }
 
   institution(orgId: string): Institution | undefined {
@@ -113,23 +150,40 @@ class RegistryAccess implements Access {
   async partner(orgId: string): Promise<PartnerProfile | undefined> {
     const institution = this.#directory.institutions.get(orgId);
     if (institution === undefined) return undefined;
-    const opened = this.#partners.get(orgId) ?? this.#openPartner(institution);
-    this.#partners.set(orgId, opened);
+    const opened = this.#partners.get(institution) ?? this.#openPartner(institution, institution.sealedSecret);
+    this.#partners.set(institution, opened);
     return await opened;
   }
 
+  async partners(orgId: string, nowMs: number): Promise<readonly PartnerProfile[]> {
+    const institution = this.#directory.institutions.get(orgId);
+    const present = await this.partner(orgId);
+    if (institution === undefined || present === undefined) return [];
+    const { former } = institution;
+    if (former === undefined || former.untilMs <= nowMs) return [present];
+    const opened = this.#formers.get(institution) ?? this.#openPartner(institution, former.sealedSecret);
+    this.#formers.set(institution, opened);
+    return [present, await opened];
+  }
+
   async edgeKey(edgeId: string): Promise<Uint8Array | undefined> {
-    const edge = this.#directory.edges.get(edgeId);
-    if (edge === undefined || edge.status !== "active") return undefined;
-    const opened = this.#edgeKeys.get(edgeId) ?? this.#open(edge.keyHandle, edge.sealedKey, sealedEdgeKey(edgeId));
-    this.#edgeKeys.set(edgeId, opened);
-    return await opened;
+    if (this.edges.get(edgeId)?.status !== "active") return undefined;
+    const [present] = await this.edges.secrets(edgeId, Number.MAX_SAFE_INTEGER);
+    return present;
+  }
+
+  registerEdge(registration: EdgeRegistration, by: string): Promise<Result<{ readonly authKey: Uint8Array }, ErrorName>> {
+    return this.edges.register(registration, by);
+  }
+
+  setEdgeStatus(edgeId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+    return this.edges.setStatus(edgeId, status, by);
   }
 
   async registerInstitution(registration: InstitutionRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>> {
     const parsed = v.safeParse(institutionRegistration, registration);
     if (!parsed.success || !this.#pointsOfTheCurve(parsed.output.publicKeys)) return refused("badRequest");
-    const terminals = new Map(parsed.output.terminals.map((terminal) => [terminal.termId, terminal]));
+    const terminals = new Map(parsed.output.terminals.map((terminal) => [terminal.termId, { ...terminal, status: "active" as const }]));
     if (terminals.size !== parsed.output.terminals.length) return refused("badRequest");
     return await this.#register({ ...parsed.output, status: "active" }, terminals, by);
   }
@@ -137,122 +191,45 @@ class RegistryAccess implements Access {
   async registerApp(registration: AppRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>> {
     const parsed = v.safeParse(appRegistration(this.appIdWidth), registration);
     if (!parsed.success || !this.#pointsOfTheCurve(parsed.output.publicKeys)) return refused("badRequest");
-    return await this.#register({ ...parsed.output, orgId: parsed.output.appId, kind: "app", status: "active" }, new Map(), by);
+    return await this.#register(
+      { ...parsed.output, orgId: parsed.output.appId, kind: "app", status: "active", offline: OFFLINE_NONE },
+      new Map(),
+      by,
+    );
   }
 
   async registerTerminal(orgId: string, terminal: TerminalRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>> {
     const parsed = v.safeParse(terminalRegistration, terminal);
-    if (!parsed.success) return refused("badRequest");
-    const { termId, latitude, longitude } = parsed.output;
-    return await this.#changes.submit({
-      touches: `institution/${orgId}`,
-      check: ({ institutions }) => {
-        const institution = institutions.get(orgId);
-        if (institution === undefined) return "institutionUnknown";
-        return institution.terminals.has(termId) ? "idempotencyConflict" : undefined;
-      },
-      draft: {
-        ...accepted("access.terminal.registered", by, orgId, termId),
-        facts: { latitude: String(latitude), longitude: String(longitude) },
-      },
-      statements: () => insertRows("terminal", TERMINAL_COLUMNS, [[orgId, termId, latitude, longitude]]),
-      apply: (directory) =>
-        this.#replace(directory, orgId, (institution) => ({
-          ...institution,
-          terminals: new Map([...institution.terminals, [termId, { termId, latitude, longitude }]]),
-        })),
-    });
-  }
-
-  async registerEdge(registration: EdgeRegistration, by: string): Promise<Result<{ readonly authKey: Uint8Array }, ErrorName>> {
-    const parsed = v.safeParse(edgeRegistration, registration);
-    if (!parsed.success) return refused("badRequest");
-    const { edgeId, serves } = parsed.output;
-    const authKey = this.#crypto.random(32);
-    const keyHandle = `${SEALING.access}/${SEALING_VERSION}`;
-    const sealedKey = await this.#keys.seal(keyHandle, authKey, sealedEdgeKey(edgeId));
-    const edge: Edge = { edgeId, status: "active", sealedKey, keyHandle, serves: serves === undefined ? undefined : new Set(serves) };
-    const served = serves === undefined ? null : JSON.stringify(serves);
-    const change = await this.#changes.submit({
-      touches: `edge/${edgeId}`,
-      check: ({ edges, institutions }) => {
-        if (edges.has(edgeId)) return "idempotencyConflict";
-        return serves?.some((orgId) => !institutions.has(orgId)) === true ? "institutionUnknown" : undefined;
-      },
-      draft: { ...accepted("access.edge.registered", by, undefined, edgeId), facts: { serves: serves?.toSorted().join(" ") ?? "*" } },
-      statements: () =>
-        insertRows("edge", ["edge_id", "auth_key", "key_handle", "status", "serves"], [[edgeId, sealedKey, keyHandle, "active", served]]),
-      apply: (directory) => directory.edges.set(edgeId, edge),
-    });
-    return change.ok ? ok({ authKey }) : change;
+    return parsed.success ? await this.#changes.submit(terminalAdded(orgId, parsed.output, by)) : refused("badRequest");
   }
 
   async addPartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, ErrorName>> {
-    if (!this.#pointsOfTheCurve([publicKey])) return refused("badRequest");
-    return await this.#changes.submit({
-      touches: `institution/${orgId}`,
-      check: ({ institutions }) => {
-        const institution = institutions.get(orgId);
-        if (institution === undefined) return "institutionUnknown";
-        const known = institution.publicKeys.includes(publicKey) || institution.retiredKeys.has(publicKey);
-        return known ? "idempotencyConflict" : undefined;
-      },
-      draft: { ...accepted("access.key.added", by, orgId, orgId), facts: { publicKey } },
-      statements: (atMs) => insertRows("partner_key", KEY_COLUMNS, [[orgId, publicKey, atMs]]),
-      apply: (directory) =>
-        this.#replace(directory, orgId, (institution) => ({ ...institution, publicKeys: [publicKey, ...institution.publicKeys] })),
-    });
+    return this.#pointsOfTheCurve([publicKey]) ? await this.#changes.submit(keyAdded(orgId, publicKey, by)) : refused("badRequest");
   }
 
   async retirePartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, ErrorName>> {
-    return await this.#changes.submit({
-      touches: `institution/${orgId}`,
-      check: ({ institutions }) => {
-        const institution = institutions.get(orgId);
-        if (institution === undefined) return "institutionUnknown";
-        return institution.publicKeys.includes(publicKey) && institution.publicKeys.length > 1 ? undefined : "badRequest";
-      },
-      draft: { ...accepted("access.key.retired", by, orgId, orgId), facts: { publicKey } },
-      statements: (atMs) => [
-        { sql: "UPDATE partner_key SET retired_at_ms = ? WHERE org_id = ? AND public_key = ?", args: [atMs, orgId, publicKey] },
-      ],
-      apply: (directory) =>
-        this.#replace(directory, orgId, (institution) => ({
-          ...institution,
-          publicKeys: institution.publicKeys.filter((key) => key !== publicKey),
-          retiredKeys: new Set([...institution.retiredKeys, publicKey]),
-        })),
-    });
+    return await this.#changes.submit(keyRetired(orgId, publicKey, by));
   }
 
   async setStatus(orgId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>> {
-    return await this.#changes.submit({
-      touches: `institution/${orgId}`,
-      check: ({ institutions }) => (institutions.has(orgId) ? undefined : "institutionUnknown"),
-      draft: { ...accepted("access.institution.changed", by, orgId, orgId), facts: { status } },
-      statements: () => [
-        { sql: "UPDATE institution SET status = ? WHERE org_id = ?", args: [status, orgId] },
-        { sql: "UPDATE app SET status = ? WHERE app_id = ?", args: [status, orgId] },
-      ],
-      apply: (directory) => {
-        this.#replace(directory, orgId, (institution) => ({ ...institution, status }));
-        const app = directory.apps.get(orgId);
-        if (app !== undefined) directory.apps.set(orgId, { ...app, status });
-      },
-    });
+    return await this.#changes.submit(statusChanged(orgId, status, by));
   }
 
-  async setEdgeStatus(edgeId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>> {
-    return await this.#changes.submit({
-      touches: `edge/${edgeId}`,
-      check: ({ edges }) => (edges.has(edgeId) ? undefined : "institutionUnknown"),
-      draft: { ...accepted("access.edge.changed", by, undefined, edgeId), facts: { status } },
-      statements: () => [{ sql: "UPDATE edge SET status = ? WHERE edge_id = ?", args: [status, edgeId] }],
-      apply: (directory) => {
-        const edge = directory.edges.get(edgeId);
-        if (edge !== undefined) directory.edges.set(edgeId, { ...edge, status });
-      },
-    });
+  async setTerminalStatus(orgId: string, termId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+    return await this.#changes.submit(terminalStatusChanged(orgId, { termId, status }, by));
+  }
+
+  async setOfflineAllowance(orgId: string, allowance: OfflineAllowance, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+    const parsed = v.safeParse(offlineRegistration, allowance);
+    return parsed.success ? await this.#changes.submit(offlineChanged(orgId, parsed.output, by)) : refused("badRequest");
+  }
+
+  async rotatePartnerSecret(orgId: string, rotation: SecretRotation, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+    const parsed = v.safeParse(secretRotation, rotation);
+    if (!parsed.success) return refused("badRequest");
+    const { partnerSecret, overlapMs } = parsed.output;
+    const secret = await sealValue(this.#keys, secretPlace(orgId), utf8(partnerSecret));
+    return await this.#changes.submit(secretRotated(orgId, { secret, overlapMs }, by));
   }
 
   /** The platform's own public keys, once per version: an auditor finds in the log which key signed when. */
@@ -265,7 +242,7 @@ class RegistryAccess implements Access {
         touches: `platform-key/${handle}`,
         check: () => undefined,
         draft: {
-          ...accepted("access.platform-key.announced", "core", undefined, handle),
+          ...acceptedDraft("access.platform-key.announced", "core", undefined, handle),
           facts: { publicKey: toHex(await this.#keys.publicKey(handle)) },
         },
         statements: () => [],
@@ -276,13 +253,13 @@ class RegistryAccess implements Access {
 
   /** An institution or an app: the same access data, keys and entry; an app also gets its EHCAPPID. */
   async #register(
-    registration: (InstitutionRegistration | (AppRegistration & { orgId: string; kind: "app" })) & { status: Status },
+    registration: Omit<Registered, "terminals">,
     terminals: ReadonlyMap<string, Terminal>,
     by: string,
   ): Promise<Result<LedgerPosition, ErrorName>> {
     const { orgId, name, kind, status, partnerAppId, dialect, signType, encryption, publicKeys, ratePerSecond, rateBurst } = registration;
-    const keyHandle = `${SEALING.access}/${SEALING_VERSION}`;
-    const sealedSecret = await this.#keys.seal(keyHandle, utf8(registration.partnerSecret), sealedSecretOf(orgId));
+    const { keyHandle, sealed: sealedSecret } = await sealValue(this.#keys, secretPlace(orgId), utf8(registration.partnerSecret));
+    const { offline } = registration;
     const settings = { dialect, signType, encryption, ratePerSecond, rateBurst };
     const institution: Institution = {
       orgId,
@@ -295,28 +272,47 @@ class RegistryAccess implements Access {
       keyHandle,
       terminals,
       ...settings,
+      offline,
+      former: undefined,
       retiredKeys: new Set(),
     };
     return await this.#changes.submit({
       touches: `institution/${orgId}`,
       check: ({ institutions }) => (institutions.has(orgId) ? "idempotencyConflict" : undefined),
       draft: {
-        ...accepted(kind === "app" ? "access.app.registered" : "access.institution.registered", by, orgId, orgId),
+        ...acceptedDraft(kind === "app" ? "access.app.registered" : "access.institution.registered", by, orgId, orgId),
         facts: { name, kind, publicKeys: publicKeys.join(" "), terminals: [...terminals.keys()].join(" ") },
       },
       statements: (atMs) => [
         ...insertRows("institution", INSTITUTION_COLUMNS, [
-          [orgId, name, kind, status, partnerAppId, sealedSecret, keyHandle, dialect, signType, encryption, ratePerSecond, rateBurst],
+          [
+            orgId,
+            name,
+            kind,
+            status,
+            partnerAppId,
+            sealedSecret,
+            keyHandle,
+            dialect,
+            signType,
+            encryption,
+            ratePerSecond,
+            rateBurst,
+            BigInt(offline.amountMaxFen),
+            BigInt(offline.totalMaxFen),
+            offline.forMs,
+            offline.ageMaxMs,
+          ],
         ]),
         ...insertRows(
           "partner_key",
-          KEY_COLUMNS,
+          PARTNER_KEY_COLUMNS,
           publicKeys.map((key) => [orgId, key, atMs]),
         ),
         ...insertRows(
           "terminal",
           TERMINAL_COLUMNS,
-          [...terminals.values()].map((terminal) => [orgId, terminal.termId, terminal.latitude, terminal.longitude]),
+          [...terminals.values()].map((terminal) => [orgId, terminal.termId, terminal.latitude, terminal.longitude, terminal.status]),
         ),
         ...(kind === "app" ? insertRows("app", ["app_id", "name", "status"], [[orgId, name, status]]) : []),
       ],
@@ -327,15 +323,8 @@ class RegistryAccess implements Access {
     });
   }
 
-  #replace(directory: Directory, orgId: string, change: (institution: Institution) => Institution): void {
-    const institution = directory.institutions.get(orgId);
-    if (institution === undefined) return;
-    directory.institutions.set(orgId, change(institution));
-    this.#partners.delete(orgId);
-  }
-
-  async #openPartner(institution: Institution): Promise<PartnerProfile> {
-    const secret = await this.#open(institution.keyHandle, institution.sealedSecret, sealedSecretOf(institution.orgId));
+  async #openPartner(institution: Institution, sealed: Uint8Array): Promise<PartnerProfile> {
+    const secret = await openValue(this.#keys, secretPlace(institution.orgId), { keyHandle: institution.keyHandle, sealed });
     const partner: PartnerProfile = {
       appId: institution.appId,
       appSecret: utf8Text(secret) ?? "",
@@ -345,12 +334,6 @@ class RegistryAccess implements Access {
       publicKeys: institution.publicKeys.map((key) => fromHex(key) ?? new Uint8Array()),
     };
     return { ...partner, dataKey: dataKeyOf(this.#crypto, partner) };
-  }
-
-  async #open(handle: string, sealed: Uint8Array, aad: Uint8Array): Promise<Uint8Array> {
-    const opened = await this.#keys.open(handle, sealed, aad);
-    if (opened === undefined) throw new Error(`a value sealed under ${handle} does not open: wrong key store or altered database`);
-    return opened;
   }
 
   #pointsOfTheCurve(publicKeys: readonly string[]): boolean {
@@ -371,18 +354,20 @@ const INSTITUTION_COLUMNS = [
   "encryption",
   "rate_per_second",
   "rate_burst",
+  "offline_amount_max_fen",
+  "offline_total_max_fen",
+  "offline_for_ms",
+  "offline_age_max_ms",
 ];
-const KEY_COLUMNS = ["org_id", "public_key", "added_at_ms"];
-const TERMINAL_COLUMNS = ["org_id", "term_id", "latitude", "longitude"];
+/** An app settles nothing. */
+const OFFLINE_NONE: OfflineAllowance = { amountMaxFen: "0", totalMaxFen: "0", forMs: 0, ageMaxMs: 0 };
 
-function accepted(kind: string, actor: string, institution: string | undefined, subject: string): LeafDraft {
-  return { kind, outcome: "accepted", actor, subject, ...(institution === undefined ? {} : { institution }) };
+/** An institution or an app with what both have. */
+interface Registered extends Omit<v.InferOutput<typeof institutionRegistration>, "kind"> {
+  readonly kind: Institution["kind"];
+  readonly status: Status;
 }
 
-function sealedSecretOf(orgId: string): Uint8Array {
-  return sealedColumn("institution", "partner_secret", orgId, SEALING_VERSION);
-}
-
-function sealedEdgeKey(edgeId: string): Uint8Array {
-  return sealedColumn("edge", "auth_key", edgeId, SEALING_VERSION);
+function secretPlace(orgId: string): { table: string; column: string; row: string } {
+  return { table: "institution", column: "partner_secret", row: orgId };
 }

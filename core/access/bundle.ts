@@ -1,53 +1,100 @@
 /**
  * What an edge works with, signed by the platform: partners and terminals it serves, public keys that check codes,
- * the key it encrypts credentials under. Secrets in it are those the edge needs to verify its own partners;
- * nothing in it opens an EHC-ID, resolves an account or mints a code.
+ * what was revoked, the key it encrypts credentials under. Secrets in it are those the edge needs to verify its own
+ * partners; nothing in it opens an EHC-ID, resolves an account or mints a code.
  */
 import type { KeyStore } from "../crypto/port.ts";
 import { KEY_HANDLES } from "../key-handles.ts";
+import { bundleKeyId } from "../protocol/bundle-keys.ts";
 import { toHex, utf8 } from "../protocol/bytes.ts";
+import type { Crypto } from "../crypto/port.ts";
 import type { EdgeBundle, InstitutionSettings } from "../protocol/internal.ts";
 import type { EventMs } from "../protocol/time.ts";
 import type { Access } from "./access.ts";
-import { type Edge, type Institution, servesInstitution } from "./directory.ts";
+import { type Edge, type Institution, servesInstitution, type SigningKey } from "./directory.ts";
+import { publicKeysOf } from "./signing-keys.ts";
 
 /** An edge that cannot reach the core goes on with its last bundle for this long. */
 export const BUNDLE_LIFE_MS = 24 * 3_600_000;
 
 export interface BundleMaker {
-  /** The exact bytes as text, and the platform's SM2 signature over them in hex. */
-  bundleFor(edge: Edge, nowMs: EventMs): Promise<{ readonly bundle: string; readonly signature: string }>;
+  /**
+   * The exact bytes as text, and the platform's SM2 signature over them in hex, by the newest key among those that the
+   * edge says it trusts. One that names none, or none in force, gets the oldest in force.
+   */
+  bundleFor(edge: Edge, nowMs: EventMs, trusted?: ReadonlySet<string>): Promise<{ readonly bundle: string; readonly signature: string }>;
 }
 
-/** @param codeFingerprintKey the key under which edges and vault fingerprint codes alike. */
-export function createBundleMaker(access: Access, keys: KeyStore, codeFingerprintKey: Uint8Array): BundleMaker {
+export interface BundleMakerOptions {
+  readonly access: Access;
+  readonly keys: KeyStore;
+  readonly crypto: Pick<Crypto, "sm3">;
+  /** The key under which edges and vault fingerprint codes alike. */
+  readonly codeFingerprintKey: Uint8Array;
+  readonly revokedCodes: (nowMs: number) => Promise<readonly string[]>;
+}
+
+export function createBundleMaker(options: BundleMakerOptions): BundleMaker {
+  const { access, keys, crypto } = options;
   let lastVersion = 0;
+
+  /** What every edge gets, also one that is shut out: enough to learn that it is. */
+  async function frame(edge: Edge, nowMs: EventMs): Promise<EdgeBundle> {
+    // Each bundle is newer than the one before, so that an edge can refuse an old one that somebody kept.
+    lastVersion = Math.max(lastVersion + 1, nowMs);
+    return {
+      edgeId: edge.edgeId,
+      status: edge.status,
+      version: lastVersion,
+      issuedAtMs: nowMs,
+      expiresAtMs: nowMs + BUNDLE_LIFE_MS,
+      appIdWidth: access.appIdWidth,
+      bundleKeys: access.signing.inForce("bundle").map(({ publicKey }) => publicKey),
+      appIds: [],
+      suspendedAppIds: [],
+      revokedCodes: [],
+      codeKeys: [],
+      sealKey: { handle: KEY_HANDLES.edgeSeal, publicKey: toHex(await keys.publicKey(KEY_HANDLES.edgeSeal)) },
+      fingerprintKey: "",
+      institutions: [],
+    };
+  }
+
+  async function whole(edge: Edge, nowMs: EventMs): Promise<EdgeBundle> {
+    const served = access.institutions().filter((institution) => servesInstitution(edge, institution));
+    const appIds = (status: string): string[] => access.apps().flatMap((app) => (app.status === status ? [app.appId] : []));
+    return {
+      ...(await frame(edge, nowMs)),
+      appIds: appIds("active"),
+      suspendedAppIds: appIds("suspended"),
+      revokedCodes: [...(await options.revokedCodes(nowMs))],
+      codeKeys: access.signing.inForce("code").map(({ publicKey }) => publicKey),
+      fingerprintKey: toHex(options.codeFingerprintKey),
+      institutions: await Promise.all(served.map((institution) => settingsOf(access, institution, nowMs))),
+    };
+  }
+
+  function signerFor(trusted: ReadonlySet<string>): SigningKey {
+    const inForce = access.signing.inForce("bundle");
+    const ids = publicKeysOf(inForce).map((key) => bundleKeyId(crypto, key));
+    const signer = inForce.find((_, at) => trusted.has(ids[at] ?? "")) ?? inForce.at(-1);
+    if (signer === undefined) throw new Error("no key in force signs bundles");
+    return signer;
+  }
+
   return {
-    async bundleFor(edge, nowMs) {
-      // Each bundle is newer than the one before, so that an edge can refuse an old one that somebody kept.
-      lastVersion = Math.max(lastVersion + 1, nowMs);
-      const served = access.institutions().filter((institution) => servesInstitution(edge, institution));
-      const bundle: EdgeBundle = {
-        version: lastVersion,
-        issuedAtMs: nowMs,
-        expiresAtMs: nowMs + BUNDLE_LIFE_MS,
-        appIdWidth: access.appIdWidth,
-        appIds: access.apps().flatMap((app) => (app.status === "active" ? [app.appId] : [])),
-        codeKeys: [toHex(await keys.publicKey(KEY_HANDLES.codeSign))],
-        sealKey: { handle: KEY_HANDLES.edgeSeal, publicKey: toHex(await keys.publicKey(KEY_HANDLES.edgeSeal)) },
-        fingerprintKey: toHex(codeFingerprintKey),
-        institutions: await Promise.all(served.map((institution) => settingsOf(access, institution))),
-      };
-      const text = JSON.stringify(bundle);
-      return { bundle: text, signature: toHex(await keys.sm2Sign(KEY_HANDLES.platformSign, utf8(text))) };
+    async bundleFor(edge, nowMs, trusted = new Set()) {
+      const text = JSON.stringify(edge.status === "active" ? await whole(edge, nowMs) : await frame(edge, nowMs));
+      return { bundle: text, signature: toHex(await keys.sm2Sign(signerFor(trusted).handle, utf8(text))) };
     },
   };
 }
 
-async function settingsOf(access: Access, institution: Institution): Promise<InstitutionSettings> {
-  const partner = await access.partner(institution.orgId);
+async function settingsOf(access: Access, institution: Institution, nowMs: number): Promise<InstitutionSettings> {
+  const [partner, former] = await access.partners(institution.orgId, nowMs);
   if (partner === undefined) throw new Error("an institution vanished from the directory");
-  const { orgId, name, status, kind, dialect, signType, encryption, ratePerSecond, rateBurst } = institution;
+  const { orgId, name, status, kind, dialect, signType, encryption, ratePerSecond, rateBurst, offline } = institution;
+  const terminals = [...institution.terminals.values()];
   return {
     orgId,
     name,
@@ -58,13 +105,12 @@ async function settingsOf(access: Access, institution: Institution): Promise<Ins
     encryption,
     ratePerSecond,
     rateBurst,
+    offline,
     publicKeys: [...institution.publicKeys],
     appId: partner.appId,
     appSecret: partner.appSecret,
-    terminals: [...institution.terminals.values()].map(({ termId, latitude, longitude }) => ({
-      termId,
-      latitude,
-      longitude,
-    })),
+    ...(former === undefined ? {} : { formerSecret: { appSecret: former.appSecret, untilMs: institution.former?.untilMs ?? 0 } }),
+    terminals: terminals.map(({ termId, latitude, longitude }) => ({ termId, latitude, longitude })),
+    suspendedTerminals: terminals.flatMap((terminal) => (terminal.status === "active" ? [] : [terminal.termId])),
   };
 }

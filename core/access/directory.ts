@@ -8,13 +8,17 @@ export interface Terminal {
   readonly termId: string;
   readonly latitude: number;
   readonly longitude: number;
+  readonly status: Status;
 }
 
+type Opened = "appSecret" | "formerSecret" | "terminals" | "suspendedTerminals" | "publicKeys";
 /** An institution without its secret: that stays sealed until someone needs to verify or sign with it. */
-export interface Institution extends Omit<InstitutionSettings, "appSecret" | "terminals" | "publicKeys"> {
+export interface Institution extends Omit<InstitutionSettings, Opened> {
   readonly publicKeys: readonly string[];
   readonly sealedSecret: Uint8Array;
   readonly keyHandle: string;
+  /** The secret before, until its overlap ends. */
+  readonly former: { readonly sealedSecret: Uint8Array; readonly untilMs: number } | undefined;
   readonly terminals: ReadonlyMap<string, Terminal>;
   /** Never accepted again: a key may have been retired because it leaked. */
   readonly retiredKeys: ReadonlySet<string>;
@@ -29,11 +33,33 @@ export interface App {
 export interface Edge {
   readonly edgeId: string;
   readonly status: Status;
-  readonly sealedKey: Uint8Array;
-  readonly keyHandle: string;
+  /** The present one first. */
+  readonly keys: readonly EdgeKey[];
   /** `undefined`: every hospital and pharmacy. */
   readonly serves: ReadonlySet<string> | undefined;
 }
+
+/** A secret that an edge shares with the core. */
+export interface EdgeKey {
+  readonly keyId: string;
+  readonly sealedKey: Uint8Array;
+  readonly keyHandle: string;
+  readonly addedAtMs: number;
+  /** `undefined`: the present one. */
+  readonly untilMs: number | undefined;
+}
+
+/** A version of a key of the platform's own that edges trust. */
+export interface SigningKey {
+  readonly handle: string;
+  readonly purpose: SigningPurpose;
+  readonly publicKey: string;
+  readonly addedAtMs: number;
+  readonly activeFromMs: number;
+  readonly retiredAtMs: number | undefined;
+}
+export const SIGNING_PURPOSES = ["bundle", "code"] as const;
+export type SigningPurpose = (typeof SIGNING_PURPOSES)[number];
 
 /**
  * Whether an edge speaks for an institution, and so holds its envelope secret. For an app only when it is named: with
@@ -50,11 +76,13 @@ export interface Directory {
   readonly institutions: Map<string, Institution>;
   readonly apps: Map<string, App>;
   readonly edges: Map<string, Edge>;
+  /** By handle, oldest first. */
+  readonly signingKeys: Map<string, SigningKey>;
 }
 
 export async function readDirectory(db: Database): Promise<Directory> {
   const keys = grouped(await db.read("SELECT org_id, public_key, retired_at_ms FROM partner_key ORDER BY added_at_ms DESC, rowid"));
-  const terminals = grouped(await db.read("SELECT org_id, term_id, latitude, longitude FROM terminal"));
+  const terminals = grouped(await db.read("SELECT org_id, term_id, latitude, longitude, status FROM terminal"));
   const institutions = (await db.read("SELECT * FROM institution")).map((row): Institution => {
     const orgId = textOf(row, "org_id");
     return {
@@ -73,6 +101,16 @@ export async function readDirectory(db: Database): Promise<Directory> {
       terminals: new Map((terminals.get(orgId) ?? []).map((terminal) => [textOf(terminal, "term_id"), readTerminal(terminal)])),
       ratePerSecond: numberOf(row, "rate_per_second"),
       rateBurst: numberOf(row, "rate_burst"),
+      former:
+        row["former_secret"] === null
+          ? undefined
+          : { sealedSecret: bytesOf(row, "former_secret"), untilMs: numberOf(row, "former_until_ms") },
+      offline: {
+        amountMaxFen: String(row["offline_amount_max_fen"]),
+        totalMaxFen: String(row["offline_total_max_fen"]),
+        forMs: numberOf(row, "offline_for_ms"),
+        ageMaxMs: numberOf(row, "offline_age_max_ms"),
+      },
     };
   });
   const apps = (await db.read("SELECT * FROM app")).map((row): App => ({
@@ -80,14 +118,16 @@ export async function readDirectory(db: Database): Promise<Directory> {
     name: textOf(row, "name"),
     status: wordOf(row, "status", STATUSES),
   }));
+  const secrets = grouped(await db.read("SELECT * FROM edge_key ORDER BY until_ms IS NOT NULL, added_at_ms DESC"), "edge_id");
   const edges = (await db.read("SELECT * FROM edge")).map((row): Edge => ({
     edgeId: textOf(row, "edge_id"),
     status: wordOf(row, "status", STATUSES),
-    sealedKey: bytesOf(row, "auth_key"),
-    keyHandle: textOf(row, "key_handle"),
+    keys: (secrets.get(textOf(row, "edge_id")) ?? []).map(readEdgeKey),
     serves: servedBy(textOrNull(row, "serves")),
   }));
+  const signingKeys = (await db.read("SELECT * FROM signing_key ORDER BY added_at_ms, rowid")).map(readSigningKey);
   return {
+    signingKeys: new Map(signingKeys.map((key) => [key.handle, key])),
     institutions: new Map(institutions.map((institution) => [institution.orgId, institution])),
     apps: new Map(apps.map((app) => [app.appId, app])),
     edges: new Map(edges.map((edge) => [edge.edgeId, edge])),
@@ -99,20 +139,42 @@ function keysOf(rows: readonly Row[] | undefined, wanted: (retiredAt: unknown) =
 }
 
 function readTerminal(row: Row): Terminal {
-  return { termId: textOf(row, "term_id"), latitude: numberOf(row, "latitude"), longitude: numberOf(row, "longitude") };
+  const status = wordOf(row, "status", STATUSES);
+  return { termId: textOf(row, "term_id"), latitude: numberOf(row, "latitude"), longitude: numberOf(row, "longitude"), status };
+}
+
+function readEdgeKey(row: Row): EdgeKey {
+  return {
+    keyId: textOf(row, "key_id"),
+    sealedKey: bytesOf(row, "auth_key"),
+    keyHandle: textOf(row, "key_handle"),
+    addedAtMs: numberOf(row, "added_at_ms"),
+    untilMs: row["until_ms"] === null ? undefined : numberOf(row, "until_ms"),
+  };
+}
+
+function readSigningKey(row: Row): SigningKey {
+  return {
+    handle: textOf(row, "handle"),
+    purpose: wordOf(row, "purpose", SIGNING_PURPOSES),
+    publicKey: textOf(row, "public_key"),
+    addedAtMs: numberOf(row, "added_at_ms"),
+    activeFromMs: numberOf(row, "active_from_ms"),
+    retiredAtMs: row["retired_at_ms"] === null ? undefined : numberOf(row, "retired_at_ms"),
+  };
 }
 
 function servedBy(json: string | undefined): ReadonlySet<string> | undefined {
   return json === undefined ? undefined : new Set(JSON.parse(json) as string[]);
 }
 
-function grouped(rows: readonly Row[]): Map<string, Row[]> {
-  const byOrg = new Map<string, Row[]>();
+function grouped(rows: readonly Row[], column = "org_id"): Map<string, Row[]> {
+  const groups = new Map<string, Row[]>();
   for (const row of rows) {
-    const orgId = textOf(row, "org_id");
-    const group = byOrg.get(orgId);
-    if (group === undefined) byOrg.set(orgId, [row]);
+    const key = textOf(row, column);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [row]);
     else group.push(row);
   }
-  return byOrg;
+  return groups;
 }

@@ -7,6 +7,24 @@ const name = v.pipe(v.string(), v.minLength(1), v.maxLength(100), v.regex(/^[^\p
 /** Hex of 04‖x‖y; that it is a point of the curve is checked by the crypto port. */
 const publicKey = v.pipe(v.string(), v.regex(/^04[0-9a-f]{128}$/));
 
+/** Longer than this the record of a code is not kept open for a late acceptance. */
+export const ACCEPTED_AGE_MS_MAX = 24 * 3_600_000;
+const fen = v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,15})$/));
+const span = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(ACCEPTED_AGE_MS_MAX));
+
+/** What edges may take for an institution while the core or the bus is away (`OfflineAllowance`). */
+export const offlineRegistration = v.strictObject({ amountMaxFen: fen, totalMaxFen: fen, forMs: span, ageMaxMs: span });
+/**
+ * Defaults where nothing was agreed. One bill: 1,000 yuan, above which S0 6.4.2 wants more than a code (domain notes 8.2
+ * row 40). Four hours, a long cut of a hospital's line; what was taken by then may arrive within a day.
+ */
+export const OFFLINE_DEFAULT: v.InferOutput<typeof offlineRegistration> = {
+  amountMaxFen: "100000",
+  totalMaxFen: "20000000",
+  forMs: 4 * 3_600_000,
+  ageMaxMs: ACCEPTED_AGE_MS_MAX,
+};
+
 /** S3 D.2: what the platform hands to a partner, and how the partner signs. */
 const partner = {
   /** Envelope APPID; its first 16 characters become an SM4 key (domain notes 1.3). */
@@ -35,6 +53,13 @@ export const institutionRegistration = v.strictObject({
   /** Calls per second in the long run, and at once. */
   ratePerSecond: v.pipe(v.number(), v.minValue(0.1), v.maxValue(100_000)),
   rateBurst: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100_000)),
+  offline: v.optional(offlineRegistration, OFFLINE_DEFAULT),
+});
+
+/** A new envelope SECRET of a partner, and how long the one before still counts. */
+export const secretRotation = v.strictObject({
+  partnerSecret: partner.partnerSecret,
+  overlapMs: v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(90 * 86_400_000)),
 });
 
 export const edgeRegistration = v.strictObject({
@@ -55,6 +80,7 @@ export function appRegistration(appIdWidth: number) {
 }
 
 export type TerminalRegistration = v.InferOutput<typeof terminalRegistration>;
-export type InstitutionRegistration = v.InferOutput<typeof institutionRegistration>;
+export type InstitutionRegistration = v.InferInput<typeof institutionRegistration>;
 export type EdgeRegistration = v.InferOutput<typeof edgeRegistration>;
 export type AppRegistration = v.InferOutput<ReturnType<typeof appRegistration>>;
+export type SecretRotation = v.InferOutput<typeof secretRotation>;

@@ -19,6 +19,14 @@ export const institution = sqliteTable("institution", {
   encryption: text("encryption").notNull(),
   ratePerSecond: real("rate_per_second").notNull(),
   rateBurst: integer("rate_burst").notNull(),
+  /** The SECRET before the present one, sealed, while its overlap lasts. */
+  formerSecret: blob("former_secret", { mode: "buffer" }),
+  formerUntilMs: integer("former_until_ms"),
+  /** What its edges may take while the core is away (`OfflineAllowance`). */
+  offlineAmountMaxFen: integer("offline_amount_max_fen").notNull(),
+  offlineTotalMaxFen: integer("offline_total_max_fen").notNull(),
+  offlineForMs: integer("offline_for_ms").notNull(),
+  offlineAgeMaxMs: integer("offline_age_max_ms").notNull(),
 });
 
 /** SM2 public keys a partner signs with; a retired key stays for the record and verifies nothing. */
@@ -42,6 +50,8 @@ export const terminal = sqliteTable(
     /** WGS 84, degrees: where the terminal was filed. */
     latitude: real("latitude").notNull(),
     longitude: real("longitude").notNull(),
+    /** `active` or `suspended`. */
+    status: text("status").notNull(),
   },
   (t) => [primaryKey({ columns: [t.orgId, t.termId] })],
 );
@@ -53,14 +63,41 @@ export const app = sqliteTable("app", {
   status: text("status").notNull(),
 });
 
-/** An edge beside a hospital, with the HMAC-SM3 key it signs its calls with, sealed. */
+/** An edge beside a hospital. */
 export const edge = sqliteTable("edge", {
   edgeId: text("edge_id").primaryKey(),
-  authKey: blob("auth_key", { mode: "buffer" }).notNull(),
-  keyHandle: text("key_handle").notNull(),
   status: text("status").notNull(),
   /** JSON array of the orgIds it serves; null: every one. */
   serves: text("serves"),
+});
+
+/** Secrets an edge signs its calls and events with (HMAC-SM3), sealed. The one before goes on until its end. */
+export const edgeKey = sqliteTable(
+  "edge_key",
+  {
+    edgeId: text("edge_id").notNull(),
+    /** Of the event key that follows from it (`protocol/event-origin.ts`). */
+    keyId: text("key_id").notNull(),
+    authKey: blob("auth_key", { mode: "buffer" }).notNull(),
+    keyHandle: text("key_handle").notNull(),
+    addedAtMs: integer("added_at_ms").notNull(),
+    /** Null: the present one. */
+    untilMs: integer("until_ms"),
+  },
+  (t) => [primaryKey({ columns: [t.edgeId, t.keyId] })],
+);
+
+/** Versions of the platform's own signing keys that edges trust, by handle. */
+export const signingKey = sqliteTable("signing_key", {
+  handle: text("handle").primaryKey(),
+  /** `bundle` or `code`. */
+  purpose: text("purpose").notNull(),
+  /** Hex, 65 bytes. */
+  publicKey: text("public_key").notNull(),
+  addedAtMs: integer("added_at_ms").notNull(),
+  /** Before this it is announced to edges and signs nothing. */
+  activeFromMs: integer("active_from_ms").notNull(),
+  retiredAtMs: integer("retired_at_ms"),
 });
 
 /** Signed channel requests already seen, until their timestamp leaves the window. */

@@ -22,6 +22,7 @@ import { nodeSm2SignCandidate, nodeSm2VerifyCandidate } from "./sm2-node.ts";
 import { referenceSm2VerifyCandidate } from "./sm2-reference.ts";
 import { wasmSm2VerifyCandidate } from "./sm2-wasm.ts";
 import { jsSm3Candidate } from "./sm3-js.ts";
+import { trySm3Many } from "./sm3-many.ts";
 import { nodeSm3Candidate } from "./sm3-node.ts";
 import { jsSm4Candidate } from "./sm4-js.ts";
 import { nodeSm4Candidate } from "./sm4-node.ts";
@@ -72,6 +73,7 @@ function requirePrivateKey(key: Uint8Array): void {
 export async function loadCrypto(options: LoadCryptoOptions = {}): Promise<Crypto> {
   const candidates = { ...DEFAULT_CANDIDATES, ...options.candidates };
   const sm3 = await chooseCandidate("sm3", candidates.sm3, testSm3);
+  const sm3Many = await trySm3Many((parts) => sm3.implementation.hash(parts));
   const sm4 = await chooseCandidate("sm4", candidates.sm4, testSm4);
   const given = options.sm2VerifyModule === undefined ? [] : [wasmSm2VerifyCandidate(options.sm2VerifyModule)];
   const sm2Verify = await chooseCandidate("sm2Verify", [...given, ...candidates.sm2Verify], testSm2Verify);
@@ -95,6 +97,7 @@ export async function loadCrypto(options: LoadCryptoOptions = {}): Promise<Crypt
       sm2Encrypt: sm2Encrypt.name,
     },
     sm3: (...parts) => sm3.implementation.hash(parts),
+    ...(sm3Many === undefined ? {} : { sm3Many }),
     sm3Stream: () => sm3.implementation.stream(),
     hmacSm3: (key, ...parts) => sm3.implementation.hmac(key, parts),
 

@@ -33,7 +33,7 @@ const KEY_BYTES: Readonly<Record<KeyKind, number>> = { sm2: 32, sm4: 16, secret:
 const CHECK = utf8("ronghe keystore check");
 
 /** Two keys from the KEK, one for wrapping and one for the file's MAC. HMAC with a label each is HKDF's expand step (RFC 5869 2.3). */
-interface Kek {
+export interface Kek {
   readonly wrap: Uint8Array;
   readonly mac: Uint8Array;
 }
@@ -48,14 +48,19 @@ async function rootKey(crypto: Crypto, unlock: KeyStoreUnlock, kdf: KdfSettings 
   return keyFromPassphrase(crypto, { passphrase: unlock.passphrase, ...kdf });
 }
 
-async function kekOf(crypto: Crypto, unlock: KeyStoreUnlock, kdf: KdfSettings | undefined): Promise<Kek> {
+export async function kekOf(crypto: Crypto, unlock: KeyStoreUnlock, kdf: KdfSettings | undefined): Promise<Kek> {
   const root = await rootKey(crypto, unlock, kdf);
   const derive = (label: string): Uint8Array => crypto.hmacSm3(root, utf8(label), Uint8Array.of(1));
   return { wrap: derive("ronghe keystore v1 wrap"), mac: derive("ronghe keystore v1 mac") };
 }
 
-/** A key unwrapped, inside this module only. */
-interface OpenKey {
+/** A constant under the wrapping key: opens under the right KEK, also when a store has no key yet. */
+export function sealedCheck(crypto: Crypto, kek: Kek): Uint8Array {
+  return crypto.seal(kek.wrap, CHECK, CHECK);
+}
+
+/** A key unwrapped, inside this module and `keystore-carried.ts` only. */
+export interface OpenKey {
   readonly info: KeyInfo;
   readonly secret: Uint8Array;
   /** Empty unless the kind is `sm2`. */
@@ -71,7 +76,7 @@ function openKey(crypto: Crypto, info: KeyInfo, secret: Uint8Array): OpenKey {
   return { info, secret, publicKey: info.kind === "sm2" ? crypto.sm2PublicKey(secret) : new Uint8Array(0) };
 }
 
-function unwrapAll(crypto: Crypto, kek: Kek, file: KeyStoreFile): Map<string, OpenKey> {
+export function unwrapAll(crypto: Crypto, kek: Kek, file: KeyStoreFile): Map<string, OpenKey> {
   const check = crypto.open(kek.wrap, file.check, CHECK);
   if (check === undefined) throw new KeyStoreLockedError("wrong passphrase or KEK for this key store");
   if (!crypto.equal(crypto.hmacSm3(kek.mac, macInput(file)), file.mac)) throw new KeyStoreDamagedError("the key store was changed");
@@ -98,7 +103,7 @@ function unwrapAll(crypto: Crypto, kek: Kek, file: KeyStoreFile): Map<string, Op
  */
 export async function openKeyStore({ file, unlock, crypto, clock }: OpenKeyStoreInput): Promise<KeyStore> {
   const write = async (kek: Kek, kdf: KdfSettings | undefined, keys: readonly WrappedKey[]): Promise<void> => {
-    const unsigned = { kdf, check: crypto.seal(kek.wrap, CHECK, CHECK), keys };
+    const unsigned = { kdf, check: sealedCheck(crypto, kek), keys };
     await writeKeyStoreFile(file, { ...unsigned, mac: crypto.hmacSm3(kek.mac, macInput(unsigned)) });
   };
   const create = async (): Promise<{ readonly kek: Kek; readonly keys: Map<string, OpenKey> }> => {
@@ -142,21 +147,30 @@ export async function openKeyStore({ file, unlock, crypto, clock }: OpenKeyStore
     return mine;
   };
 
-  const key = (handle: string, kind: KeyKind): OpenKey => {
-    const found = keys.get(handle);
-    if (found === undefined) throw new UnknownKeyError(`no key under the handle ${handle}`);
-    if (found.info.kind !== kind) throw new KeyKindError(`${handle} is a key of kind ${found.info.kind}, wanted ${kind}`);
-    return found;
-  };
-
   return {
     async ensure(handle, kind) {
       if (!isHandle(handle)) throw new RangeError("a key handle is <purpose>/<version>");
       if (!keys.has(handle) && (await inTurn(() => withKeyStoreLock(file, () => add(handle, kind))))) return true;
-      key(handle, kind);
+      keyUnder(keys, handle, kind);
       return false;
     },
-    list: async () => [...keys.values()].map(({ info }) => ({ ...info })),
+    ...operationsOf(crypto, () => keys),
+  };
+}
+
+/** The key under a handle; throws when there is none, or one of another kind. */
+export function keyUnder(keys: ReadonlyMap<string, OpenKey>, handle: string, kind: KeyKind): OpenKey {
+  const found = keys.get(handle);
+  if (found === undefined) throw new UnknownKeyError(`no key under the handle ${handle}`);
+  if (found.info.kind !== kind) throw new KeyKindError(`${handle} is a key of kind ${found.info.kind}, wanted ${kind}`);
+  return found;
+}
+
+/** What a store does with its keys, wherever they came from. */
+export function operationsOf(crypto: Crypto, keys: () => ReadonlyMap<string, OpenKey>): Omit<KeyStore, "ensure"> {
+  const key = (handle: string, kind: KeyKind): OpenKey => keyUnder(keys(), handle, kind);
+  return {
+    list: async () => [...keys().values()].map(({ info }) => ({ ...info })),
     publicKey: async (handle) => key(handle, "sm2").publicKey.slice(),
     sm2Sign: async (handle, message, userId) => crypto.sm2Sign(key(handle, "sm2").secret, message, userId),
     sm2Decrypt: async (handle, ciphertext) => crypto.sm2Decrypt(key(handle, "sm2").secret, ciphertext),

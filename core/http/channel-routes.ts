@@ -1,29 +1,26 @@
 /**
- * What apps ask of the core, in the S3 envelope: `POST /v1/rh.code.issue`. Every answer, refusals included, is a
+ * What apps ask of the core, in the S3 envelope: `POST /v1/<transType>` of core/protocol/channel-operations.ts. Every answer, refusals included, is a
  * signed S3 A.3 reply with HTTP 200 and a code of the error table; it never repeats what was sent.
  */
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import * as v from "valibot";
 import type { Access } from "../access/access.ts";
 import type { Institution } from "../access/directory.ts";
 import type { Nonces } from "../access/nonces.ts";
 import type { Crypto } from "../crypto/port.ts";
-import { openEnvelope, type PartnerProfile, readEnvelope, sealReply } from "../protocol/envelope.ts";
+import { openEnvelopeOfAny, type PartnerProfile, readEnvelope, sealReply } from "../protocol/envelope.ts";
 import type { MessageSigner } from "../protocol/partner.ts";
 import type { ErrorName } from "../protocol/errors.ts";
-import { issueCodeRequest } from "../protocol/operations.ts";
-import { ok, refused, type Result } from "../protocol/result.ts";
-import { type Clock, formatCst14, TIMESTAMP_WINDOW_MS } from "../protocol/time.ts";
-import type { Vault } from "../vault/port.ts";
+import { refused, type Result } from "../protocol/result.ts";
+import { type Clock, TIMESTAMP_WINDOW_MS } from "../protocol/time.ts";
+import { carryOut, type ChannelServices, isChannelOperation } from "./channel-operations.ts";
 import { TokenBuckets } from "./token-bucket.ts";
 
-export interface ChannelPorts {
+export interface ChannelPorts extends ChannelServices {
   readonly crypto: Crypto;
   readonly clock: Clock;
   readonly access: Access;
   readonly nonces: Nonces;
-  readonly vault: Pick<Vault, "issueCode">;
   /** Signs replies as the platform. */
   readonly sign: MessageSigner;
   /** Told of every exception; they are bugs, or a store that failed. */
@@ -32,14 +29,6 @@ export interface ChannelPorts {
 
 export interface ChannelCall {
   Variables: { caller: string; outcome: ErrorName };
-}
-
-/** Data of a successful `rh.code.issue`. */
-export interface IssueCodeReply {
-  /** The text of the QR symbol. */
-  readonly code: string;
-  /** yyyyMMddHHmmss, UTC+8. */
-  readonly expiresAt: string;
 }
 
 const BODY_BYTES_MAX = 16 * 1024;
@@ -51,7 +40,9 @@ interface Answer {
   readonly orgId: string;
   readonly partner: PartnerProfile | undefined;
   readonly encrypted: boolean;
-  readonly result: Result<IssueCodeReply, ErrorName>;
+  /** Whether the envelope was signed by the app it names. */
+  readonly proven?: true;
+  readonly result: Result<object, ErrorName>;
 }
 
 export function channelRoutes(ports: ChannelPorts): Hono<ChannelCall> {
@@ -66,7 +57,7 @@ export function channelRoutes(ports: ChannelPorts): Hono<ChannelCall> {
 
   routes.post("/:transType", tooLarge, async (c) => {
     const answer = await answerTo(ports, buckets, c.req.param("transType"), await c.req.text());
-    c.set("caller", answer.orgId);
+    if (answer.proven === true) c.set("caller", answer.orgId);
     c.set("outcome", answer.result.ok ? "ok" : answer.result.error);
     return c.body(await seal(answer), 200, JSON_REPLY);
   });
@@ -109,22 +100,23 @@ async function answerTo(ports: ChannelPorts, buckets: TokenBuckets, transType: s
   const raw = readEnvelope(body);
   if (!raw.ok) return stranger(raw.error);
   const app = ports.access.institution(raw.value.orgId);
-  const partner = app?.kind === "app" ? await ports.access.partner(app.orgId) : undefined;
-  if (app === undefined || partner === undefined) return stranger("channelUnknown");
   const nowMs = ports.clock.now();
-  const answer = (result: Result<IssueCodeReply, ErrorName>, encrypted = false): Answer => ({
+  const [present, former] = app?.kind === "app" ? await ports.access.partners(app.orgId, nowMs) : [];
+  if (app === undefined || present === undefined) return stranger("channelUnknown");
+  const { opened, partner } = openEnvelopeOfAny(ports.crypto, raw.value, { present, former }, { nowMs });
+  const answer = (result: Result<object, ErrorName>, encrypted = false): Answer => ({
     orgId: app.orgId,
     partner,
     encrypted,
+    proven: true,
     result,
   });
-  const opened = openEnvelope(ports.crypto, raw.value, partner, { nowMs });
-  if (!opened.ok) return answer(opened);
+  if (!opened.ok) return { orgId: app.orgId, partner, encrypted: false, result: opened };
   const obstacle = await obstacleTo(ports, buckets, app, opened.value.replayKey, nowMs);
   if (obstacle !== undefined) return answer(refused(obstacle));
-  if (transType !== "rh.code.issue") return answer(refused("unknownAddress"));
+  if (!isChannelOperation(transType)) return answer(refused("unknownAddress"));
   if (opened.value.transType !== transType) return answer(refused("badRequest"));
-  return answer(await issue(ports, opened.value.data, nowMs), opened.value.encrypted);
+  return answer(await carryOut(ports, transType, opened.value.data, nowMs), opened.value.encrypted);
 }
 
 /** After the signature: a replay, a suspended app, too many calls. The nonce is claimed once and for all. */
@@ -138,14 +130,6 @@ async function obstacleTo(
   if (!(await ports.nonces.claim(replayKey, nowMs + NONCE_LIFE_MS))) return "requestReplayed";
   if (app.status !== "active") return "channelInactive";
   return buckets.take(app.orgId, app, nowMs) ? undefined : "rateLimited";
-}
-
-async function issue(ports: ChannelPorts, data: object, atMs: ReturnType<Clock["now"]>): Promise<Result<IssueCodeReply, ErrorName>> {
-  const parsed = v.safeParse(issueCodeRequest, data);
-  if (!parsed.success) return refused("badRequest");
-  const { orgId, appUserId, purpose, form } = parsed.output;
-  const issued = await ports.vault.issueCode({ appId: orgId, appUserId, purpose, form, atMs });
-  return issued.ok ? ok({ code: issued.value.code, expiresAt: formatCst14(issued.value.expiresAtMs) }) : issued;
 }
 
 /** For callers whose name we could not read or do not know: signed, empty. */

@@ -4,6 +4,7 @@
  * that is idempotent by its transaction.
  */
 import type { Context, MiddlewareHandler } from "hono";
+import type { Access } from "../access/access.ts";
 import type { Crypto } from "../crypto/port.ts";
 import {
   checkInternalRequest,
@@ -17,14 +18,15 @@ import type { Clock } from "../protocol/time.ts";
 
 /** What handlers behind the middleware find in the context. */
 export interface InternalCall {
-  Variables: { edgeId: string; body: Uint8Array; outcome: ErrorName };
+  /** `outcome` is `ok`, an {@link ErrorName}, or the code with which an operator's request was refused. */
+  Variables: { edgeId: string; body: Uint8Array; outcome: string };
 }
 
 export interface InternalAuthOptions {
   readonly crypto: Crypto;
   readonly clock: Clock;
-  /** The key of an active edge. */
-  readonly keyOf: (edgeId: string) => Promise<Uint8Array | undefined>;
+  /** Secrets of an edge that may call `path`, the present one first; none for anybody else. */
+  readonly secretsOf: (edgeId: string, nowMs: number, path: string) => Promise<readonly Uint8Array[]>;
   /** Nonces remembered at once; when so many calls are inside the window, new ones are refused. */
   readonly noncesMax?: number;
 }
@@ -35,13 +37,16 @@ export function internalAuth(options: InternalAuthOptions): MiddlewareHandler<In
   return async function internalAuthMiddleware(c, next) {
     const body = new Uint8Array(await c.req.arrayBuffer());
     const claim = readInternalClaim((name) => c.req.header(name));
-    const key = claim === undefined ? undefined : await options.keyOf(claim.edge);
-    if (claim === undefined || key === undefined) return refuse(c, "unauthorised");
     const url = new URL(c.req.url);
     const nowMs = clock.now();
+    const secrets = claim === undefined ? [] : await options.secretsOf(claim.edge, nowMs, url.pathname);
+    if (claim === undefined) return refuse(c, "unauthorised");
     const request = { method: c.req.method, path: url.pathname + url.search, body, nowMs };
-    const checked = checkInternalRequest(crypto, key, claim, request);
-    if (!checked.ok) return refuse(c, checked.error);
+    const checks = secrets.map((secret) => ({ secret, checked: checkInternalRequest(crypto, secret, claim, request) }));
+    const own = checks.find(({ checked }) => checked.ok || checked.error !== "unauthorised");
+    if (own === undefined) return refuse(c, "unauthorised");
+    if (!own.checked.ok) return refuse(c, own.checked.error);
+    const key = own.secret;
     // Claimed only after the signature holds: nobody else can use up an edge's nonces.
     const claimed = nonces.claim(`${claim.edge} ${claim.nonce}`, nowMs);
     if (claimed !== "first") return refuse(c, claimed === "seen" ? "requestReplayed" : "rateLimited");
@@ -54,6 +59,13 @@ export function internalAuth(options: InternalAuthOptions): MiddlewareHandler<In
     return undefined;
   };
 }
+
+/** A suspended edge may learn that it is, by a bundle that holds nothing else; everything else is closed to it. */
+export function secretsOf(access: Pick<Access, "edge" | "edges">): InternalAuthOptions["secretsOf"] {
+  return async (edgeId, nowMs, path) =>
+    access.edge(edgeId)?.status === "active" || path === BUNDLE_PATH ? await access.edges.secrets(edgeId, nowMs) : [];
+}
+const BUNDLE_PATH = "/internal/v1/bundle";
 
 /** Before the caller is known nothing can be signed for it: the refusal is bare, and an edge must not act on it. */
 function refuse(c: Context<InternalCall>, error: ErrorName): Response {

@@ -1,6 +1,6 @@
 /**
  * Real-name people (S1 3.3, 3.4; S0 6.1): one person per document, a main index ID, an EHC-ID. Everything that names a
- * person is sealed under `identity.data`; the registry log holds a commitment of the pseudonym and no more.
+ * person is sealed under `identity.data`; the registry log holds a commitment and no more.
  */
 import type { LedgerPosition } from "../../ledger/leaf-draft.ts";
 import { insertRows } from "../../migrations/database.ts";
@@ -29,7 +29,7 @@ export interface PersonRegistration {
 
 export interface RegisteredPerson {
   readonly personId: string;
-  /** HMAC-SM3 under the analytics key, hex. */
+  /** HMAC-SM3 of `personId` under the analytics key, hex. */
   readonly pseudonym: string;
   /** False when the same person was registered before. */
   readonly isNew: boolean;
@@ -90,7 +90,7 @@ interface NewPerson {
   readonly number: Uint8Array;
 }
 type Registered =
-  | { readonly known: SealedRealName & RegisteredPerson }
+  | { readonly known: SealedRealName & RegisteredPerson & { readonly closing: boolean } }
   | { readonly created: RegisteredPerson; readonly position: LedgerPosition };
 
 class RegistryIdentity implements Identity {
@@ -113,7 +113,8 @@ class RegistryIdentity implements Identity {
     const registered = await this.#desk.submit(person);
     if ("created" in registered) return ok(registered.created);
     // One document, two names: somebody must look, nothing is overwritten.
-    const { personId, pseudonym } = registered.known;
+    const { personId, pseudonym, closing } = registered.known;
+    if (closing) return refused("inProgress");
     const sameName = (await this.openRealName(registered.known)).name === name;
     return sameName ? ok({ personId, pseudonym, isNew: false }) : refused("idempotencyConflict");
   }
@@ -162,7 +163,9 @@ class RegistryIdentity implements Identity {
       idType,
       ehcType,
       fingerprint: await fingerprints.guessable("document", idType, idNo),
-      pseudonym: toHex(await keys.hmacSm3(KEY_HANDLES.analyticsPerson, input)),
+      // Of the random id, not of the document: once the id is destroyed nobody can tell whose pseudonym it was, and a topic
+      // forgets nothing.
+      pseudonym: toHex(await keys.hmacSm3(KEY_HANDLES.analyticsPerson, utf8(personId))),
       identity: await seal(
         "person",
         "identity",
@@ -191,7 +194,7 @@ function decideRegistrations(registry: Registry): DeskDecision<NewPerson, Regist
   return async (persons, batch) => {
     const fingerprints = persons.map((person) => person.fingerprint);
     const rows = await registry.db.read(
-      `SELECT person_id, fingerprint, pseudonym, identity, key_version FROM person WHERE fingerprint IN ${placeholders(fingerprints)}`,
+      `SELECT person_id, fingerprint, pseudonym, identity, key_version, closing FROM person WHERE fingerprint IN ${placeholders(fingerprints)}`,
       ...fingerprints,
     );
     const known = new Map(
@@ -203,6 +206,7 @@ function decideRegistrations(registry: Registry): DeskDecision<NewPerson, Regist
           isNew: false,
           identity: bytesOf(row, "identity"),
           keyVersion: numberOf(row, "key_version"),
+          closing: numberOf(row, "closing") !== 0,
         },
       ]),
     );
@@ -211,7 +215,7 @@ function decideRegistrations(registry: Registry): DeskDecision<NewPerson, Regist
       const there = known.get(person.fingerprint);
       if (there !== undefined) return () => ({ known: there });
       created.push(person);
-      known.set(person.fingerprint, { ...person, isNew: false, keyVersion: SEALING_VERSION });
+      known.set(person.fingerprint, { ...person, isNew: false, keyVersion: SEALING_VERSION, closing: false });
       return create(person, batch);
     });
     batch.write(() => [
@@ -227,7 +231,6 @@ function create(person: NewPerson, batch: Batch): Answer<Registered> {
     kind: "identity.person.registered",
     outcome: "accepted",
     actor: person.by,
-    subject: person.personId,
     facts: { idType: person.idType },
     personal: { person: person.pseudonym },
   });
@@ -267,7 +270,7 @@ function documentRows(persons: readonly NewPerson[]) {
 }
 
 /** As {@link personPseudonymInput} folds it: full-width digits, white space, a small x. */
-function canonicalNumber(idNo: string): string {
+export function canonicalNumber(idNo: string): string {
   return idNo.normalize("NFKC").replaceAll(/\s/gu, "").toUpperCase();
 }
 

@@ -6,7 +6,7 @@ export const person = sqliteTable("person", {
   personId: text("person_id").primaryKey(),
   /** HMAC-SM3 of the first document under the fingerprint key, hex. */
   fingerprint: text("fingerprint").notNull().unique(),
-  /** How streams know the person: HMAC-SM3 under the analytics key, hex. */
+  /** How streams know the person: HMAC-SM3 of `person_id` under the analytics key, hex. */
   pseudonym: text("pseudonym").notNull(),
   /** Main index ID (S1 3.3), 32 bytes. */
   mainIndex: blob("main_index", { mode: "buffer" }).notNull(),
@@ -17,6 +17,8 @@ export const person = sqliteTable("person", {
   ehcFingerprint: text("ehc_fingerprint").notNull().unique(),
   keyVersion: integer("key_version").notNull(),
   registeredAtMs: integer("registered_at_ms").notNull(),
+  /** 1 once an erasure was ordered: nothing new is granted, what is under way may end. */
+  closing: integer("closing").notNull().default(0),
 });
 
 /** Every document that leads to a person, with its type on both sides of the crosswalk (domain notes 2.5). */

@@ -124,6 +124,23 @@ function payloadOf(data: JsonValue | undefined, encData: JsonValue | undefined):
 }
 
 /**
+ * Opens a request under the partner's present settings, or under those before while a new secret is being introduced.
+ * The reply is sealed with what the request was sealed with.
+ */
+export function openEnvelopeOfAny(
+  crypto: Crypto,
+  raw: RawEnvelope,
+  partners: { readonly present: PartnerProfile; readonly former: PartnerProfile | undefined },
+  options: OpenOptions,
+): { readonly opened: Result<OpenedRequest, ErrorName>; readonly partner: PartnerProfile } {
+  const { present, former } = partners;
+  const opened = openEnvelope(crypto, raw, present, options);
+  if (opened.ok || opened.error !== "unauthorised" || former === undefined) return { opened, partner: present };
+  const again = openEnvelope(crypto, raw, former, options);
+  return again.ok ? { opened: again, partner: former } : { opened, partner: present };
+}
+
+/**
  * Opens a request of a known partner. In order: `timestampOutside`; `badRequest` for a payload that is clear where
  * encryption is required, or encrypted where none is agreed; `unauthorised` for everything about keys and signatures,
  * one answer for a ciphertext that does not open and a signature that does not verify, so that neither is an oracle;

@@ -4,13 +4,17 @@
  * so that every signing dialect gives the same text (domain notes 1.4).
  */
 import * as v from "valibot";
+import { feeLines } from "./fee-lines.ts";
 import { BUSINESS_TYPES } from "./tables.ts";
 
 const text = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max), v.regex(/^[^\p{Cc}]*$/u));
 const identifier = (max: number) => v.pipe(v.string(), v.regex(/^[0-9A-Za-z][0-9A-Za-z._-]*$/), v.maxLength(max));
 
-/** Fused code, EHC code or NHSA code as scanned; S0 5.1, S3 A.4 ecQrCode. */
-const scannedCode = v.pipe(v.string(), v.minLength(1), v.maxLength(512), v.regex(/^[\x21-\x7e]+$/));
+/**
+ * Fused code, EHC code or NHSA code as scanned; S0 5.1, S3 A.4 ecQrCode. Patients show visiting cards and payment links
+ * too: whatever was scanned has the shape of a call, and what is no code gets its own code.
+ */
+const scannedCode = v.pipe(v.string(), v.minLength(1), v.maxLength(4_096));
 const ecToken = v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{20,64}$/));
 const businessType = v.picklist(BUSINESS_TYPES);
 /** The caller's own transaction number: unique per institution, kept for ever, the idempotency key. */
@@ -31,7 +35,21 @@ const scene = {
   officeName: text(30),
 };
 
+/** 医疗类别 (NHSA `med_type`): 11 普通门诊, 21 普通住院, 41 定点药店购药; what `businessType` implies when absent. */
+const medType = v.optional(v.pipe(v.string(), v.regex(/^\d{2,4}$/)));
+
 export const verifyRequest = v.strictObject({ ...scene, outTradeNo, code: scannedCode });
+export const presettleRequest = v.strictObject({
+  ...scene,
+  outTradeNo,
+  /** Exactly one of `code` and `ecToken`; checked by the edge after the shape. */
+  code: v.optional(scannedCode),
+  ecToken: v.optional(ecToken),
+  amount,
+  medType,
+  /** Their sum is `amount`. */
+  feeLines: v.optional(feeLines),
+});
 export const settleRequest = v.strictObject({
   ...scene,
   outTradeNo,
@@ -39,6 +57,9 @@ export const settleRequest = v.strictObject({
   code: v.optional(scannedCode),
   ecToken: v.optional(ecToken),
   amount,
+  medType,
+  /** As pre-settled; their sum is `amount`. */
+  feeLines: v.optional(feeLines),
   waitSeconds,
 });
 export const resultRequest = v.strictObject({ orgId: identifier(40), outTradeNo, waitSeconds });
@@ -47,37 +68,133 @@ export const refundRequest = v.strictObject({
   outTradeNo,
   /** The settlement to give back, by the number it was made under. */
   originalOutTradeNo: outTradeNo,
+  /** ALL every leg (also when absent), CASH the bank's only, HI the insurers' and no cash (domain notes 4.3 check 5). */
+  refundType: v.optional(v.picklist(["ALL", "CASH", "HI"])),
+  /** Yuan of those legs; all that is left of them when absent. */
+  refundAmount: v.optional(amount),
   waitSeconds,
 });
-/** Asked by an app of the core's channel address: a fused code for one of its users. */
-export const issueCodeRequest = v.strictObject({
+export const statementRequest = v.strictObject({
   orgId: identifier(40),
-  /** The app's own name for the person, fixed when the person bound the app. */
-  appUserId: identifier(64),
-  purpose: v.picklist(["settle", "verify"]),
-  form: v.picklist(["signed", "opaque"]),
+  outTradeNo,
+  /** An accounting day `YYYYMMDD` or month `YYYYMM`, UTC+8. */
+  period: v.pipe(v.string(), v.regex(/^\d{6}(?:\d{2})?$/)),
+  /** Where the page before ended. */
+  cursor: v.optional(v.pipe(v.string(), v.regex(/^[0-9A-Za-z._-]{1,128}$/))),
+  /** Rows of a page, 1 to 100; 50 when absent. */
+  pageSize: v.optional(v.pipe(v.string(), v.regex(/^(?:[1-9][0-9]?|100)$/))),
 });
 
 export type VerifyRequest = v.InferOutput<typeof verifyRequest>;
+export type PresettleRequest = v.InferOutput<typeof presettleRequest>;
 export type SettleRequest = v.InferOutput<typeof settleRequest>;
 export type ResultRequest = v.InferOutput<typeof resultRequest>;
 export type RefundRequest = v.InferOutput<typeof refundRequest>;
-export type IssueCodeRequest = v.InferOutput<typeof issueCodeRequest>;
+export type StatementRequest = v.InferOutput<typeof statementRequest>;
 
-/** What a code is for; a code issued to identify never settles (domain notes 3.3, default deny). */
-export type CodePurpose = IssueCodeRequest["purpose"];
-
-/** Answer to `rh.verify`: as little as the desk needs (masking: domain notes 6.3). */
+/**
+ * Answer to `rh.verify`: as little as the desk needs (masking: domain notes 6.3). Who it is, only with grade `online`:
+ * `offline` says that the code is genuine, has not ended and was not shown here before, and nothing else.
+ */
 export interface VerifyReply {
   /** The caller's number: S3 binds no reply to its request, so the answer names what it answers. */
   readonly outTradeNo: string;
-  readonly userName: string;
-  readonly idType: string;
-  readonly idNo: string;
+  readonly grade: "online" | "offline";
+  readonly userName?: string;
+  readonly idType?: string;
+  readonly idNo?: string;
+  readonly ecToken?: string;
+  /** yyyyMMddHHmmss, UTC+8. */
+  readonly ecTokenExpires?: string;
+  readonly insuOrg?: string;
+}
+
+/** What one fund pays. Amounts are yuan with two decimals. */
+export interface LegReply {
+  readonly rail: string;
+  readonly fundSource: string;
+  readonly amount: string;
+}
+
+/** NHSA's amounts of a bill (domain notes 4.3), and 商保直赔 beside them; yuan with two decimals. */
+export const SPLIT_FIELDS = [
+  "medfee_sumamt",
+  "fulamt_ownpay_amt",
+  "overlmt_selfpay",
+  "preselfpay_amt",
+  "inscp_scp_amt",
+  "act_pay_dedc",
+  "hifp_pay",
+  "cvlserv_pay",
+  "hifes_pay",
+  "hifmi_pay",
+  "hifob_pay",
+  "maf_pay",
+  "oth_pay",
+  "fund_pay_sumamt",
+  "psn_part_amt",
+  "acct_pay",
+  "acct_mulaid_pay",
+  "commercial_claim",
+  "psn_cash_pay",
+  "hosp_part_amt",
+] as const;
+export type SplitReply = Readonly<Record<(typeof SPLIT_FIELDS)[number], string>>;
+
+/** Answer to `rh.presettle`: what a settlement would be just now. Nothing is held. */
+export interface PresettleReply {
+  readonly outTradeNo: string;
+  /** The visit's: settles once, and may ask again until then. */
   readonly ecToken: string;
   /** yyyyMMddHHmmss, UTC+8. */
   readonly ecTokenExpires: string;
   readonly insuOrg: string;
+  readonly amount: string;
+  readonly split: SplitReply;
+  /** Absent when nobody would pay: an empty list is not part of what is signed (domain notes 1.2). */
+  readonly legs?: readonly LegReply[];
+  /** What the personal account holds before this bill, where the insurer says. */
+  readonly balc?: string;
+}
+
+/** Answer to `rh.statement`: one page of an institution's own money. */
+export interface StatementReply {
+  readonly outTradeNo: string;
+  readonly period: string;
+  /** `1`: every day of the period is sealed; `0`: rows may still come. */
+  readonly closed: "0" | "1";
+  /** Of the whole period. */
+  readonly totals: {
+    readonly settlements: string;
+    readonly settled: string;
+    readonly refunds: string;
+    readonly refunded: string;
+    /** Absent when there is none. */
+    readonly sources?: readonly {
+      readonly rail: string;
+      readonly fundSource: string;
+      readonly settled: string;
+      readonly refunded: string;
+    }[];
+  };
+  /** Absent when there is none. */
+  readonly rows?: readonly StatementRowReply[];
+  /** Of the next page; absent on the last one. */
+  readonly cursor?: string;
+}
+export interface StatementRowReply {
+  readonly kind: "settlement" | "refund";
+  readonly outTradeNo: string;
+  readonly settlementId: string;
+  readonly originalSettlementId?: string;
+  /** `YYYYMMDD`. */
+  readonly day: string;
+  /** yyyyMMddHHmmss, UTC+8. */
+  readonly at: string;
+  /** `1`: it counts on a later day than its own, which was closed already. */
+  readonly late: "0" | "1";
+  readonly amount: string;
+  readonly legs: readonly LegReply[];
 }
 
 /** Answer to `rh.settle`, `rh.refund` and `rh.result`. Amounts are yuan with two decimals. */
@@ -89,15 +206,17 @@ export interface SettlementReply {
   readonly refusalCode?: string;
   readonly refusalMessage?: string;
   readonly amount?: string;
-  readonly legs?: readonly { readonly rail: string; readonly fundSource: string; readonly amount: string }[];
+  readonly legs?: readonly LegReply[];
   /** The ledger receipt (`ledger/FORMAT.md`), text, once the ledger covers the outcome. */
   readonly receipt?: string;
 }
 
 export const OPERATIONS = {
   "rh.verify": verifyRequest,
+  "rh.presettle": presettleRequest,
   "rh.settle": settleRequest,
   "rh.result": resultRequest,
   "rh.refund": refundRequest,
+  "rh.statement": statementRequest,
 } as const;
 export type OperationName = keyof typeof OPERATIONS;

@@ -21,7 +21,7 @@ function lengthPrefixed(fields: readonly (string | undefined)[]): Uint8Array {
  * Ronghe's name for what an institution calls `outTradeNo`: `rs` and 32 hex digits. The same pair gives the same name
  * for ever, so a repeated request cannot open a second settlement.
  */
-export function settlementId(crypto: Crypto, institution: string, outTradeNo: string): string {
+export function settlementId(crypto: Pick<Crypto, "sm3">, institution: string, outTradeNo: string): string {
   const digest = crypto.sm3(lengthPrefixed(["ronghe.settlement/v1", institution, outTradeNo]));
   return `rs${toHex(digest).slice(0, 32)}`;
 }
@@ -37,11 +37,17 @@ export interface RequestIdentity {
   readonly originalOutTradeNo?: string | undefined;
   /** Hex; never the code or token itself. */
   readonly credentialFingerprint?: string | undefined;
+  readonly medType?: string | undefined;
+  /** `feeLinesHash`. */
+  readonly feesHash?: string | undefined;
+  readonly refundType?: string | undefined;
+  readonly refundAmount?: Fen | undefined;
 }
 
 /** SM3 over the canonical request, 32 bytes: the same number with another hash is `idempotencyConflict`. */
 export function requestHash(crypto: Crypto, request: RequestIdentity): Uint8Array {
   const { action, institution, terminal, businessType, outTradeNo, amount, originalOutTradeNo, credentialFingerprint } = request;
+  const { medType, feesHash, refundType, refundAmount } = request;
   return crypto.sm3(
     lengthPrefixed([
       "ronghe.request/v1",
@@ -53,6 +59,10 @@ export function requestHash(crypto: Crypto, request: RequestIdentity): Uint8Arra
       amount === undefined ? undefined : formatYuan(amount),
       originalOutTradeNo,
       credentialFingerprint,
+      medType,
+      feesHash,
+      refundType,
+      refundAmount === undefined ? undefined : formatYuan(refundAmount),
     ]),
   );
 }

@@ -4,7 +4,7 @@ import { loadCrypto } from "../crypto/index.ts";
 import type { Crypto, Sm2KeyPair } from "../crypto/port.ts";
 import { base62OfNumber } from "./base62.ts";
 import { parseScannedCode, type FusedCode } from "./fused-code.ts";
-import type { CodePurpose } from "./operations.ts";
+import type { CodePurpose } from "./channel-operations.ts";
 import { checkSignedCode, mintSignedCode, unsignedPart, type SignedCodeParts } from "./signed-token.ts";
 
 const NOW = Date.UTC(2026, 0, 15, 2, 0, 0);

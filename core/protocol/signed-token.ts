@@ -12,7 +12,7 @@ import type { Crypto } from "../crypto/port.ts";
 import { base62OfBytes, base62OfNumber, base62Width, bytesOfBase62, numberOfBase62 } from "./base62.ts";
 import { utf8 } from "./bytes.ts";
 import { formatFusedCode, SIGNED_TOKEN_LENGTH, type FusedCode } from "./fused-code.ts";
-import type { CodePurpose } from "./operations.ts";
+import type { CodePurpose } from "./channel-operations.ts";
 import type { MessageSigner } from "./partner.ts";
 import { ok, refused, type Result } from "./result.ts";
 

@@ -1,14 +1,48 @@
 /**
  * Taking requests in, in the order of the bus: new, repeated, conflicting, or refused as they come. Pure over what the
- * shard already has. Validate, find, check; one refusal per rule, in this order.
+ * shard already has. Validate, find, check; one code per refusal, in the order of {@link REFUSALS}.
  */
 import type { ErrorName } from "../protocol/errors.ts";
-import { asFen, parseYuan } from "../protocol/money.ts";
+import { asFen, type Fen, FEN_MAX, parseYuan } from "../protocol/money.ts";
 import type { EventMs } from "../protocol/time.ts";
 import type { LeafDraft, Provenance } from "../../ledger/leaf-draft.ts";
 import type { RongheEvent } from "../../streams/contracts/event.ts";
-import { type Effects, effectsOfAcceptance, effectsOfConflict, effectsOfRefusal, type EventDraft } from "./effects.ts";
-import type { Settlement, SettlementFacts } from "./settlement.ts";
+import { type Effects, effectsOfAcceptance, effectsOfConflict, effectsOfRefusal } from "./effects.ts";
+import type { EventDraft } from "./events.ts";
+import type { Moment } from "./moment.ts";
+import { type Leg, legsTotal } from "./plan.ts";
+import { apportion, refundable } from "./refunds.ts";
+import type { Care, Settlement, SettlementFacts } from "./settlement.ts";
+
+/**
+ * Why a request is refused as it comes, in the order of checking, and what the hospital is told. The name enters the
+ * ledger as the entry's `cause`.
+ */
+export const REFUSALS = {
+  /** No yuan text, zero, or above what the wire can carry. */
+  amountInvalid: "amountInvalid",
+  credentialMissing: "badRequest",
+  /** A settlement that names what only a refund may. */
+  refundFields: "badRequest",
+  originalMissing: "badRequest",
+  refundAmountInvalid: "amountInvalid",
+  /** Never heard of, or of another institution: ids are made from the institution. */
+  originalUnknown: "settlementUnknown",
+  refundOfRefund: "refundRefused",
+  /** Refused, or not decided yet. */
+  originalNotSettled: "refundRefused",
+  /** Whose it was is destroyed. */
+  originalErased: "refundRefused",
+  refundsExhausted: "refundRefused",
+  /** No leg of this kind, or nothing left of it. */
+  nothingLeft: "refundRefused",
+  /** More than is left. */
+  refundExceeds: "refundExceeds",
+} as const satisfies Readonly<Record<string, ErrorName>>;
+export type RefusalCause = keyof typeof REFUSALS;
+
+/** Refunds of one settlement that were not refused; a bill is not given back fen by fen. */
+export const REFUNDS_MAX = 64;
 
 export type SubmittedEvent = RongheEvent<"settlement.request.submitted.v1">;
 
@@ -22,7 +56,8 @@ export type Intake =
       readonly parentId: string | undefined;
       readonly requestHash: Uint8Array;
     }
-  | { readonly kind: "unreadable"; readonly provenance: Provenance };
+  /** `reason` where the record could be read and was not believed. */
+  | { readonly kind: "unreadable"; readonly provenance: Provenance; readonly reason?: string };
 
 /** What the shard had before this batch. */
 export interface Known {
@@ -48,7 +83,7 @@ export interface Accepted {
   readonly quarantined: readonly LeafDraft[];
 }
 
-export function accept(intakes: readonly Intake[], known: Known, atMs: EventMs): Accepted {
+export function accept(intakes: readonly Intake[], known: Known, moment: Moment): Accepted {
   const settlements = new Map(known.settlements);
   const refunds = new Map(known.refunds);
   const told = new Set(known.conflicts);
@@ -57,12 +92,14 @@ export function accept(intakes: readonly Intake[], known: Known, atMs: EventMs):
   const quarantined: LeafDraft[] = [];
   for (const intake of intakes) {
     if (intake.kind === "unreadable") {
-      quarantined.push({ kind: "settlement.quarantined", outcome: "refused", actor: "core", provenance: intake.provenance });
+      const { provenance, reason } = intake;
+      const why = reason === undefined ? {} : { facts: { reason } };
+      quarantined.push({ kind: "settlement.quarantined", outcome: "refused", actor: "core", provenance, ...why });
       continue;
     }
     const first = settlements.get(intake.id);
     if (first === undefined) {
-      const effects = open(intake, settlements, refunds, atMs);
+      const effects = open(intake, settlements, refunds, moment);
       settlements.set(intake.id, effects.after);
       const { parent } = effects.after;
       if (parent !== undefined) refunds.set(parent.id, [...(refunds.get(parent.id) ?? []), effects.after]);
@@ -74,76 +111,113 @@ export function accept(intakes: readonly Intake[], known: Known, atMs: EventMs):
     told.add(`${source}\n${eventId}`);
     const { action, terminal, businessType, edge } = intake.event.data;
     const { requestHash, provenance } = intake;
-    const { leaf, event } = effectsOfConflict(first, { requestHash, provenance, action, terminal, businessType, edge }, atMs);
-    if (leaf !== undefined && event !== undefined) conflicts.push({ source, eventId, settlementId: intake.id, requestHash, leaf, event });
+    const second = { requestHash, provenance, action, terminal, businessType, edge };
+    const { leaf, event } = effectsOfConflict(first, second, { source, eventId }, moment);
+    conflicts.push({ source, eventId, settlementId: intake.id, requestHash, leaf, event });
   }
   return { opened, conflicts, quarantined };
 }
 
 type Request = Extract<Intake, { kind: "request" }>;
 
+/** Validate, find, check: the first rule that fails refuses. Below the marked line nothing fails any more. */
 function open(
   intake: Request,
   settlements: ReadonlyMap<string, Settlement>,
   refunds: ReadonlyMap<string, readonly Settlement[]>,
-  atMs: EventMs,
+  moment: Moment,
 ): Effects {
-  return intake.event.data.action === "settle" ? openSettle(intake, atMs) : openRefund(intake, settlements, refunds, atMs);
+  const { data } = intake.event;
+  const facts = factsOf(intake, moment);
+  const refuse = (cause: RefusalCause, known: Partial<SettlementFacts> = {}): Effects =>
+    refuseAtOnce({ ...facts, ...known }, cause, moment);
+
+  if (data.action === "settle") {
+    const amount = amountOf(data.amount);
+    if (amount === undefined) return refuse("amountInvalid");
+    if (data.credential === undefined) return refuse("credentialMissing", { amount });
+    if (data.originalOutTradeNo !== undefined || data.refundType !== undefined || data.refundAmount !== undefined)
+      return refuse("refundFields", { amount });
+    // From here nothing fails.
+    const told = { credential: data.credential, care: careOf(data) };
+    return effectsOfAcceptance({ ...facts, amount, ...beginning(moment), ...told, dueAtMs: moment.atMs }, moment);
+  }
+
+  const scope = data.refundType ?? "ALL";
+  const asked = amountOf(data.refundAmount);
+  if (intake.parentId === undefined) return refuse("originalMissing", { scope });
+  if (data.refundAmount !== undefined && asked === undefined) return refuse("refundAmountInvalid", { scope });
+  const original = settlements.get(intake.parentId);
+  if (original === undefined) return refuse("originalUnknown", { scope });
+  const wanted = { scope, amount: asked ?? original.amount };
+  if (original.action === "refund") return refuse("refundOfRefund", wanted);
+  if (original.standing.state !== "settled" || original.decidedAtMs === undefined) return refuse("originalNotSettled", wanted);
+  // Whose accounts it came from was destroyed under an order: what is still owed is a correction of the books.
+  if (original.person === undefined) return refuse("originalErased", wanted);
+  const counted = (refunds.get(original.id) ?? []).filter((refund) => refund.standing.state !== "refused");
+  if (counted.length >= REFUNDS_MAX) return refuse("refundsExhausted", wanted);
+  const left = refundable(
+    original.legs,
+    counted.map(({ legs }) => legs),
+    scope,
+  );
+  const most = legsTotal(left);
+  if (most === 0n) return refuse("nothingLeft", wanted);
+  if (asked !== undefined && asked > most) return refuse("refundExceeds", wanted);
+  // From here nothing fails.
+  const amount = asked ?? most;
+  const legs: readonly Leg[] = apportion(amount, left);
+  return effectsOfAcceptance(
+    {
+      ...facts,
+      ...beginning(moment),
+      scope,
+      amount,
+      parent: { id: original.id, settledAtMs: original.decidedAtMs },
+      standing: { state: "refunding", phase: undefined },
+      person: original.person,
+      region: original.region,
+      legs,
+      dueAtMs: moment.atMs,
+    },
+    moment,
+  );
 }
 
-function openSettle(intake: Request, atMs: EventMs): Effects {
-  const { amount: text, credential } = intake.event.data;
+function careOf({ medType, feeLines }: Request["event"]["data"]): Care | undefined {
+  return medType === undefined && feeLines === undefined ? undefined : { medType, fees: feeLines };
+}
+
+/** An amount above zero that the wire can carry. */
+function amountOf(text: string | undefined): Fen | undefined {
   const amount = text === undefined ? undefined : parseYuan(text);
-  const facts = factsOf(intake, atMs);
-  if (amount === undefined || amount <= 0n) return refuseAtOnce(facts, "amountInvalid", atMs);
-  if (credential === undefined) return refuseAtOnce({ ...facts, amount }, "badRequest", atMs);
-  return effectsOfAcceptance({ ...facts, amount, ...BEGINNING, credential, dueAtMs: atMs });
+  return amount !== undefined && amount > 0n && amount <= FEN_MAX ? amount : undefined;
 }
 
-function openRefund(
-  intake: Request,
-  settlements: ReadonlyMap<string, Settlement>,
-  refunds: ReadonlyMap<string, readonly Settlement[]>,
-  atMs: EventMs,
-): Effects {
-  const facts = factsOf(intake, atMs);
-  if (intake.parentId === undefined) return refuseAtOnce(facts, "badRequest", atMs);
-  // Ids are made from the institution, so another institution's settlement is simply not found.
-  const parent = settlements.get(intake.parentId);
-  if (parent === undefined) return refuseAtOnce(facts, "settlementUnknown", atMs);
-  const whole = { ...facts, amount: parent.amount };
-  if (parent.action !== "settle" || parent.standing.state !== "settled" || parent.decidedAtMs === undefined)
-    return refuseAtOnce(whole, "refundRefused", atMs);
-  if (refunds.get(parent.id)?.some((refund) => refund.standing.state !== "refused") === true)
-    return refuseAtOnce(whole, "refundRefused", atMs);
-  return effectsOfAcceptance({
-    ...whole,
-    ...BEGINNING,
-    parent: { id: parent.id, settledAtMs: parent.decidedAtMs },
-    standing: { state: "refunding", phase: undefined },
-    person: parent.person,
-    legs: parent.legs,
-    dueAtMs: atMs,
-  });
+function beginning(moment: Moment): Omit<Settlement, keyof SettlementFacts> {
+  return { ...BEGINNING, stepAtMs: moment.atMs };
 }
 
-const BEGINNING: Omit<Settlement, keyof SettlementFacts> = {
+const BEGINNING: Omit<Settlement, keyof SettlementFacts | "stepAtMs"> = {
   standing: { state: "accepted", phase: undefined },
   person: undefined,
+  region: undefined,
   bound: undefined,
   credential: undefined,
+  care: undefined,
   refusal: undefined,
-  unknownRail: undefined,
+  missing: [],
   unknownReported: false,
   decidedAtMs: undefined,
   attempt: 0,
   revision: 0,
   dueAtMs: undefined,
   legs: [],
+  evidence: [],
   ledgerIndex: undefined,
 };
 
-function factsOf(intake: Request, atMs: EventMs): SettlementFacts {
+function factsOf(intake: Request, moment: Moment): SettlementFacts {
   const { data } = intake.event;
   return {
     id: intake.id,
@@ -152,19 +226,22 @@ function factsOf(intake: Request, atMs: EventMs): SettlementFacts {
     requestHash: intake.requestHash,
     action: data.action,
     parent: undefined,
+    scope: undefined,
     terminal: data.terminal,
     businessType: data.businessType,
     edge: data.edge,
     amount: asFen(0n),
     acceptedAtMs: data.acceptedAtMs as EventMs,
-    recordedAtMs: atMs,
+    recordedAtMs: moment.atMs,
     provenance: intake.provenance,
   };
 }
 
-function refuseAtOnce(facts: SettlementFacts, refusal: ErrorName, atMs: EventMs): Effects {
+function refuseAtOnce(facts: SettlementFacts, cause: RefusalCause, moment: Moment): Effects {
+  const refusal = REFUSALS[cause];
   const standing = { state: "refused" as const, phase: undefined };
-  return effectsOfRefusal({ ...facts, ...BEGINNING, standing, refusal, decidedAtMs: atMs }, refusal, atMs);
+  const one = { ...facts, ...beginning(moment), standing, refusal, decidedAtMs: moment.atMs };
+  return effectsOfRefusal(one, refusal, cause, moment);
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -1,25 +1,34 @@
 /**
- * What a step means: the settlement after it, the transfers it writes, the ledger entry that records it and the event
+ * What a step means: the settlement after it, the transfers it writes, the ledger entries that record it and the event
  * that tells it. Pure. One function reads from top to bottom: find the arrow, check the money, then nothing fails.
  */
-import { ERRORS, type ErrorName } from "../protocol/errors.ts";
-import { formatYuan } from "../protocol/money.ts";
-import type { EventMs } from "../protocol/time.ts";
-import { toHex } from "../protocol/bytes.ts";
+import type { ErrorName } from "../protocol/errors.ts";
 import type { LeafDraft } from "../../ledger/leaf-draft.ts";
-import type { AnyEvent } from "../../streams/contracts/event.ts";
-import { assertPays, type Leg } from "./plan.ts";
-import type { Settlement, Transition } from "./settlement.ts";
-import { advance, isTerminal, type Standing, type TransitionName } from "./states.ts";
+import { type EventDraft, conflictEvent, refundedEvent, refusedEvent, settledEvent, unknownEvent } from "./events.ts";
+import {
+  dayFacts,
+  heldReferences,
+  lateAnswerLeaf,
+  leafOf,
+  moneyFacts,
+  openingLeaf,
+  outcomeLeaf,
+  printMissing,
+  referenceFacts,
+  refusedLeaf,
+  withPerson,
+} from "./leaves.ts";
+import type { Moment } from "./moment.ts";
+import { assertPays, type Leg, legsTotal, type RailName } from "./plan.ts";
+import type { MissingAnswer, Proven, References, Settlement, Transition } from "./settlement.ts";
+import { advance, isTerminal, type Standing, stepOf, type TransitionName } from "./states.ts";
 import { type Transfer, transfersOf } from "./transfers.ts";
-
-/** An event but for its envelope of source and ledger position, which only the shard knows. */
-export type EventDraft = { [E in AnyEvent as E["type"]]: Pick<E, "id" | "type" | "subject" | "key" | "data"> }[AnyEvent["type"]];
 
 export interface Effects {
   readonly after: Settlement;
   readonly transfers: readonly Transfer[];
-  readonly leaf: LeafDraft | undefined;
+  /** In their order; the last one is the step's own. */
+  readonly leaves: readonly LeafDraft[];
   readonly event: EventDraft | undefined;
 }
 
@@ -28,205 +37,174 @@ export class NoSuchTransitionError extends Error {
   override readonly name = "NoSuchTransitionError";
 }
 
-export function effectsOf(before: Settlement, transition: Transition, atMs: EventMs): Effects {
+export function effectsOf(before: Settlement, transition: Transition, moment: Moment): Effects {
   switch (transition.name) {
-    case "hold":
-      return silent({
-        ...moved(before, ["hold"], atMs),
-        person: transition.person,
-        bound: transition.bound,
-      });
+    case "hold": {
+      const { person, region, bound } = transition;
+      const after = { ...moved(before, "hold", moment), person, region, bound };
+      const facts = { bound: bound.join(" "), ...(region === undefined ? {} : { region }) };
+      return effects(after, withPerson(after, leafOf(after, "settlement.holding", facts)));
+    }
     case "held": {
-      assertPays(before.amount, transition.legs);
-      // The decision to hold is the decision to post: both arrows in one commit. No payer needs the accounts any more.
-      const after = { ...moved(before, ["held", "post"], atMs), legs: transition.legs, credential: undefined };
-      const leaf = leafOf(after, "settlement.held", moneyFacts(after.amount, transition.legs));
-      return { after, transfers: transfersOf(after, transition.legs, "pending"), leaf, event: undefined };
+      const { legs } = transition;
+      assertPays(before.amount, legs);
+      // The decision to hold is the decision to post. No payer needs the accounts any more.
+      const after = { ...moved(before, "held", moment), legs, credential: undefined, care: undefined };
+      const facts = { ...dayFacts(after, moment), ...referenceFacts("reference", heldReferences(legs)) };
+      const leaf = leafOf(after, "settlement.held", { ...moneyFacts(after.amount, legs), ...facts });
+      return effects(after, leaf, { transfers: transfersOf(after, legs, "pending") });
     }
     case "settle": {
       assertPays(before.amount, before.legs);
-      const after = moved(before, ["settle"], atMs);
+      const after = moved(before, "settle", moment);
+      const facts = { ...dayFacts(after, moment), ...referenceFacts("reference", transition.references) };
+      const leaf = outcomeLeaf(after, "settlement.settled", { ...moneyFacts(after.amount, after.legs), ...facts });
       const transfers = transfersOf(after, after.legs, "posted", transition.references);
-      return { after, transfers, leaf: outcomeLeaf(after, "settlement.settled"), event: settledEvent(after, atMs) };
+      return effects(after, leaf, { transfers, event: settledEvent(after, moment.atMs) });
     }
     case "void": {
-      const after = { ...moved(before, ["void"], atMs), refusal: transition.refusal };
-      const leaf = leafOf(after, "settlement.voiding", { reason: transition.refusal, "fen.total": after.amount.toString() });
-      return { after, transfers: [], leaf, event: undefined };
+      const [gone, left] = divide(before.legs, (rail) => transition.expired.includes(rail));
+      const after = { ...moved(before, "void", moment), refusal: transition.refusal, legs: left };
+      const contradictions = Object.entries(transition.contradictions).map(([rail, what]) => [`contradiction.${rail}`, what] as const);
+      const expired = gone.map(({ rail }) => [`expired.${rail}`, "true"] as const);
+      const facts = { reason: transition.refusal, ...dayFacts(after, moment), ...Object.fromEntries([...contradictions, ...expired]) };
+      return effects(after, leafOf(after, "settlement.voiding", facts), { transfers: transfersOf(after, gone, "expired") });
+    }
+    case "expire": {
+      const { missing } = transition;
+      const after = { ...moved(before, "expire", moment), refusal: "payerRefused" as const, missing };
+      return effects(after, leafOf(after, "settlement.expired", { reason: after.refusal, missing: printMissing(missing) }));
     }
     case "refuse":
-      return refuse({ ...moved(before, ["refuse"], atMs), refusal: transition.refusal }, transition, atMs);
-    case "refund": {
-      assertPays(before.amount, before.legs);
-      const after = moved(before, ["refund"], atMs);
-      const transfers = transfersOf(after, after.legs, "posted", transition.references);
-      return { after, transfers, leaf: outcomeLeaf(after, "settlement.refunded"), event: refundedEvent(after, atMs) };
-    }
+      return refuse(before, transition, moment);
+    case "refund":
+      return refund(before, transition.references, moment);
     case "lose": {
-      const lost = { unknownRail: transition.rail, attempt: before.attempt + 1, dueAtMs: transition.dueAtMs };
-      const after = { ...moved(before, ["lose"], atMs), ...lost, unknownReported: true };
-      if (before.unknownReported) return silent(after);
-      const facts = { rail: transition.rail, "fen.total": after.amount.toString() };
-      return { after, transfers: [], leaf: leafOf(after, "settlement.unknown", facts), event: unknownEvent(after, transition.rail, atMs) };
+      const { missing, dueAtMs } = transition;
+      const lost = moved(before, "lose", moment);
+      const after = { ...lost, missing, attempt: before.attempt + 1, stepAtMs: before.stepAtMs, dueAtMs, unknownReported: true };
+      // Asked again in vain: nothing changed but the time of the next asking.
+      if (before.standing.state === "unknown" && printMissing(before.missing) === printMissing(missing)) return effects(after);
+      const facts = { phase: phaseOf(after), missing: printMissing(missing), "fen.total": after.amount.toString() };
+      return effects(after, leafOf(after, "settlement.unknown", facts), { event: unknownTold(before, missing, moment) });
+    }
+    case "leave": {
+      const { missing, cause } = transition;
+      const left = moved(before, "leave", moment);
+      const after = { ...left, missing, attempt: before.attempt + 1, stepAtMs: before.stepAtMs, dueAtMs: undefined, unknownReported: true };
+      const facts = { phase: phaseOf(after), missing: printMissing(missing), cause, "fen.total": after.amount.toString() };
+      return effects(after, leafOf(after, "settlement.awaiting", facts), { event: unknownTold(before, missing, moment) });
     }
   }
 }
 
 /** A settlement taken in: the money is not decided yet. */
-export function effectsOfAcceptance(accepted: Settlement): Effects {
-  const facts = { action: accepted.action, terminal: accepted.terminal, businessType: accepted.businessType };
-  const leaf = leafOf(accepted, "settlement.accepted", { ...facts, "fen.total": accepted.amount.toString() });
-  const transfers = accepted.action === "refund" ? transfersOf(accepted, accepted.legs, "pending") : [];
-  return { after: accepted, transfers, leaf: { ...leaf, actor: `edge/${accepted.edge}` }, event: undefined };
+export function effectsOfAcceptance(accepted: Settlement, moment: Moment): Effects {
+  if (accepted.action === "settle") return effects(accepted, openingLeaf(accepted, "settlement.accepted", {}));
+  const region = accepted.region === undefined ? {} : { region: accepted.region };
+  const facts = { ...moneyFacts(accepted.amount, accepted.legs), ...dayFacts(accepted, moment), ...region };
+  const leaf = openingLeaf(accepted, "settlement.refunding", facts);
+  return effects(accepted, leaf, { transfers: transfersOf(accepted, accepted.legs, "pending") });
 }
 
 /** A request refused as it came: the id is used up, nothing else happens. */
-export function effectsOfRefusal(refusedOne: Settlement, refusal: ErrorName, atMs: EventMs): Effects {
-  return refuse(refusedOne, { refusal, reversed: [] }, atMs);
-}
-
-function refuse(after: Settlement, how: Omit<Extract<Transition, { name: "refuse" }>, "name">, atMs: EventMs): Effects {
-  const reversed = Object.fromEntries(how.reversed.map((rail) => [`reversed.${rail}`, "true"]));
-  const facts = { action: after.action, reason: how.refusal, "fen.total": after.amount.toString(), ...reversed };
-  const leaf: LeafDraft = { ...leafOf(after, "settlement.refused", facts), outcome: "refused", code: ERRORS[how.refusal].code };
-  return { after, transfers: transfersOf(after, after.legs, "voided"), leaf, event: refusedEvent(after, how.refusal, atMs) };
+export function effectsOfRefusal(refusedOne: Settlement, refusal: ErrorName, cause: string, moment: Moment): Effects {
+  const leaf = refusedLeaf(openingLeaf(refusedOne, "settlement.refused", { reason: refusal, cause }), refusal);
+  return effects(refusedOne, leaf, { event: refusedEvent(refusedOne, refusal, moment.atMs) });
 }
 
 /** The same id with other content: the first settlement stays as it is, the attempt is told and recorded. */
 export function effectsOfConflict(
   known: Settlement,
   second: Pick<Settlement, "requestHash" | "action" | "terminal" | "businessType" | "edge" | "provenance">,
-  atMs: EventMs,
-): Pick<Effects, "leaf" | "event"> {
-  const told = { ...known, ...second };
-  const { partition, offset } = second.provenance;
+  told: { readonly source: string; readonly eventId: string },
+  moment: Moment,
+): { readonly leaf: LeafDraft; readonly event: EventDraft } {
+  const attempt: Settlement = { ...known, ...second };
   const refusal: ErrorName = "idempotencyConflict";
-  const leaf: LeafDraft = {
-    ...leafOf(told, "settlement.conflict", { action: second.action, reason: refusal }),
-    actor: `edge/${second.edge}`,
-    outcome: "refused",
-    code: ERRORS[refusal].code,
-    requestHash: second.requestHash,
-    provenance: second.provenance,
-  };
-  const event: EventDraft = {
-    id: `${known.id}.conflict.${partition}.${offset}`,
-    type: "settlement.claim.refused.v1",
-    subject: known.id,
-    key: known.institution,
-    data: { ...outcomeData(told, atMs), action: second.action, refusal },
-  };
-  return { leaf, event };
+  const facts = { action: second.action, reason: refusal, "event.source": told.source, "event.id": told.eventId };
+  const leaf = { ...leafOf(attempt, "settlement.conflict", facts), actor: `edge/${second.edge}` };
+  return { leaf: refusedLeaf(leaf, refusal), event: conflictEvent(attempt, moment.atMs) };
 }
 
-function moved(before: Settlement, names: readonly TransitionName[], atMs: EventMs): Settlement {
-  let standing: Standing = before.standing;
-  for (const name of names) {
-    const next = advance(standing, name);
-    if (next === undefined)
-      throw new NoSuchTransitionError(`no ${name} from ${standing.state}${standing.phase === undefined ? "" : ` (${standing.phase})`}`);
-    standing = next;
+/** What a payer's statement proved goes back into the step that waited for it; other calls may still be without an answer. */
+export function effectsOfHealing(
+  before: Settlement,
+  healing: { readonly proven: Proven; readonly missing: readonly MissingAnswer[]; readonly facts: Readonly<Record<string, string>> },
+  moment: Moment,
+): Effects {
+  const { proven, missing, facts } = healing;
+  const after = { ...moved(before, "heal", moment), missing, evidence: [...before.evidence, proven], stepAtMs: before.stepAtMs };
+  const left = missing.length === 0 ? {} : { missing: printMissing(missing) };
+  return effects(after, leafOf(after, "settlement.healed", { phase: stepOf(before.standing), ...facts, ...left }));
+}
+
+/**
+ * What was only held is released. What was taken already and given back is posted and reversed; what was taken and stays
+ * taken is posted: the books say what the payer's statement says, and people clear it.
+ */
+function refuse(before: Settlement, how: Extract<Transition, { name: "refuse" }>, moment: Moment): Effects {
+  const [returned, others] = divide(before.legs, (rail) => how.reversed.has(rail));
+  const [stayed, released] = divide(others, (rail) => how.kept.includes(rail));
+  const after = { ...moved(before, "refuse", moment), refusal: how.refusal, legs: stayed };
+  const leaf = leafOf(after, "settlement.refused", {
+    action: after.action,
+    reason: how.refusal,
+    "fen.total": after.amount.toString(),
+    ...dayFacts(after, moment),
+    ...referenceFacts("reversed", how.reversed),
+    ...Object.fromEntries(stayed.map(({ rail }) => [`kept.${rail}`, "true"])),
+  });
+  return {
+    after,
+    transfers: [
+      ...transfersOf(after, [...returned, ...stayed], "posted"),
+      ...transfersOf(after, returned, "reversed", how.reversed),
+      ...transfersOf(after, released, "voided"),
+    ],
+    leaves: [...how.late.map((late) => lateAnswerLeaf(after, late)), refusedLeaf(leaf, how.refusal)],
+    event: refusedEvent(after, how.refusal, moment.atMs),
+  };
+}
+
+/** Legs that were proved not to be given back are released: they can be asked for again. */
+function refund(before: Settlement, references: References, moment: Moment): Effects {
+  assertPays(before.amount, before.legs);
+  const [given, left] = divide(before.legs, (rail) => references.has(rail));
+  if (given.length === 0) throw new NoSuchTransitionError("a refund gives something back");
+  const after = { ...moved(before, "refund", moment), legs: given };
+  const facts = { ...moneyFacts(legsTotal(given), given), ...dayFacts(after, moment), ...referenceFacts("reference", references) };
+  const transfers = [...transfersOf(after, given, "posted", references), ...transfersOf(after, left, "voided")];
+  return effects(after, outcomeLeaf(after, "settlement.refunded", facts), { transfers, event: refundedEvent(after, moment.atMs) });
+}
+
+function effects(after: Settlement, leaf?: LeafDraft, more: Partial<Pick<Effects, "transfers" | "event">> = {}): Effects {
+  return { after, leaves: leaf === undefined ? [] : [leaf], transfers: more.transfers ?? [], event: more.event };
+}
+
+function moved(before: Settlement, name: TransitionName, moment: Moment): Settlement {
+  const standing: Standing | undefined = advance(before.standing, name);
+  if (standing === undefined) {
+    const { state, phase } = before.standing;
+    throw new NoSuchTransitionError(`no ${name} from ${state}${phase === undefined ? "" : ` (${phase})`}`);
   }
-  const revision = before.revision + 1;
-  if (!isTerminal(standing.state)) return { ...before, revision, standing, unknownRail: undefined, attempt: 0, dueAtMs: atMs };
-  return { ...before, revision, standing, unknownRail: undefined, dueAtMs: undefined, decidedAtMs: atMs, credential: undefined };
+  const { atMs } = moment;
+  const after = { ...before, revision: before.revision + 1, standing, missing: [], attempt: 0, stepAtMs: atMs };
+  return isTerminal(standing.state)
+    ? { ...after, dueAtMs: undefined, decidedAtMs: atMs, credential: undefined, care: undefined }
+    : { ...after, dueAtMs: atMs };
 }
 
-function silent(after: Settlement): Effects {
-  return { after, transfers: [], leaf: undefined, event: undefined };
+/** Told once per settlement. */
+function unknownTold(before: Settlement, missing: readonly MissingAnswer[], moment: Moment): EventDraft | undefined {
+  const rail = missing[0]?.rail;
+  return before.unknownReported || rail === undefined ? undefined : unknownEvent(before, rail, moment.atMs);
 }
 
-function leafOf(one: Settlement, kind: string, facts: Readonly<Record<string, string>>): LeafDraft {
-  return {
-    kind,
-    outcome: "accepted",
-    actor: "core",
-    institution: one.institution,
-    subject: one.id,
-    idempotencyKey: one.outTradeNo,
-    requestHash: one.requestHash,
-    provenance: one.provenance,
-    facts,
-    ...(one.parent === undefined ? {} : { parent: one.parent.id }),
-  };
+function phaseOf(one: Settlement): string {
+  return one.standing.phase ?? "";
 }
 
-/** The entry of money that moved: what each fund paid, and, as a commitment only, for whom. */
-function outcomeLeaf(one: Settlement, kind: string): LeafDraft {
-  const where = { terminal: one.terminal, businessType: one.businessType };
-  const leaf = leafOf(one, kind, { ...where, ...moneyFacts(one.amount, one.legs) });
-  return one.person === undefined ? leaf : { ...leaf, personal: { person: one.person } };
-}
-
-function moneyFacts(amount: bigint, legs: readonly Leg[]): Readonly<Record<string, string>> {
-  const parts = legs.flatMap((leg) => leg.parts.map((part) => [`fen.${leg.rail}.${part.fundSource}`, part.amount.toString()] as const));
-  return { "fen.total": amount.toString(), ...Object.fromEntries(parts) };
-}
-
-function outcomeData(
-  one: Settlement,
-  atMs: EventMs,
-): {
-  settlementId: string;
-  institution: string;
-  terminal: string;
-  businessType: string;
-  outTradeNo: string;
-  requestHash: string;
-  atMs: number;
-} {
-  const { id: settlementId, institution, terminal, businessType, outTradeNo } = one;
-  return { settlementId, institution, terminal, businessType, outTradeNo, requestHash: toHex(one.requestHash), atMs };
-}
-
-function legsData(legs: readonly Leg[]): { rail: Leg["rail"]; fundSource: string; amount: string }[] {
-  return legs.flatMap((leg) => leg.parts.map((part) => ({ rail: leg.rail, fundSource: part.fundSource, amount: formatYuan(part.amount) })));
-}
-
-function settledEvent(one: Settlement, atMs: EventMs): EventDraft {
-  return {
-    id: `${one.id}.settled`,
-    type: "settlement.claim.settled.v1",
-    subject: one.id,
-    key: one.institution,
-    data: { ...outcomeData(one, atMs), person: personOf(one), amount: formatYuan(one.amount), legs: legsData(one.legs) },
-  };
-}
-
-function refusedEvent(one: Settlement, refusal: ErrorName, atMs: EventMs): EventDraft {
-  const person = one.person === undefined ? {} : { person: one.person };
-  return {
-    id: `${one.id}.refused`,
-    type: "settlement.claim.refused.v1",
-    subject: one.id,
-    key: one.institution,
-    data: { ...outcomeData(one, atMs), ...person, amount: formatYuan(one.amount), action: one.action, refusal },
-  };
-}
-
-function refundedEvent(one: Settlement, atMs: EventMs): EventDraft {
-  if (one.parent === undefined) throw new NoSuchTransitionError("a refund without a parent");
-  const original = { originalSettlementId: one.parent.id, originalSettledAtMs: one.parent.settledAtMs };
-  return {
-    id: `${one.id}.refunded`,
-    type: "settlement.claim.refunded.v1",
-    subject: one.id,
-    key: one.institution,
-    data: { ...outcomeData(one, atMs), ...original, person: personOf(one), amount: formatYuan(one.amount), legs: legsData(one.legs) },
-  };
-}
-
-function unknownEvent(one: Settlement, rail: Leg["rail"], atMs: EventMs): EventDraft {
-  return {
-    id: `${one.id}.unknown`,
-    type: "settlement.claim.unknown.v1",
-    subject: one.id,
-    key: one.institution,
-    data: { ...outcomeData(one, atMs), person: personOf(one), amount: formatYuan(one.amount), rail },
-  };
-}
-
-function personOf(one: Settlement): string {
-  if (one.person === undefined) throw new NoSuchTransitionError("money moves only for a person that the vault named");
-  return one.person;
+function divide(legs: readonly Leg[], isFirst: (rail: RailName) => boolean): readonly [readonly Leg[], readonly Leg[]] {
+  return [legs.filter(({ rail }) => isFirst(rail)), legs.filter(({ rail }) => !isFirst(rail))];
 }

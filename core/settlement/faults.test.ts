@@ -1,7 +1,8 @@
 /** What a payer can do wrong, on each rail and at each step: nobody pays twice, and every answer is found in the end. */
 import { describe, expect, test } from "vitest";
-import { FAULT_KINDS, type FaultKind, type FaultRequest } from "./rails/sandbox/faults.ts";
+import { FAULT_KINDS, type FaultedAction, type FaultKind } from "./rails/sandbox/faults.ts";
 import { enrol, INSTITUTION, openRig, type Outcome, type Rig, type Running } from "./testing/rig.ts";
+import type { Settlement } from "./settlement.ts";
 import type { SettlementLimits } from "./worker.ts";
 
 interface Room {
@@ -21,6 +22,7 @@ function inRoom(work: (here: Room) => Promise<void>, limits: Partial<SettlementL
       } finally {
         await running.stop();
       }
+      expect(await rig.leavesDiffer()).toEqual([]);
     } finally {
       await rig.close();
     }
@@ -39,9 +41,13 @@ async function decided({ rig, running }: Room, outTradeNo: string): Promise<read
 }
 
 /** Lost for good unless asked again later: both sends of one attempt fail, and so does the query after each. */
-async function lose(rig: Rig, fault: Pick<FaultRequest, "rail" | "action">, kind: FaultKind): Promise<void> {
+async function lose(rig: Rig, fault: Where, kind: Exclude<FaultKind, "lateAnswer">): Promise<void> {
   await rig.fault({ ...fault, kind, count: 2 });
   await rig.fault({ rail: fault.rail, action: "query", kind: "serverError", count: 2 });
+}
+interface Where {
+  readonly rail: (typeof RAILS)[number];
+  readonly action: FaultedAction;
 }
 
 const RAILS = ["insurance", "commercial", "bank"] as const;
@@ -164,6 +170,34 @@ describe("a hold that nobody answers", () => {
         expect(await here.rig.balance("bank", "b-p1")).toMatchObject({ balance: "1000.00" });
       },
       { holdMs: 0 },
+    )();
+  });
+});
+
+describe("a payment that nobody confirms", () => {
+  test("is left to reconciliation, and goes on by itself once a statement proves it", async () => {
+    await inRoom(
+      async (here) => {
+        await here.rig.fault({ rail: "bank", action: "capture", kind: "serverErrorAfter", count: null });
+        await here.rig.fault({ rail: "bank", action: "query", kind: "serverError", count: null });
+        await here.rig.submit({ amount: "100.00" });
+        await here.running.worker.drained();
+        const stuck = async (): Promise<Settlement | undefined> => await here.running.shard.find(INSTITUTION, "no-1");
+        while ((await stuck())?.standing.state !== "awaiting") await new Promise((resolve) => setTimeout(resolve, 10));
+        await here.running.worker.drained();
+        expect((await here.rig.outcomes()).map(({ type }) => type)).toEqual(["settlement.claim.unknown.v1"]);
+        const [open, ...more] = await here.running.shard.books.openKeys("bank");
+        expect(more).toEqual([]);
+        if (open === undefined) throw new Error("nothing is open");
+        const { key, amount } = open;
+        const found = { kind: "done" as const, amount, railReference: "S1", parts: [] };
+        const evidence = { key, rail: "bank" as const, found, statementHash: "00", runId: "r1" };
+        expect(await here.running.shard.books.heal(evidence, here.rig.clock.now())).toBe("healed");
+        const outcomes = await decided(here, "no-1");
+        expect(outcomes.map(({ type }) => type)).toEqual(["settlement.claim.settled.v1", "settlement.claim.unknown.v1"]);
+        expect(await here.rig.totals()).toMatchObject({ doubled: 0, held: 0 });
+      },
+      { asksMax: 3 },
     )();
   });
 });

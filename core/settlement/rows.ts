@@ -6,7 +6,10 @@ import { asFen, type Fen } from "../protocol/money.ts";
 import type { EventMs } from "../protocol/time.ts";
 import { type InValue, insertRows, type Row, type Statement } from "../../migrations/database.ts";
 import { type FundPart, type Leg, RAIL_ORDER, type RailName } from "./plan.ts";
-import type { Settlement } from "./settlement.ts";
+import { printMissing, readMissing } from "./leaves.ts";
+import type { Moment } from "./moment.ts";
+import { REFUND_SCOPES, type RefundScope } from "./refunds.ts";
+import type { Care, MissingAnswer, Proven, Settlement } from "./settlement.ts";
 import { readStanding } from "./states.ts";
 import type { Transfer } from "./transfers.ts";
 
@@ -18,6 +21,7 @@ const FACT_COLUMNS = [
   "action",
   "parent_id",
   "parent_settled_at_ms",
+  "scope",
   "terminal",
   "business_type",
   "edge",
@@ -29,23 +33,26 @@ const FACT_COLUMNS = [
   "offset",
   "record_hash",
 ] as const;
+/** Told with the request, and erased; never changed in between. */
+const TOLD_COLUMNS = ["credential", "care"] as const;
 const PROGRESS_COLUMNS = [
   "state",
   "phase",
   "person",
+  "region",
   "bound",
-  "credential",
   "refusal",
-  "unknown_rail",
+  "missing",
   "unknown_reported",
   "decided_at_ms",
   "attempt",
+  "step_at_ms",
   "revision",
   "due_at_ms",
   "ledger_index",
 ] as const;
 const TRANSFER_COLUMNS = [
-  "settlement_id",
+  "group_id",
   "rail",
   "fund_source",
   "stage",
@@ -54,11 +61,13 @@ const TRANSFER_COLUMNS = [
   "amount",
   "rail_reference",
   "at_ms",
+  "day",
+  "late",
   "ledger_index",
 ] as const;
 const UPDATES_PER_STATEMENT = 500;
 
-export const SETTLEMENT_COLUMNS: string = [...FACT_COLUMNS, ...PROGRESS_COLUMNS].map((name) => `"${name}"`).join(",");
+export const SETTLEMENT_COLUMNS: string = [...FACT_COLUMNS, ...TOLD_COLUMNS, ...PROGRESS_COLUMNS].map((name) => `"${name}"`).join(",");
 
 /** A row that contradicts the schema's promises: the database was edited by someone else. */
 export class CorruptRowError extends Error {
@@ -68,33 +77,43 @@ export class CorruptRowError extends Error {
 export function insertSettlements(settlements: readonly Settlement[]): readonly Statement[] {
   return insertRows(
     "settlement",
-    [...FACT_COLUMNS, ...PROGRESS_COLUMNS].map((name) => `"${name}"`),
-    settlements.map((one) => [...facts(one), ...progress(one)]),
+    [...FACT_COLUMNS, ...TOLD_COLUMNS, ...PROGRESS_COLUMNS].map((name) => `"${name}"`),
+    settlements.map((one) => [...facts(one), ...told(one), ...progress(one)]),
   );
 }
 
 /** One UPDATE … FROM (VALUES …) for all of them. */
 export function updateSettlements(settlements: readonly Settlement[]): readonly Statement[] {
-  const width = PROGRESS_COLUMNS.length + 1;
-  const assignments = PROGRESS_COLUMNS.map((name, at) => `"${name}"=v.column${at + 2}`).join(",");
+  const width = PROGRESS_COLUMNS.length + 2;
+  const assignments = [
+    ...PROGRESS_COLUMNS.map((name, at) => `"${name}"=v.column${at + 2}`),
+    // They are long, and a step changes nothing in them but their end.
+    ...TOLD_COLUMNS.map((name) => `"${name}"=CASE WHEN v.column${width} THEN "${name}" END`),
+  ].join(",");
   const statements: Statement[] = [];
   for (let from = 0; from < settlements.length; from += UPDATES_PER_STATEMENT) {
     const part = settlements.slice(from, from + UPDATES_PER_STATEMENT);
     const one = `(${Array.from({ length: width }, () => "?").join(",")})`;
     statements.push({
       sql: `UPDATE settlement SET ${assignments} FROM (VALUES ${part.map(() => one).join(",")}) AS v WHERE settlement.id=v.column1`,
-      args: part.flatMap((settlement) => [settlement.id, ...progress(settlement)]),
+      args: part.flatMap((settlement) => [settlement.id, ...progress(settlement), settlement.credential === undefined ? 0 : 1]),
     });
   }
   return statements;
 }
 
-export function insertTransfers(transfers: readonly (Transfer & { readonly ledgerIndex: bigint })[], atMs: EventMs): readonly Statement[] {
+/** A transfer as it is written: when, on which day, by which entry. */
+export interface BookedTransfer extends Transfer {
+  readonly late: boolean;
+  readonly ledgerIndex: bigint;
+}
+
+export function insertTransfers(transfers: readonly BookedTransfer[], moment: Moment): readonly Statement[] {
   return insertRows(
     "transfer",
     TRANSFER_COLUMNS,
     transfers.map((one) => [
-      one.settlementId,
+      one.group,
       one.rail,
       one.fundSource,
       one.stage,
@@ -102,7 +121,9 @@ export function insertTransfers(transfers: readonly (Transfer & { readonly ledge
       one.credit,
       one.amount,
       one.railReference ?? null,
-      atMs,
+      moment.atMs,
+      Number(moment.day),
+      one.late ? 1 : 0,
       one.ledgerIndex,
     ]),
   );
@@ -117,6 +138,7 @@ function facts(one: Settlement): InValue[] {
     one.action,
     one.parent?.id ?? null,
     one.parent?.settledAtMs ?? null,
+    one.scope ?? null,
     one.terminal,
     one.businessType,
     one.edge,
@@ -130,26 +152,37 @@ function facts(one: Settlement): InValue[] {
   ];
 }
 
+function told(one: Settlement): InValue[] {
+  return [one.credential === undefined ? null : JSON.stringify(one.credential), one.care === undefined ? null : JSON.stringify(one.care)];
+}
+
 function progress(one: Settlement): InValue[] {
   return [
     one.standing.state,
     one.standing.phase ?? null,
     one.person ?? null,
+    one.region ?? null,
     one.bound?.map((rail) => rail.charAt(0)).join("") ?? null,
-    one.credential === undefined ? null : JSON.stringify(one.credential),
     one.refusal ?? null,
-    one.unknownRail ?? null,
+    one.missing.length === 0 ? null : printMissing(one.missing),
     one.unknownReported ? 1 : 0,
     one.decidedAtMs ?? null,
     one.attempt,
+    one.stepAtMs,
     one.revision,
     one.dueAtMs ?? null,
     one.ledgerIndex ?? null,
   ];
 }
 
+/** What stands in other tables. */
+export interface Attached {
+  readonly legs?: readonly Leg[] | undefined;
+  readonly evidence?: readonly Proven[] | undefined;
+}
+
 /** A stored settlement; its legs come from its transfers ({@link legsFromRows}). */
-export function settlementFromRow(row: Row, legs: readonly Leg[]): Settlement {
+export function settlementFromRow(row: Row, parts: Attached): Settlement {
   const standing = readStanding(row["state"], row["phase"]);
   const action = row["action"];
   if (standing === undefined || (action !== "settle" && action !== "refund")) throw new CorruptRowError("settlement.state or action");
@@ -164,6 +197,7 @@ export function settlementFromRow(row: Row, legs: readonly Leg[]): Settlement {
       id: textOf(from, column),
       settledAtMs: instantOf(from, "parent_settled_at_ms"),
     })),
+    scope: optional(row, "scope", scopeOf),
     terminal: textOf(row, "terminal"),
     businessType: textOf(row, "business_type"),
     edge: textOf(row, "edge"),
@@ -178,25 +212,35 @@ export function settlementFromRow(row: Row, legs: readonly Leg[]): Settlement {
     },
     standing,
     person: optional(row, "person", textOf),
+    region: optional(row, "region", textOf),
     bound: optional(row, "bound", boundOf),
     credential: credential === undefined ? undefined : v.parse(sealedCredential, JSON.parse(credential)),
+    care: optional(row, "care", (from, column) => JSON.parse(textOf(from, column)) as Care),
     refusal: optional(row, "refusal", refusalOf),
-    unknownRail: optional(row, "unknown_rail", railOf),
+    missing: optional(row, "missing", missingOf) ?? [],
     unknownReported: integerOf(row, "unknown_reported") !== 0n,
     decidedAtMs: optional(row, "decided_at_ms", instantOf),
     attempt: Number(integerOf(row, "attempt")),
+    stepAtMs: instantOf(row, "step_at_ms"),
     revision: Number(integerOf(row, "revision")),
     dueAtMs: optional(row, "due_at_ms", instantOf),
-    legs,
+    legs: parts.legs ?? [],
+    evidence: parts.evidence ?? [],
     ledgerIndex: optional(row, "ledger_index", integerOf),
   };
 }
 
-/** Groups transfer rows (settlement_id, rail, fund_source, amount, rail_reference) into legs, in the order of payers. */
+/** The reserved rows are the whole of a group; what was released, expired or reversed no longer counts. */
+export const LEGS_SQL = (marks: string): string =>
+  `SELECT p.group_id, p.rail, p.fund_source, p.amount, p.rail_reference FROM transfer AS p
+   WHERE p.stage='pending' AND p.group_id IN (${marks}) AND NOT EXISTS (SELECT 1 FROM transfer AS e WHERE e.group_id=p.group_id
+     AND e.rail=p.rail AND e.fund_source=p.fund_source AND e.stage IN ('voided','expired','reversed')) ORDER BY p.rowid`;
+
+/** Groups transfer rows (group_id, rail, fund_source, amount, rail_reference) into legs, in the order of payers. */
 export function legsFromRows(rows: readonly Row[]): ReadonlyMap<string, readonly Leg[]> {
   const found = new Map<string, Map<RailName, { parts: FundPart[]; railReference: string }>>();
   for (const row of rows) {
-    const id = textOf(row, "settlement_id");
+    const id = textOf(row, "group_id");
     const legs = found.get(id) ?? new Map<RailName, { parts: FundPart[]; railReference: string }>();
     found.set(id, legs);
     const rail = railOf(row, "rail");
@@ -215,6 +259,36 @@ export function legsFromRows(rows: readonly Row[]): ReadonlyMap<string, readonly
   );
 }
 
+/** What statements proved, by settlement. */
+export function evidenceFromRows(rows: readonly Row[]): ReadonlyMap<string, readonly Proven[]> {
+  const found = new Map<string, Proven[]>();
+  for (const row of rows) {
+    const id = textOf(row, "settlement_id");
+    const proven = found.get(id) ?? [];
+    found.set(id, proven);
+    proven.push({ key: textOf(row, "key"), found: foundOf(row) });
+  }
+  return found;
+}
+
+function foundOf(row: Row): Proven["found"] {
+  if (row["found"] === "absent") return { kind: "absent" };
+  return {
+    kind: "done",
+    amount: fenOf(row, "amount"),
+    railReference: textOf(row, "rail_reference"),
+    parts: readParts(textOf(row, "parts")),
+  };
+}
+
+function readParts(text: string): readonly FundPart[] {
+  if (text === "") return [];
+  return text.split(" ").map((part) => {
+    const [fundSource = "", fen = ""] = part.split("=");
+    return { fundSource, amount: asFen(BigInt(fen)) };
+  });
+}
+
 export function textOf(row: Row, column: string): string {
   const value = row[column];
   if (typeof value !== "string") throw new CorruptRowError(`${column} is no text`);
@@ -228,21 +302,21 @@ export function integerOf(row: Row, column: string): bigint {
   throw new CorruptRowError(`${column} is no integer`);
 }
 
-function bytesOf(row: Row, column: string): Uint8Array {
+export function bytesOf(row: Row, column: string): Uint8Array {
   const value = row[column];
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   throw new CorruptRowError(`${column} is no blob`);
 }
 
-function fenOf(row: Row, column: string): Fen {
+export function fenOf(row: Row, column: string): Fen {
   return asFen(integerOf(row, column));
 }
 
-function instantOf(row: Row, column: string): EventMs {
+export function instantOf(row: Row, column: string): EventMs {
   return Number(integerOf(row, column)) as EventMs;
 }
 
-function railOf(row: Row, column: string): RailName {
+export function railOf(row: Row, column: string): RailName {
   const rail = RAIL_ORDER.find((name) => name === row[column]);
   if (rail === undefined) throw new CorruptRowError(`${column} is no rail`);
   return rail;
@@ -251,6 +325,18 @@ function railOf(row: Row, column: string): RailName {
 function boundOf(row: Row, column: string): readonly RailName[] {
   const initials = textOf(row, column);
   return RAIL_ORDER.filter((rail) => initials.includes(rail.charAt(0)));
+}
+
+function scopeOf(row: Row, column: string): RefundScope {
+  const scope = REFUND_SCOPES.find((name) => name === row[column]);
+  if (scope === undefined) throw new CorruptRowError(`${column} is no refund type`);
+  return scope;
+}
+
+export function missingOf(row: Row, column: string): readonly MissingAnswer[] {
+  const missing = readMissing(textOf(row, column));
+  if (missing === undefined) throw new CorruptRowError(`${column} is no list of calls`);
+  return missing;
 }
 
 function refusalOf(row: Row, column: string): ErrorName {
@@ -263,6 +349,6 @@ function isErrorName(name: string): name is ErrorName {
   return Object.hasOwn(ERRORS, name);
 }
 
-function optional<T>(row: Row, column: string, read: (row: Row, column: string) => T): T | undefined {
+export function optional<T>(row: Row, column: string, read: (row: Row, column: string) => T): T | undefined {
   return row[column] === null || row[column] === undefined ? undefined : read(row, column);
 }

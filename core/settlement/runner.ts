@@ -2,15 +2,17 @@
  * Carries out the open settlements of one shard, a bounded number at once. Work comes from slices just accepted, and
  * from the database: after a start, after a failure, and when an unknown answer is to be asked for again.
  */
-import type { Clock } from "../protocol/time.ts";
+import type { Clock, EventMs } from "../protocol/time.ts";
 import type { Asking } from "./rails/port.ts";
 import { carryOut, type SagaPorts } from "./saga.ts";
 import type { Settlement } from "./settlement.ts";
 import type { Shard } from "./shard.ts";
+import type { SettlementTelemetry } from "./telemetry.ts";
 
 export interface RunnerOptions {
   readonly shard: Shard;
   readonly saga: Omit<SagaPorts, "advance" | "stopped">;
+  readonly telemetry: SettlementTelemetry;
   readonly clock: Clock;
   /** Settlements in flight at once. */
   readonly inFlightMax: number;
@@ -45,6 +47,10 @@ export class Runner {
   constructor(options: RunnerOptions) {
     this.shard = options.shard;
     this.#options = options;
+    this.shard.onDue(() => {
+      this.#unseen = true;
+      this.#pump();
+    });
     this.#pump();
   }
 
@@ -97,9 +103,11 @@ export class Runner {
   }
 
   async #carryOut(settlement: Settlement, asking: Asking): Promise<void> {
-    const { saga, onFailure, onProgress } = this.#options;
+    const { saga, telemetry, onFailure, onProgress } = this.#options;
+    const { shard } = this;
     try {
-      const advance: SagaPorts["advance"] = (before, transition) => this.shard.advance(before, transition);
+      const advance: SagaPorts["advance"] = (before, transition) =>
+        telemetry.commit(before, transition, shard.log.origin, () => shard.advance(before, transition));
       const after = await carryOut({ ...saga, advance, stopped: () => this.#stopped }, settlement, asking);
       this.#resting.delete(settlement.id);
       if (after.dueAtMs !== undefined) this.#lookAt(after.dueAtMs);
@@ -134,7 +142,8 @@ export class Runner {
         if (!present.has(settlement.id) && (this.#resting.get(settlement.id)?.untilMs ?? 0) <= now) this.#enqueue(settlement, "again");
       if (due.length === limit) this.#unseen = true;
       const next = await this.shard.nextDueMs(now);
-      if (next !== undefined) this.#lookAt(next);
+      if (next !== undefined && next - now > this.#options.saga.patience.askAgainMaxMs) await this.#takePutOff(next, limit);
+      else if (next !== undefined) this.#lookAt(next);
     } catch (error) {
       this.#lookAt(now + FAILURE_PAUSE_MS);
       this.#options.onFailure(error);
@@ -143,6 +152,13 @@ export class Runner {
       this.#pump();
       this.#options.onProgress();
     }
+  }
+
+  /** Nothing is put off for longer than the longest pause: what seems to be was, by a clock that has gone back since. */
+  async #takePutOff(untilMs: EventMs, limit: number): Promise<void> {
+    const present = new Set(this.#present);
+    for (const settlement of await this.shard.due(untilMs, limit)) if (!present.has(settlement.id)) this.#enqueue(settlement, "again");
+    this.#lookAt(this.#options.clock.now() + LOOK_AGAIN_MS_MAX);
   }
 
   #lookAt(atMs: number): void {

@@ -3,18 +3,19 @@
  *
  * Every step ends in one durable transition, and every call to a payer has a key that follows from the settlement. So
  * a crash between any two lines repeats questions, never payments. An answer that is missing, or that cannot be true,
- * leaves the step `unknown`, to be asked again later.
+ * leaves the step `unknown`, to be asked again later, up to a limit; from there on only a payer's statement can tell
+ * (`awaiting`). What a statement proved is used in place of the call.
  */
 import type { ErrorName } from "../protocol/errors.ts";
 import { asFen, type Fen } from "../protocol/money.ts";
 import type { Clock, EventMs } from "../protocol/time.ts";
 import type { SealedCredential } from "../protocol/internal.ts";
-import type { Result } from "../protocol/result.ts";
+import { ok, refused, type Result } from "../protocol/result.ts";
 import type { AccountBindings, CredentialUse, Vault } from "../vault/port.ts";
-import { type Leg, legTotal, RAIL_ORDER, type RailName, remainderOf, takeLeg } from "./plan.ts";
-import type { Asking, MoveAnswer, RailAccount, RailRefusal, Rails } from "./rails/port.ts";
-import type { Settlement, Transition } from "./settlement.ts";
-import { isTerminal, stepOf } from "./states.ts";
+import { type Contradiction, type FundPart, type Leg, legTotal, RAIL_ORDER, type RailName, remainderOf, takeLeg } from "./plan.ts";
+import { type Asking, type MoveAnswer, type RailAccount, type RailAction, railKey, type RailRefusal, type Rails } from "./rails/port.ts";
+import type { LateAnswer, LeaveCause, MissingAnswer, Proven, References, Settlement, Transition } from "./settlement.ts";
+import { isResting, stepOf } from "./states.ts";
 
 /** Opens what the edge sealed, bound to the request: `createCredentialOpener` of the vault. */
 export type OpenCredential = (
@@ -38,6 +39,8 @@ export interface Patience {
   /** First pause before a missing answer is asked for again; doubles up to `askAgainMaxMs`. */
   readonly askAgainMinMs: number;
   readonly askAgainMaxMs: number;
+  /** How often a payer is asked for what moves money (capture, release, refund) before the answer is left to reconciliation. */
+  readonly asksMax: number;
   /** How long a hold may stay unknown before everything is released and the settlement refused; below the payers' hold time. */
   readonly holdMs: number;
 }
@@ -53,7 +56,7 @@ export async function carryOut(ports: SagaPorts, from: Settlement, asking: Askin
   let settlement = from;
   for (let asked = asking; ; asked = "first") {
     settlement = await ports.advance(settlement, await nextTransition(ports, settlement, asked, accounts));
-    if (isTerminal(settlement.standing.state) || settlement.standing.state === "unknown" || ports.stopped()) return settlement;
+    if (isResting(settlement.standing.state) || ports.stopped()) return settlement;
   }
 }
 
@@ -67,7 +70,6 @@ async function nextTransition(ports: SagaPorts, settlement: Settlement, asking: 
       return await begin(accounts);
     case "holding":
       return await hold(ports, settlement, asking, accounts);
-    case "held":
     case "posting":
       return await post(ports, settlement, asking);
     case "voiding":
@@ -84,11 +86,11 @@ async function nextTransition(ports: SagaPorts, settlement: Settlement, asking: 
 /** Who pays is asked before any payer is, so that a refusal here has nothing to undo. */
 async function begin(accounts: Accounts): Promise<Transition> {
   const answer = await accounts();
-  if ("refusal" in answer) return { name: "refuse", refusal: answer.refusal, reversed: [] };
+  if ("refusal" in answer) return refusedUntouched(answer.refusal);
   const { bindings } = answer;
   const bound = RAIL_ORDER.filter((rail) => bindings[rail] !== undefined);
-  if (bound.length === 0) return { name: "refuse", refusal: "bindingMissing", reversed: [] };
-  return { name: "hold", person: bindings.person, bound };
+  if (bound.length === 0) return refusedUntouched("bindingMissing");
+  return { name: "hold", person: bindings.person, region: areaOf(bindings.insurance?.insuOrg), bound };
 }
 
 /** Insurance, then commercial at most the rest, then the bank all of what is left (domain notes 4.4). */
@@ -99,21 +101,29 @@ async function hold(ports: SagaPorts, settlement: Settlement, asking: Asking, ac
     const asked = remainderOf(bill, legs);
     if (asked === 0n) break;
     const account = async (): Promise<RailAccount | undefined> => accountOn(rail, await accounts());
-    const request = { settlementId, institution, businessType, bill, asked, account };
+    const request = { settlementId, institution, businessType, bill, asked, account, ...settlement.care };
     const answer = await ports.rails[rail].authorise(request, asking);
     switch (answer.kind) {
       case "unasked":
         // The person unbound an account between two attempts: whatever was held is released.
-        return { name: "void", refusal: await refusalToOpen(accounts) };
+        return voiding(await refusalToOpen(accounts));
       case "unknown":
         return lostHold(ports, settlement, rail);
       case "refused":
         return declined(settlement, legs, refusalOf(answer.reason));
       case "done": {
-        if (answer.amount === 0n && answer.parts.length === 0 && rail !== "bank") continue;
-        const leg = takeLeg(rail, asked, answer.parts, answer.railReference);
-        if (!leg.ok) return lostHold(ports, settlement, rail);
-        legs.push(leg.value);
+        const offered = legOf(rail, asked, answer);
+        if (offered.ok) {
+          legs.push(...offered.value);
+          continue;
+        }
+        // An answer that cannot be true: what the payer has on record under the key decides, now and for good.
+        const recorded = await ports.rails[rail].query(railKey(settlementId, rail, "authorise"));
+        if (recorded.kind === "unknown" || recorded.kind === "absent") return lostHold(ports, settlement, rail);
+        if (recorded.kind === "refused") return declined(settlement, legs, refusalOf(recorded.reason));
+        const again = legOf(rail, asked, recorded);
+        if (!again.ok) return voiding("payerRefused", { contradictions: { [rail]: again.error } });
+        legs.push(...again.value);
       }
     }
   }
@@ -121,30 +131,49 @@ async function hold(ports: SagaPorts, settlement: Settlement, asking: Asking, ac
   return declined(settlement, legs, "bindingMissing");
 }
 
+/** What a payer offers, as a leg; none where it pays nothing. The bank has no such choice. */
+function legOf(
+  rail: RailName,
+  asked: Fen,
+  offer: { readonly amount: Fen; readonly parts: readonly FundPart[]; readonly railReference: string },
+): Result<readonly Leg[], Contradiction | "partsNotAmount"> {
+  if (offer.parts.reduce((sum, part) => sum + part.amount, 0n) !== offer.amount) return refused("partsNotAmount");
+  if (offer.amount === 0n && offer.parts.length === 0 && rail !== "bank") return ok([]);
+  const leg = takeLeg(rail, asked, offer.parts, offer.railReference);
+  return leg.ok ? ok([leg.value]) : leg;
+}
+
 /** A definite no: with nothing held there is nothing to release. A repeated attempt may have held more than it can see. */
 function declined(settlement: Settlement, legs: readonly Leg[], refusal: ErrorName): Transition {
-  const untouched = legs.length === 0 && !settlement.unknownReported;
-  return untouched ? { name: "refuse", refusal, reversed: [] } : { name: "void", refusal };
+  return legs.length === 0 && !settlement.unknownReported ? refusedUntouched(refusal) : voiding(refusal);
 }
 
 function lostHold(ports: SagaPorts, settlement: Settlement, rail: RailName): Transition {
+  const missing = [{ rail, action: "authorise" as const }];
   const waitedMs = ports.clock.now() - settlement.recordedAtMs;
-  return waitedMs > ports.patience.holdMs ? { name: "void", refusal: "payerRefused" } : lost(ports, settlement, rail);
+  return waitedMs > ports.patience.holdMs ? { name: "expire", missing } : lost(ports, settlement, missing);
 }
 
 /** All legs at once: each is held, so each can be taken. */
 async function post(ports: SagaPorts, settlement: Settlement, asking: Asking): Promise<Transition> {
+  const { id: settlementId, institution } = settlement;
   const answers = await Promise.all(
     settlement.legs.map(async (leg) => {
-      const request = { settlementId: settlement.id, institution: settlement.institution, amount: legTotal(leg) };
-      return { leg, answer: definite(await ports.rails[leg.rail].capture(request, asking), legTotal(leg)) };
+      const { rail } = leg;
+      const amount = legTotal(leg);
+      const proven = provenOf(settlement, railKey(settlementId, rail, "capture"));
+      const answer = proven ?? (await ports.rails[rail].capture({ settlementId, institution, amount }, asking));
+      return { rail, answer: definite(answer, amount) };
     }),
   );
-  const no = answers.find(({ answer }) => answer.kind === "refused");
-  if (no !== undefined) return { name: "void", refusal: no.answer.kind === "refused" ? refusalOf(no.answer.reason) : "payerRefused" };
-  const missing = answers.find(({ answer }) => answer.kind === "unknown");
-  if (missing !== undefined) return lost(ports, settlement, missing.leg.rail);
-  return { name: "settle", references: referencesOf(answers) };
+  const refusals = answers.flatMap(({ rail, answer }) => (answer.kind === "refused" ? [{ rail, reason: answer.reason }] : []));
+  const [first] = refusals;
+  if (first !== undefined) {
+    const expired = refusals.flatMap(({ rail, reason }) => (reason === "holdExpired" ? [rail] : []));
+    return voiding(refusalOf(first.reason), { expired });
+  }
+  const missing = answers.flatMap(({ rail, answer }) => (answer.kind === "unknown" ? [{ rail, action: "capture" as const }] : []));
+  return missing.length > 0 ? lostMove(ports, settlement, missing) : { name: "settle", references: referencesOf(answers) };
 }
 
 /**
@@ -153,48 +182,96 @@ async function post(ports: SagaPorts, settlement: Settlement, asking: Asking): P
  */
 async function undo(ports: SagaPorts, settlement: Settlement, asking: Asking): Promise<Transition> {
   const rails = settlement.bound ?? [];
-  const answers = await Promise.all(rails.map(async (rail) => ({ rail, done: await undoLeg(ports, settlement, rail, asking) })));
-  const missing = answers.find(({ done }) => done === "unknown");
-  if (missing !== undefined) return lost(ports, settlement, missing.rail);
-  const reversed = answers.filter(({ done }) => done === "reversed").map(({ rail }) => rail);
-  return { name: "refuse", refusal: settlement.refusal ?? "payerRefused", reversed };
+  const late = await lateAnswers(ports, settlement);
+  const undone = await Promise.all(rails.map(async (rail) => ({ rail, ...(await undoLeg(ports, settlement, rail, asking)) })));
+  const missing = undone.flatMap(({ rail, without }) => (without === undefined ? [] : [{ rail, action: without }]));
+  const unanswered = settlement.missing.filter(({ action }) => action === "authorise");
+  const stuck = undone.find((one) => one.cause !== undefined);
+  if (stuck?.cause !== undefined) return { name: "leave", missing: [...unanswered, ...missing], cause: stuck.cause };
+  if (missing.length > 0) return lostMove(ports, settlement, [...unanswered, ...missing]);
+  const reversed = new Map(undone.flatMap(({ rail, reversal }) => (reversal === undefined ? [] : [[rail, reversal] as const])));
+  const kept = undone.flatMap((one) => (one.kept === true ? [one.rail] : []));
+  return { name: "refuse", refusal: settlement.refusal ?? "payerRefused", reversed, kept, late };
 }
 
-async function undoLeg(
-  ports: SagaPorts,
-  settlement: Settlement,
-  rail: RailName,
-  asking: Asking,
-): Promise<"released" | "reversed" | "unknown"> {
+/** A hold that was given up may have been granted after all: its answer is too late, and the release that follows refuses it. */
+async function lateAnswers(ports: SagaPorts, settlement: Settlement): Promise<readonly LateAnswer[]> {
+  const late: LateAnswer[] = [];
+  for (const { rail, action } of settlement.missing) {
+    if (action !== "authorise") continue;
+    const key = railKey(settlement.id, rail, action);
+    const answer = await ports.rails[rail].query(key);
+    if (answer.kind === "done") late.push({ rail, key, parts: answer.parts, railReference: answer.railReference });
+  }
+  return late;
+}
+
+interface Undone {
+  /** The payer's number, where the leg had been taken and was given back. */
+  readonly reversal?: string;
+  /** Taken, and by the payer's statement not given back. */
+  readonly kept?: true;
+  /** The call that has no answer yet. */
+  readonly without?: RailAction;
+  /** The payer refuses what it may not refuse. */
+  readonly cause?: LeaveCause;
+}
+
+async function undoLeg(ports: SagaPorts, settlement: Settlement, rail: RailName, asking: Asking): Promise<Undone> {
   const { id: settlementId, institution } = settlement;
   const leg = settlement.legs.find((one) => one.rail === rail);
   const amount = leg === undefined ? asFen(0n) : legTotal(leg);
-  const released = await ports.rails[rail].void({ settlementId, institution, amount }, asking);
-  if (released.kind === "done") return "released";
-  if (released.kind === "unknown" || leg === undefined) return "unknown";
-  if (released.reason !== "captured" && released.reason !== "refunded") return "unknown";
-  const request = { refundId: settlementId, action: "reverse" as const, settlementId, institution, amount };
-  const reversed = definite(await ports.rails[rail].refund(request, asking), amount);
-  return reversed.kind === "done" ? "reversed" : "unknown";
+  const taken = provenOf(settlement, railKey(settlementId, rail, "capture"));
+  // Proved: never taken. The hold ends by itself at the payer.
+  if (taken?.kind === "refused") return {};
+  if (taken === undefined) {
+    const released = await ports.rails[rail].void({ settlementId, institution, amount }, asking);
+    if (released.kind === "done") return {};
+    if (released.kind === "unknown") return { without: "void" };
+    if (leg === undefined || (released.reason !== "captured" && released.reason !== "refunded"))
+      return { without: "void", cause: "voidRefused" };
+  }
+  const proven = provenOf(settlement, railKey(settlementId, rail, "reverse"));
+  if (proven?.kind === "refused") return { kept: true };
+  const request = { refundId: settlementId, action: "reverse" as const, settlementId, institution, amount, parts: leg?.parts };
+  const reversed = definite(proven ?? (await ports.rails[rail].refund(request, asking)), amount);
+  if (reversed.kind === "done") return { reversal: reversed.railReference };
+  return reversed.kind === "unknown" ? { without: "reverse" } : { without: "reverse", cause: "reversalRefused" };
 }
 
 /**
  * One payer after the other, the insurer first: it is the one that may say no, and then nothing has moved. A later no
- * leaves the refund unknown, for people and reconciliation: what was given back cannot be taken again.
+ * is left to reconciliation: what was given back cannot be taken again, and a statement says whether the rest was.
  */
 async function giveBack(ports: SagaPorts, settlement: Settlement, asking: Asking): Promise<Transition> {
   const { id: refundId, institution, parent, legs } = settlement;
   if (parent === undefined) throw new RangeError("a refund has a parent");
-  const answers: { readonly leg: Leg; readonly answer: MoveAnswer }[] = [];
+  const references = new Map<RailName, string>();
   for (const leg of legs) {
+    const { rail, parts } = leg;
     const amount = legTotal(leg);
-    const request = { refundId, action: "refund" as const, settlementId: parent.id, institution, amount };
-    const answer = definite(await ports.rails[leg.rail].refund(request, asking), amount);
-    if (answer.kind === "refused" && answers.length === 0) return { name: "refuse", refusal: "refundRefused", reversed: [] };
-    if (answer.kind !== "done") return lost(ports, settlement, leg.rail);
-    answers.push({ leg, answer });
+    const proven = provenOf(settlement, railKey(refundId, rail, "refund"));
+    const isFirst = rail === legs[0]?.rail;
+    // Proved: this payer gave nothing back. Those after it are asked all the same.
+    if (proven?.kind === "refused" && !isFirst) continue;
+    const request = { refundId, action: "refund" as const, settlementId: parent.id, institution, amount, parts };
+    const answer = definite(proven ?? (await ports.rails[rail].refund(request, asking)), amount);
+    const missing = [{ rail, action: "refund" as const }];
+    if (answer.kind === "refused" && isFirst) return refusedUntouched("refundRefused");
+    if (answer.kind === "refused") return { name: "leave", missing, cause: "refundRefused" };
+    if (answer.kind === "unknown") return lostMove(ports, settlement, missing);
+    references.set(rail, answer.railReference);
   }
-  return { name: "refund", references: referencesOf(answers) };
+  return { name: "refund", references };
+}
+
+/** What a payer's statement proved about a call: that it was done, or that it was not. */
+function provenOf(settlement: Settlement, key: string): Exclude<MoveAnswer, { kind: "unknown" }> | undefined {
+  const found: Proven["found"] | undefined = settlement.evidence.find((one) => one.key === key)?.found;
+  if (found === undefined) return undefined;
+  return found.kind === "absent"
+    ? { kind: "refused", reason: "declined" }
+    : { kind: "done", amount: found.amount, railReference: found.railReference };
 }
 
 /** An answer about another amount than asked is no answer. */
@@ -202,14 +279,37 @@ function definite(answer: MoveAnswer, amount: Fen): MoveAnswer {
   return answer.kind === "done" && answer.amount !== amount ? { kind: "unknown", reason: "garbage" } : answer;
 }
 
-function lost(ports: SagaPorts, settlement: Settlement, rail: RailName): Transition {
-  const { askAgainMinMs, askAgainMaxMs } = ports.patience;
-  const pauseMs = Math.min(askAgainMaxMs, askAgainMinMs * 2 ** Math.min(settlement.attempt, 30));
-  return { name: "lose", rail, dueAtMs: (ports.clock.now() + pauseMs) as EventMs };
+/** A call that moves money is asked for a limited number of times. */
+function lostMove(ports: SagaPorts, settlement: Settlement, missing: readonly MissingAnswer[]): Transition {
+  return settlement.attempt + 1 >= ports.patience.asksMax
+    ? { name: "leave", missing, cause: "asksExhausted" }
+    : lost(ports, settlement, missing);
 }
 
-function referencesOf(answers: readonly { readonly leg: Leg; readonly answer: MoveAnswer }[]): ReadonlyMap<RailName, string> {
-  return new Map(answers.flatMap(({ leg, answer }) => (answer.kind === "done" ? [[leg.rail, answer.railReference]] : [])));
+function lost(ports: SagaPorts, settlement: Settlement, missing: readonly MissingAnswer[]): Transition {
+  const { askAgainMinMs, askAgainMaxMs } = ports.patience;
+  const pauseMs = Math.min(askAgainMaxMs, askAgainMinMs * 2 ** Math.min(settlement.attempt, 30));
+  return { name: "lose", missing, dueAtMs: (ports.clock.now() + pauseMs) as EventMs };
+}
+
+function voiding(
+  refusal: ErrorName,
+  how: { readonly expired?: readonly RailName[]; readonly contradictions?: Readonly<Partial<Record<RailName, string>>> } = {},
+): Transition {
+  return { name: "void", refusal, expired: how.expired ?? [], contradictions: how.contradictions ?? {} };
+}
+
+function refusedUntouched(refusal: ErrorName): Transition {
+  return { name: "refuse", refusal, reversed: new Map(), kept: [], late: [] };
+}
+
+function referencesOf(answers: readonly { readonly rail: RailName; readonly answer: MoveAnswer }[]): References {
+  return new Map(answers.flatMap(({ rail, answer }) => (answer.kind === "done" ? [[rail, answer.railReference]] : [])));
+}
+
+/** The insured area as the purses name it: six digits of GB/T 2260, or none. */
+function areaOf(insuOrg: string | undefined): string | undefined {
+  return insuOrg !== undefined && /^\d{6}/.test(insuOrg) ? insuOrg.slice(0, 6) : undefined;
 }
 
 function refusalOf(reason: RailRefusal): ErrorName {

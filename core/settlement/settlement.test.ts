@@ -13,6 +13,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await running.stop();
+  expect(await rig.leavesDiffer()).toEqual([]);
   await rig.close();
 });
 
@@ -41,7 +42,7 @@ describe("a bill", () => {
     );
     expect(rig.isReceipt(outcome?.data.receipt)).toBe(true);
     expect(await rig.balance("bank", "b-p1")).toMatchObject({ balance: "982.50" });
-    expect(await rig.audit()).toEqual({ verdict: "verified", size: 3n });
+    expect(await rig.audit()).toEqual({ verdict: "verified", size: 4n });
   });
 
   test.each([
@@ -73,14 +74,14 @@ describe("a bill", () => {
     await decided();
     const balances = await running.shard.balances();
     expect(balances.map(({ account, posted, pending }) => [account, posted, pending])).toEqual([
-      [`institution/${INSTITUTION}/bank/psn_cash_pay`, 1750n, 0n],
-      [`institution/${INSTITUTION}/commercial/commercial_claim`, 1750n, 0n],
-      [`institution/${INSTITUTION}/insurance/acct_pay`, 500n, 0n],
-      [`institution/${INSTITUTION}/insurance/hifp_pay`, 6000n, 0n],
-      ["payer/bank/psn_cash_pay", -1750n, 0n],
-      ["payer/commercial/commercial_claim", -1750n, 0n],
-      ["payer/insurance/acct_pay", -500n, 0n],
-      ["payer/insurance/hifp_pay", -6000n, 0n],
+      [`institution/${INSTITUTION}/bank/000000/psn_cash_pay`, 1750n, 0n],
+      [`institution/${INSTITUTION}/commercial/000000/commercial_claim`, 1750n, 0n],
+      [`institution/${INSTITUTION}/insurance/510104/acct_pay`, 500n, 0n],
+      [`institution/${INSTITUTION}/insurance/510104/hifp_pay`, 6000n, 0n],
+      ["payer/bank/000000/psn_cash_pay", -1750n, 0n],
+      ["payer/commercial/000000/commercial_claim", -1750n, 0n],
+      ["payer/insurance/510104/acct_pay", -500n, 0n],
+      ["payer/insurance/510104/hifp_pay", -6000n, 0n],
     ]);
   });
 
@@ -133,7 +134,7 @@ describe("the same id", () => {
     await decided();
     expect((await outcomeOf("no-1")).map(({ type }) => type)).toEqual(["settlement.claim.settled.v1"]);
     expect(await rig.balance("bank", "b-p1")).toMatchObject({ balance: "990.00" });
-    expect((await rig.audit()).size).toBe(3n);
+    expect((await rig.audit()).size).toBe(4n);
   });
 
   test("with another body is a conflict: told and recorded once per event, the first untouched", async () => {
@@ -149,7 +150,7 @@ describe("the same id", () => {
     expect(outcomes[1]?.data.requestHash).not.toBe(outcomes[0]?.data.requestHash);
     expect(await running.shard.find(INSTITUTION, "no-1")).toEqual(before);
     expect(await rig.balance("bank", "b-p1")).toMatchObject({ balance: "990.00" });
-    expect(await rig.audit()).toEqual({ verdict: "verified", size: 4n });
+    expect(await rig.audit()).toEqual({ verdict: "verified", size: 5n });
   });
 
   test("with another body in the same slice is a conflict too, and the first of them counts", async () => {
@@ -218,9 +219,56 @@ describe("a refund", () => {
     expect((await outcomeOf("back-1")).map(({ type }) => type)).toEqual(["settlement.claim.refunded.v1"]);
     for (const again of ["back-2", "back-3"])
       expect((await outcomeOf(again))[0]?.data).toMatchObject({ refusal: "refundRefused", action: "refund" });
-    // Refused as they came, no payer asked: one entry each, beside three of the settlement and two of the refund.
-    expect(await rig.audit()).toEqual({ verdict: "verified", size: 7n });
+    // Refused as they came, no payer asked: one entry each, beside four of the settlement and two of the refund.
+    expect(await rig.audit()).toEqual({ verdict: "verified", size: 8n });
     expect(await rig.balance("bank", "b-p1")).toMatchObject({ balance: "1000.00" });
+  });
+
+  test("of one kind touches that kind only, and the rest can be given back later", async () => {
+    await enrol(rig, "p1", { insurance: { personalAccount: "5.00" }, commercial: {}, bank: {} });
+    await rig.submit({ amount: "100.00" });
+    await decided();
+    await rig.submit({ ...refund, outTradeNo: "cash", refundType: "CASH" });
+    await decided();
+    expect(legsOf((await outcomeOf("cash"))[0])).toBe("bank.psn_cash_pay 17.50");
+    expect(await rig.balance("insurance", "i-p1")).toMatchObject({ personalAccount: "0.00" });
+    await rig.submit({ ...refund, outTradeNo: "cash again", refundType: "CASH" }, { ...refund, outTradeNo: "hi", refundType: "HI" });
+    await decided();
+    expect((await outcomeOf("cash again"))[0]?.data).toMatchObject({ refusal: "refundRefused" });
+    expect(legsOf((await outcomeOf("hi"))[0])).toBe("insurance.hifp_pay 60.00, insurance.acct_pay 5.00, commercial.commercial_claim 17.50");
+    expect((await running.shard.balances()).every(({ posted, pending }) => posted === 0n && pending === 0n)).toBe(true);
+    expect((await rig.totals()).sources.every(({ captured, refunded }) => captured === refunded)).toBe(true);
+  });
+
+  test("of an amount takes from every fund its share, to the fen, and never more in all than was paid", async () => {
+    await enrol(rig, "p1", { insurance: { personalAccount: "5.00" }, commercial: {}, bank: {} });
+    await rig.submit({ amount: "100.00" });
+    await decided();
+    await rig.submit(
+      ...[
+        ["third", "33.33"],
+        ["rest", "66.67"],
+        ["more", "0.01"],
+      ].map(([outTradeNo = "", refundAmount]) => ({ ...refund, outTradeNo, refundAmount })),
+    );
+    await decided();
+    expect(legsOf((await outcomeOf("third"))[0])).toBe(
+      "insurance.hifp_pay 20.00, insurance.acct_pay 1.67, commercial.commercial_claim 5.83, bank.psn_cash_pay 5.83",
+    );
+    expect((await outcomeOf("rest"))[0]?.data).toMatchObject({ amount: "66.67" });
+    expect((await outcomeOf("more"))[0]?.data).toMatchObject({ refusal: "refundRefused" });
+    expect((await running.shard.balances()).every(({ posted, pending }) => posted === 0n && pending === 0n)).toBe(true);
+    expect(await rig.balance("bank", "b-p1")).toMatchObject({ balance: "1000.00" });
+  });
+
+  test("of more than is left is refused as that, and nothing moves", async () => {
+    await enrol(rig, "p1", { bank: {} });
+    await rig.submit({ amount: "100.00" });
+    await decided();
+    await rig.submit({ ...refund, refundAmount: "99.99" }, { ...refund, outTradeNo: "back-2", refundAmount: "0.02" });
+    await decided();
+    expect((await outcomeOf("back-2"))[0]?.data).toMatchObject({ refusal: "refundExceeds" });
+    expect(await rig.balance("bank", "b-p1")).toMatchObject({ balance: "999.99" });
   });
 
   test("of a refused settlement, of a refund, of nothing and of another institution's settlement is refused", async () => {
@@ -286,6 +334,6 @@ describe("a request that cannot be read", () => {
     expect(more).toEqual([]);
     expect(letter?.headers).toMatchObject({ dlq_offset: "0", dlq_error: "undecodable", dlq_consumer: "core-settlement" });
     expect((await outcomeOf("no-1")).map(({ type }) => type)).toEqual(["settlement.claim.settled.v1"]);
-    expect(await rig.audit()).toEqual({ verdict: "verified", size: 4n });
+    expect(await rig.audit()).toEqual({ verdict: "verified", size: 5n });
   });
 });

@@ -3,6 +3,7 @@
  * commit: ledger entries, settlements, transfers, idempotency, the consumed offset and outgoing events are one
  * transaction. Then the head is signed, and only then do events leave, each with its receipt.
  */
+import { openPublication, type Publication, type Witnessing } from "../checkpoint-publication.ts";
 import type { Crypto } from "../crypto/port.ts";
 import { HeadSigner } from "../head-signer.ts";
 import { startLedgerPublisher, type LedgerPublisher } from "../ledger-publisher.ts";
@@ -11,21 +12,23 @@ import { settlementId } from "../protocol/settlement-id.ts";
 import type { Clock, EventMs } from "../protocol/time.ts";
 import type { Provenance } from "../../ledger/leaf-draft.ts";
 import type { Log } from "../../ledger/port.ts";
-import { type Database, insertRows, type Statement } from "../../migrations/database.ts";
-import { GroupCommit } from "../../migrations/queue.ts";
+import type { Database } from "../../migrations/database.ts";
 import type { Forwarder, OutboxRecord } from "../../streams/bus/outbox-port.ts";
-import { enqueue, startForwarder } from "../../streams/bus/outbox.ts";
+import { startForwarder } from "../../streams/bus/outbox.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
-import { encodeEvent } from "../../streams/contracts/codec.ts";
-import type { AnyEvent } from "../../streams/contracts/event.ts";
+import { type PersonErasure, planErasure } from "../erasure/shard-part.ts";
 import { accept, type Intake, type SubmittedEvent } from "./acceptance.ts";
-import { Batch, type IndexOf } from "./batch.ts";
-import { effectsOf, type EventDraft } from "./effects.ts";
-import { receiptsAttached } from "./receipts.ts";
-import { insertSettlements, insertTransfers, integerOf, updateSettlements } from "./rows.ts";
+import type { Batch, Planned } from "./batch.ts";
+import type { AccountingDay, ShardBooks } from "./books.ts";
+import { Committer, type CommitWatch, type Resumed } from "./committer.ts";
+import { effectsOf } from "./effects.ts";
+import type { Moment } from "./moment.ts";
+import { payReceipts, receiptsAttached } from "./receipts.ts";
+import { integerOf, textOf } from "./rows.ts";
 import type { Settlement, Transition } from "./settlement.ts";
+import { openShardBooks } from "./shard-books.ts";
 import { openStore, type Store } from "./store.ts";
-import type { Account, Balance } from "./transfers.ts";
+import type { Balance } from "./transfers.ts";
 
 export interface ShardOptions {
   /** Database of kind `shard`; the shard becomes its only writer and closes it. */
@@ -39,17 +42,32 @@ export interface ShardOptions {
   readonly partition: number;
   /** Least time between two signed heads, 20 ms by default: under load one signature serves several commits. */
   readonly signEveryMs?: number;
+  /** How long leaves and checkpoints gather before they are published. */
+  readonly publishEveryMs?: number;
+  /** Who cosigns this log's checkpoints, and what happens without them; nobody by default. */
+  readonly witnessing?: Witnessing | undefined;
+  readonly watch?: CommitWatch | undefined;
 }
 
 /** A record of the requests topic, read or found unreadable by the worker. */
 export type Arrival =
   | { readonly event: SubmittedEvent; readonly provenance: Provenance }
   /** `letter` is what goes to the dead letter topic in its place. */
-  | { readonly event: undefined; readonly provenance: Provenance; readonly letter: OutboxRecord };
+  | { readonly event: undefined; readonly provenance: Provenance; readonly letter: OutboxRecord; readonly rejected?: Rejected };
+
+/** Of a record that was not believed: why, and the event that tells of it. */
+export interface Rejected {
+  readonly reason: string;
+  readonly finding: OutboxRecord;
+}
 
 export interface Shard {
   readonly partition: number;
   readonly log: Log;
+  /** For reconciliation and day close. */
+  readonly books: ShardBooks;
+  /** What of the log is shown outside, and who stands by it. */
+  readonly publication: Publication;
   /** Where to read on: the first offset that was not taken in yet. */
   nextOffset(topic: string): bigint | undefined;
   /** Takes a slice in, in one commit; gives the settlements that are to be carried out. Offsets taken in before are skipped. */
@@ -58,12 +76,20 @@ export interface Shard {
   advance(before: Settlement, transition: Transition): Promise<Settlement>;
   /** Open settlements whose time has come, oldest first. */
   due(atMs: EventMs, limit: number): Promise<readonly Settlement[]>;
+  /** `listener` is told when a settlement becomes due by other means than time. */
+  onDue(listener: () => void): void;
   /** The next instant after `after` at which a settlement is due. */
   nextDueMs(after: EventMs): Promise<EventMs | undefined>;
   find(institution: string, outTradeNo: string): Promise<Settlement | undefined>;
   balances(): Promise<readonly Balance[]>;
+  /** Ids of the settlements of a person, by pseudonym. */
+  settlementsOf(pseudonym: string): Promise<readonly string[]>;
+  /** Destroys what the shard keeps of a person, and says so in an entry of the same transaction; false while something of theirs is open. */
+  erase(erasure: PersonErasure): Promise<boolean>;
   /** Settlements by state, for health and operators. */
   countByState(): Promise<ReadonlyMap<string, number>>;
+  /** Those that are not decided yet, by state; cheap, however many there are that are. */
+  countOpen(): Promise<ReadonlyMap<string, number>>;
   /** Why the newest head could not be signed, until it could. */
   signingFailure(): Error | undefined;
   /** Events waiting to leave. */
@@ -75,79 +101,112 @@ export interface Shard {
 
 const SIGN_EVERY_MS = 20;
 
-type Item =
-  | { readonly kind: "slice"; readonly topic: string; readonly arrivals: readonly Arrival[] }
-  | { readonly kind: "step"; readonly before: Settlement; readonly transition: Transition };
+/** Reconciliation changed the settlement meanwhile; what is to be done next stands in the database. */
+export class StaleSettlementError extends Error {
+  override readonly name = "StaleSettlementError";
+}
 
 export async function openShard(options: ShardOptions): Promise<Shard> {
   const store = openStore(options.db);
   const positions = await options.db.read("SELECT topic, next_offset FROM consumed_position WHERE partition=?", options.partition);
   const { db, log, bus, partition, clock } = options;
-  const publisher = await startLedgerPublisher({ db, log, bus, partition, clock });
+  const publication = await openPublication(options);
+  const every = options.publishEveryMs === undefined ? {} : { gatherMs: options.publishEveryMs };
+  const publisher = await startLedgerPublisher({ db, log, bus, partition, clock, newest: () => publication.latest(), ...every });
   const [newest] = await db.read("SELECT at_ms FROM leaf ORDER BY idx DESC LIMIT 1");
-  const resumed = {
+  const [sealed] = await db.read("SELECT max(day) AS day FROM seal");
+  const resumed: Resumed = {
     nextOffsets: new Map(positions.map((row) => [String(row["topic"]), integerOf(row, "next_offset")])),
     lastMs: newest === undefined ? 0 : Number(newest["at_ms"]),
+    sealedThrough: sealed === undefined || sealed["day"] === null ? undefined : (String(integerOf(sealed, "day")) as AccountingDay),
   };
-  return new LibsqlShard(options, store, publisher, resumed);
-}
-
-/** What a shard goes on from when it is opened again. */
-interface Resumed {
-  readonly nextOffsets: Map<string, bigint>;
-  /** Of the newest entry: should the clock have stepped back, events and entries still bear the same instant. */
-  readonly lastMs: number;
+  return new LibsqlShard(options, store, { publication, publisher }, resumed);
 }
 
 class LibsqlShard implements Shard {
   readonly partition: number;
   readonly log: Log;
+  readonly books: ShardBooks;
+  readonly publication: Publication;
   readonly #options: ShardOptions;
   readonly #store: Store;
   readonly #publisher: LedgerPublisher;
   readonly #forwarder: Forwarder;
   readonly #signer: HeadSigner;
-  readonly #commits: GroupCommit<Item, readonly Settlement[]>;
-  readonly #nextOffsets: Map<string, bigint>;
-  /** Accounts known to have a row; a handful per institution. */
-  readonly #accounts = new Set<string>();
-  #lastMs: number;
+  readonly #committer: Committer;
+  /** Revisions that reconciliation gave to settlements which a runner may still hold as they were. */
+  readonly #healed = new Map<string, number>();
+  readonly #dueListeners: (() => void)[] = [];
+  #paying: Promise<void> = Promise.resolve();
 
-  constructor(options: ShardOptions, store: Store, publisher: LedgerPublisher, resumed: Resumed) {
-    this.#lastMs = resumed.lastMs;
-    this.partition = options.partition;
-    this.log = options.log;
+  constructor(options: ShardOptions, store: Store, outside: { publication: Publication; publisher: LedgerPublisher }, resumed: Resumed) {
+    const { db, bus, clock, log, crypto, partition } = options;
+    this.partition = partition;
+    this.log = log;
     this.#options = options;
     this.#store = store;
-    this.#publisher = publisher;
-    this.#nextOffsets = resumed.nextOffsets;
-    const { db, bus, clock, log } = options;
-    this.#forwarder = startForwarder({ db, bus, clock, prepare: receiptsAttached(log) });
-    this.#commits = new GroupCommit((items) => this.#commit(items));
-    this.#signer = new HeadSigner(options.log, options.signEveryMs ?? SIGN_EVERY_MS, () => {
+    this.#publisher = outside.publisher;
+    this.publication = outside.publication;
+    const receipts = { db, log, clock, publication: this.publication };
+    this.#forwarder = startForwarder({ db, bus, clock, prepare: receiptsAttached(receipts) });
+    this.publication.onPublished(() => {
       this.#forwarder.notify();
       this.#publisher.notify();
+      this.#paying = this.#paying.then(() => this.#payReceipts(receipts)).catch(() => undefined);
+    });
+    this.#signer = new HeadSigner(log, options.signEveryMs ?? SIGN_EVERY_MS, () => this.publication.dirty());
+    this.#committer = new Committer({
+      db,
+      log,
+      partition,
+      resumed,
+      watch: options.watch,
+      now: () => clock.now(),
+      onCommit: (atMs) => this.#signer.dirty(atMs),
+    });
+    this.books = openShardBooks({
+      db,
+      log,
+      store,
+      crypto,
+      committer: this.#committer,
+      shard: partition,
+      onHealed: (after) => {
+        this.#healed.set(after.id, after.revision);
+        for (const listener of this.#dueListeners) listener();
+      },
     });
     // What a crash left unsigned is signed now.
-    this.#signer.dirty(this.#now());
+    this.#signer.dirty(this.#committer.now());
   }
 
   nextOffset(topic: string): bigint | undefined {
-    return this.#nextOffsets.get(topic);
+    return this.#committer.nextOffset(topic);
   }
 
   accept(topic: string, arrivals: readonly Arrival[]): Promise<readonly Settlement[]> {
-    return this.#commits.submit({ kind: "slice", topic, arrivals });
+    return this.#committer.submit({ with: "others", plan: (batch, moment) => this.#slice({ topic, arrivals }, batch, moment) });
   }
 
-  async advance(before: Settlement, transition: Transition): Promise<Settlement> {
-    const [after] = await this.#commits.submit({ kind: "step", before, transition });
-    if (after === undefined) throw new Error("a step ended without a settlement");
-    return after;
+  advance(before: Settlement, transition: Transition): Promise<Settlement> {
+    return this.#committer.submit({
+      with: "others",
+      plan: (batch, moment) => {
+        const healed = this.#healed.get(before.id);
+        if (healed !== undefined && healed > before.revision)
+          throw new StaleSettlementError("reconciliation changed the settlement meanwhile");
+        this.#healed.delete(before.id);
+        return batch.step(effectsOf(before, transition, moment));
+      },
+    });
   }
 
   due(atMs: EventMs, limit: number): Promise<readonly Settlement[]> {
     return this.#store.due(atMs, limit);
+  }
+
+  onDue(listener: () => void): void {
+    this.#dueListeners.push(listener);
   }
 
   nextDueMs(after: EventMs): Promise<EventMs | undefined> {
@@ -163,8 +222,20 @@ class LibsqlShard implements Shard {
     return this.#store.balances();
   }
 
+  async settlementsOf(pseudonym: string): Promise<readonly string[]> {
+    return (await this.#options.db.read("SELECT id FROM settlement WHERE person=? ORDER BY id", pseudonym)).map((row) => textOf(row, "id"));
+  }
+
+  erase(erasure: PersonErasure): Promise<boolean> {
+    return this.#committer.submit({ with: "alone", plan: (batch) => planErasure(this.#options.db, erasure, batch) });
+  }
+
   countByState(): Promise<ReadonlyMap<string, number>> {
     return this.#store.countByState();
+  }
+
+  countOpen(): Promise<ReadonlyMap<string, number>> {
+    return this.#store.countOpen();
   }
 
   backlog(): { readonly depth: number; readonly oldestAgeMs: number } {
@@ -176,39 +247,37 @@ class LibsqlShard implements Shard {
   }
 
   async drained(): Promise<void> {
-    await this.#commits.idle();
+    await this.#committer.idle();
     await this.#signer.idle();
+    await this.publication.publishNow();
+    await this.#paying;
     await this.#forwarder.drained();
     await this.#publisher.drained();
   }
 
   async close(): Promise<void> {
-    await this.#commits.idle();
+    await this.#committer.idle();
     await this.#signer.stop();
+    await this.publication.stop();
+    await this.#paying;
     await this.#forwarder.stop();
     await this.#publisher.stop();
     await this.#options.db.close();
   }
 
-  #now(): EventMs {
-    return Math.max(this.#lastMs, this.#options.clock.now()) as EventMs;
+  /** What could not be paid is tried again with the next published checkpoint. */
+  async #payReceipts(receipts: Parameters<typeof payReceipts>[0]): Promise<void> {
+    if (receipts.publication.receiptWaitMs === undefined) return;
+    while (await payReceipts(receipts)) this.#forwarder.notify();
   }
 
-  async #commit(items: readonly Item[]): Promise<readonly (readonly Settlement[])[]> {
-    const atMs = this.#now();
-    const batch = new Batch();
-    const answers: ((indexOf: IndexOf) => readonly Settlement[])[] = [];
-    for (const item of items)
-      answers.push(item.kind === "step" ? batch.step(effectsOf(item.before, item.transition, atMs)) : await this.#slice(item, batch, atMs));
-    const indexOf = await this.#makeDurable(batch, atMs);
-    this.#lastMs = atMs;
-    if (batch.leaves.length > 0) this.#signer.dirty(atMs);
-    return answers.map((answer) => answer(indexOf));
-  }
-
-  async #slice(item: Extract<Item, { kind: "slice" }>, batch: Batch, atMs: EventMs): Promise<(indexOf: IndexOf) => readonly Settlement[]> {
-    const from = batch.nextOffsets.get(item.topic) ?? this.#nextOffsets.get(item.topic) ?? 0n;
-    const arrivals = item.arrivals.filter((arrival) => arrival.provenance.offset >= from);
+  async #slice(
+    { topic, arrivals: all }: { readonly topic: string; readonly arrivals: readonly Arrival[] },
+    batch: Batch,
+    moment: Moment,
+  ): Promise<Planned<readonly Settlement[]>> {
+    const from = batch.nextOffsets.get(topic) ?? this.nextOffset(topic) ?? 0n;
+    const arrivals = all.filter((arrival) => arrival.provenance.offset >= from);
     const last = arrivals.at(-1);
     if (last === undefined) return () => [];
     const intakes = arrivals.map((arrival) => this.#intake(arrival));
@@ -217,15 +286,18 @@ class LibsqlShard implements Shard {
       known.settlements.set(one.id, one);
       if (one.parent !== undefined) known.refunds.set(one.parent.id, [...(known.refunds.get(one.parent.id) ?? []), one]);
     }
-    const answer = batch.slice(accept(intakes, known, atMs));
-    for (const arrival of arrivals) if (arrival.event === undefined) batch.letters.push(arrival.letter);
-    batch.nextOffsets.set(item.topic, last.provenance.offset + 1n);
+    const answer = batch.slice(accept(intakes, known, moment));
+    for (const arrival of arrivals)
+      if (arrival.event === undefined)
+        batch.letters.push(arrival.letter, ...(arrival.rejected === undefined ? [] : [arrival.rejected.finding]));
+    batch.nextOffsets.set(topic, last.provenance.offset + 1n);
     return answer;
   }
 
   #intake(arrival: Arrival): Intake {
     const { event, provenance } = arrival;
-    if (event === undefined) return { kind: "unreadable", provenance };
+    if (event === undefined)
+      return { kind: "unreadable", provenance, ...(arrival.rejected === undefined ? {} : { reason: arrival.rejected.reason }) };
     const { institution, outTradeNo, originalOutTradeNo } = event.data;
     const idOf = (tradeNo: string): string => settlementId(this.#options.crypto, institution, tradeNo);
     return {
@@ -236,63 +308,5 @@ class LibsqlShard implements Shard {
       parentId: originalOutTradeNo === undefined ? undefined : idOf(originalOutTradeNo),
       requestHash: fromHex(event.data.requestHash) ?? new Uint8Array(0),
     };
-  }
-
-  /** From here nothing is decided any more: all of the batch is written, or none of it. */
-  async #makeDurable(batch: Batch, atMs: EventMs): Promise<IndexOf> {
-    const staged = batch.leaves.length === 0 ? undefined : this.log.stage(batch.leaves, atMs);
-    const indexOf: IndexOf = (leafAt) => {
-      const position = staged?.positions[leafAt];
-      if (position === undefined) throw new Error(`no entry ${leafAt} in this batch`);
-      return position.index;
-    };
-    const accounts = new Map(batch.accounts().map((account) => [account.id, account]));
-    for (const id of accounts.keys()) if (this.#accounts.has(id)) accounts.delete(id);
-    try {
-      await this.#options.db.write([...this.#statements(batch, [...accounts.values()], indexOf, atMs), ...(staged?.statements ?? [])]);
-    } catch (error) {
-      staged?.aborted();
-      throw error;
-    }
-    staged?.committed();
-    for (const [topic, next] of batch.nextOffsets) this.#nextOffsets.set(topic, next);
-    for (const id of accounts.keys()) this.#accounts.add(id);
-    return indexOf;
-  }
-
-  #statements(batch: Batch, accounts: readonly Account[], indexOf: IndexOf, atMs: EventMs): readonly Statement[] {
-    return [
-      ...insertSettlements(batch.opened(indexOf)),
-      ...updateSettlements(batch.stepped(indexOf)),
-      ...insertRows(
-        "account",
-        ["id", "side", "rail", "fund_source", "institution"],
-        accounts.map((one) => [one.id, one.side, one.rail, one.fundSource, one.institution ?? null]),
-        "ON CONFLICT DO NOTHING",
-      ),
-      ...insertTransfers(batch.transfers(indexOf), atMs),
-      ...insertRows(
-        "conflict",
-        ["source", "event_id", "settlement_id", "request_hash", "ledger_index"],
-        batch.conflicts(indexOf).map((one) => [one.source, one.eventId, one.settlementId, one.requestHash, one.ledgerIndex]),
-      ),
-      ...insertRows(
-        "consumed_position",
-        ["topic", "partition", "next_offset"],
-        [...batch.nextOffsets].map(([topic, next]) => [topic, this.partition, next]),
-        "ON CONFLICT (topic, partition) DO UPDATE SET next_offset=excluded.next_offset",
-      ),
-      ...enqueue([...batch.letters, ...batch.events(indexOf).map((told) => this.#record(told.event, told.ledgerIndex, atMs))], atMs),
-    ];
-  }
-
-  #record(event: EventDraft, ledgerIndex: bigint, atMs: EventMs): OutboxRecord {
-    const envelope = {
-      source: `/ronghe/core/settlement-${this.partition}`,
-      timeMs: atMs,
-      ledger: { log: this.log.origin, index: ledgerIndex },
-    };
-    const told = { ...event, ...envelope } as AnyEvent;
-    return { ...encodeEvent(told), eventId: event.id, ledgerIndex };
   }
 }

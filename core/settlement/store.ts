@@ -2,7 +2,7 @@
 import type { Database, Row } from "../../migrations/database.ts";
 import type { EventMs } from "../protocol/time.ts";
 import type { Intake, Known } from "./acceptance.ts";
-import { integerOf, legsFromRows, settlementFromRow, SETTLEMENT_COLUMNS, textOf } from "./rows.ts";
+import { evidenceFromRows, integerOf, LEGS_SQL, legsFromRows, settlementFromRow, SETTLEMENT_COLUMNS, textOf } from "./rows.ts";
 import type { Settlement } from "./settlement.ts";
 import { type Balance, BALANCES_SQL } from "./transfers.ts";
 
@@ -20,6 +20,7 @@ export interface Store {
   nextDueMs(after: EventMs): Promise<EventMs | undefined>;
   balances(): Promise<readonly Balance[]>;
   countByState(): Promise<ReadonlyMap<string, number>>;
+  countOpen(): Promise<ReadonlyMap<string, number>>;
 }
 
 /** Below SQLite's limit of 32,766 parameters, and kind to its parser. */
@@ -38,7 +39,7 @@ class LibsqlStore implements Store {
 
   async byId(ids: readonly string[]): Promise<Map<string, Settlement>> {
     const rows = await this.#readIn((marks) => `SELECT ${SETTLEMENT_COLUMNS} FROM settlement WHERE id IN (${marks})`, ids);
-    return new Map((await this.#withLegs(rows)).map((one) => [one.id, one]));
+    return new Map((await this.#complete(rows)).map((one) => [one.id, one]));
   }
 
   async known(intakes: readonly Intake[]): Promise<Lookup> {
@@ -48,7 +49,7 @@ class LibsqlStore implements Store {
     const refunds = new Map<string, readonly Settlement[]>();
     if (parents.length > 0) {
       const rows = await this.#readIn((marks) => `SELECT ${SETTLEMENT_COLUMNS} FROM settlement WHERE parent_id IN (${marks})`, parents);
-      for (const refund of rows.map((row) => settlementFromRow(row, [])))
+      for (const refund of await this.#complete(rows))
         if (refund.parent !== undefined) refunds.set(refund.parent.id, [...(refunds.get(refund.parent.id) ?? []), refund]);
     }
     // Only an id that is taken can conflict.
@@ -59,7 +60,7 @@ class LibsqlStore implements Store {
 
   async due(atMs: EventMs, limit: number): Promise<readonly Settlement[]> {
     const sql = `SELECT ${SETTLEMENT_COLUMNS} FROM settlement WHERE due_at_ms IS NOT NULL AND due_at_ms<=? ORDER BY due_at_ms, "offset" LIMIT ?`;
-    return await this.#withLegs(await this.#db.read(sql, atMs, limit));
+    return await this.#complete(await this.#db.read(sql, atMs, limit));
   }
 
   async nextDueMs(after: EventMs): Promise<EventMs | undefined> {
@@ -77,20 +78,29 @@ class LibsqlStore implements Store {
   }
 
   async countByState(): Promise<ReadonlyMap<string, number>> {
-    const rows = await this.#db.read("SELECT state, count(*) AS settlements FROM settlement GROUP BY state");
+    return await this.#count("SELECT state, count(*) AS settlements FROM settlement GROUP BY state");
+  }
+
+  async countOpen(): Promise<ReadonlyMap<string, number>> {
+    return await this.#count("SELECT state, count(*) AS settlements FROM settlement WHERE decided_at_ms IS NULL GROUP BY state");
+  }
+
+  async #count(sql: string): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.#db.read(sql);
     return new Map(rows.map((row) => [textOf(row, "state"), Number(integerOf(row, "settlements"))]));
   }
 
-  /** The pending rows are the whole of a group: what is posted or voided later repeats them. */
-  async #withLegs(rows: readonly Row[]): Promise<readonly Settlement[]> {
+  async #complete(rows: readonly Row[]): Promise<readonly Settlement[]> {
     const ids = rows.map((row) => textOf(row, "id"));
-    const transfers = await this.#readIn(
-      (marks) =>
-        `SELECT settlement_id, rail, fund_source, amount, rail_reference FROM transfer WHERE stage='pending' AND settlement_id IN (${marks}) ORDER BY rowid`,
-      ids,
+    const legs = legsFromRows(await this.#readIn(LEGS_SQL, ids));
+    const waited = rows.flatMap((row) => (row["decided_at_ms"] === null ? [textOf(row, "id")] : []));
+    const evidence = evidenceFromRows(
+      await this.#readIn((marks) => `SELECT * FROM evidence WHERE taken=1 AND settlement_id IN (${marks})`, waited),
     );
-    const legs = legsFromRows(transfers);
-    return rows.map((row) => settlementFromRow(row, legs.get(textOf(row, "id")) ?? []));
+    return rows.map((row) => {
+      const id = textOf(row, "id");
+      return settlementFromRow(row, { legs: legs.get(id), evidence: evidence.get(id) });
+    });
   }
 
   async #readIn(sql: (marks: string) => string, values: readonly string[]): Promise<readonly Row[]> {

@@ -4,7 +4,9 @@
  * A slice is accepted in one commit, its offset with it; the payers are asked outside the slice, so that a slow payer
  * never holds up the partition. What the process had not finished when it ended, it goes on with at the next start.
  */
+import type { OriginCheck } from "../access/event-origin.ts";
 import type { Crypto } from "../crypto/port.ts";
+import { settlementId } from "../protocol/settlement-id.ts";
 import type { Clock } from "../protocol/time.ts";
 import type { Vault } from "../vault/port.ts";
 import { type BusLog, errorClass, silentLog } from "../../streams/bus/log.ts";
@@ -12,10 +14,12 @@ import { DEAD_LETTER_HEADERS } from "../../streams/bus/dead-letter.ts";
 import type { DeliveredRecord, EventBus, Slice, SliceControl } from "../../streams/bus/port.ts";
 import { decodeEvent } from "../../streams/contracts/codec.ts";
 import { deadLetterTopic } from "../../streams/contracts/topics.ts";
+import { placeOf, rejectedFor } from "./origin.ts";
 import type { Rails } from "./rails/port.ts";
 import { Runner } from "./runner.ts";
 import type { OpenCredential, Patience } from "./saga.ts";
 import type { Arrival, Shard } from "./shard.ts";
+import { type Arrived, SettlementTelemetry } from "./telemetry.ts";
 
 export const REQUESTS_TOPIC = "settlement.request.submitted.v1";
 export const SETTLEMENT_GROUP = "core-settlement";
@@ -28,26 +32,34 @@ export interface SettlementOptions {
   readonly openCredential: OpenCredential;
   readonly rails: Rails;
   readonly crypto: Pick<Crypto, "sm3">;
+  /** Which requests to believe. */
+  readonly origin: OriginCheck;
   readonly clock: Clock;
   readonly limits?: Partial<SettlementLimits>;
   readonly log?: BusLog;
+  /** Watches vault and commits; `rails` are given as it watches them. */
+  readonly telemetry?: SettlementTelemetry;
 }
 
 export interface SettlementLimits extends Patience {
-  /** Settlements at the payers at once, per shard. */
+  /** Settlements at the payers at once, per shard: enough that payers who take 50 ms for each call cost no throughput. */
   readonly inFlightMax: number;
   /** Settlements accepted and waiting, per shard, before no more are taken from the bus. */
   readonly waitingMax: number;
   readonly sliceMax: number;
 }
 
-/** A hold stays unknown for ten minutes at most, well inside the fifteen that payers keep one. */
+/**
+ * A hold stays unknown for ten minutes at most, well inside the fifteen that payers keep one. What moves money is asked
+ * for twelve times, half an hour in all; then only the payer's statement can tell.
+ */
 export const SETTLEMENT_LIMITS: SettlementLimits = {
-  inFlightMax: 64,
+  inFlightMax: 256,
   waitingMax: 2_000,
   sliceMax: 200,
   askAgainMinMs: 1_000,
   askAgainMaxMs: 300_000,
+  asksMax: 12,
   holdMs: 600_000,
 };
 
@@ -84,6 +96,7 @@ class Worker implements SettlementWorker {
   readonly #options: SettlementOptions;
   readonly #limits: SettlementLimits;
   readonly #log: BusLog;
+  readonly #telemetry: SettlementTelemetry;
   readonly #runners = new Map<number, Promise<Runner>>();
   readonly #running = new Map<number, Runner>();
   #crash: (error: unknown) => void = () => undefined;
@@ -95,6 +108,7 @@ class Worker implements SettlementWorker {
     this.#options = options;
     this.#limits = { ...SETTLEMENT_LIMITS, ...options.limits };
     this.#log = options.log ?? silentLog;
+    this.#telemetry = options.telemetry ?? new SettlementTelemetry();
     this.crashed = new Promise<never>((_, reject) => (this.#crash = reject));
     this.crashed.catch(() => undefined);
   }
@@ -159,12 +173,14 @@ class Worker implements SettlementWorker {
   }
 
   async #open(partition: number): Promise<Runner> {
-    const { rails, vault, openCredential, clock } = this.#options;
+    const { rails, openCredential, clock } = this.#options;
+    const vault = this.#telemetry.vault(this.#options.vault);
     const shard = await this.#options.shards(partition);
     const runner = new Runner({
       shard,
       clock,
       saga: { rails, vault, openCredential, clock, patience: this.#limits },
+      telemetry: this.#telemetry,
       inFlightMax: this.#limits.inFlightMax,
       waitingMax: this.#limits.waitingMax,
       onFailure: (error) => this.#log("error", "settlement step failed, tried again later", { partition, error: errorClass(error) }),
@@ -181,18 +197,33 @@ class Worker implements SettlementWorker {
       await control.heartbeat();
       await new Promise((resolve) => setTimeout(resolve, ROOM_PAUSE_MS));
     }
-    const arrivals = slice.records.map((record) => this.#arrival(record));
-    runner.add(await runner.shard.accept(slice.topic, arrivals));
+    const arrivals = await Promise.all(slice.records.map((record) => this.#arrival(record)));
+    const { shard } = runner;
+    const arrived = slice.records.flatMap((record, at) => this.#arrived(record, arrivals[at]));
+    runner.add(await this.#telemetry.intake(arrived, shard.log.origin, () => shard.accept(slice.topic, arrivals)));
     this.#tellProgress();
   }
 
-  #arrival(record: DeliveredRecord): Arrival {
+  async #arrival(record: DeliveredRecord): Promise<Arrival> {
     const { topic, partition, offset } = record;
     const provenance = { topic, partition, offset, recordHash: this.#options.crypto.sm3(record.value) };
     const decoded = decodeEvent(record, REQUESTS_TOPIC);
-    if (decoded.ok) return { event: decoded.value, provenance };
+    if (decoded.ok) {
+      const nowMs = this.#options.clock.now();
+      const rejected = await rejectedFor(this.#options.origin, record, decoded.value, nowMs);
+      if (rejected === undefined) return { event: decoded.value, provenance };
+      this.#log("error", "request not believed, put aside", { topic, partition, offset: offset.toString(), reason: rejected.reason });
+      return { event: undefined, provenance, rejected, letter: { ...deadLetter(record, rejected.reason), eventId: placeOf(record) } };
+    }
     this.#log("error", "request cannot be read, put aside", { topic, partition, offset: offset.toString(), reason: decoded.error.reason });
-    return { event: undefined, provenance, letter: { ...deadLetter(record), eventId: `${topic}/${partition}/${offset}` } };
+    return { event: undefined, provenance, letter: { ...deadLetter(record, "undecodable"), eventId: placeOf(record) } };
+  }
+
+  /** Whose trace a record carries; its number is taken from what is believed, not from headers. */
+  #arrived(record: DeliveredRecord, arrival: Arrival | undefined): readonly Arrived[] {
+    if (arrival?.event === undefined) return [];
+    const { institution, outTradeNo, action } = arrival.event.data;
+    return [{ id: settlementId(this.#options.crypto, institution, outTradeNo), institution, outTradeNo, action, record }];
   }
 
   #tellProgress(): void {
@@ -201,7 +232,10 @@ class Worker implements SettlementWorker {
 }
 
 /** Leaves through the outbox, so that the letter, the quarantine entry and the offset are one transaction. */
-function deadLetter(record: DeliveredRecord): { topic: string; key: string; value: Uint8Array; headers: Record<string, string> } {
+function deadLetter(
+  record: DeliveredRecord,
+  error: string,
+): { topic: string; key: string; value: Uint8Array; headers: Record<string, string> } {
   return {
     topic: deadLetterTopic(record.topic),
     key: record.key,
@@ -212,7 +246,7 @@ function deadLetter(record: DeliveredRecord): { topic: string; key: string; valu
       [DEAD_LETTER_HEADERS.partition]: String(record.partition),
       [DEAD_LETTER_HEADERS.offset]: record.offset.toString(),
       [DEAD_LETTER_HEADERS.timestamp]: String(record.timestampMs),
-      [DEAD_LETTER_HEADERS.error]: "undecodable",
+      [DEAD_LETTER_HEADERS.error]: error,
       [DEAD_LETTER_HEADERS.attempts]: "1",
       [DEAD_LETTER_HEADERS.consumer]: SETTLEMENT_GROUP,
     },

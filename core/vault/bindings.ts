@@ -172,7 +172,7 @@ class BindingView {
 
 function decideBind(item: Extract<Item, { kind: "bind" }>, view: BindingView, batch: Batch): Answer<Result<Bound, ErrorName>> {
   const person = view.persons.get(item.row.personId);
-  if (person === undefined) return () => refused("credentialUnknown");
+  if (person === undefined || person.closing) return () => refused("credentialUnknown");
   if (view.living(item.row.fingerprint, batch.atMs) !== undefined) return () => refused("idempotencyConflict");
   return record({ ...item.row, changedAtMs: batch.atMs }, person, item.by, "bind", view, batch);
 }

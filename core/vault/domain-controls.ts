@@ -25,6 +25,7 @@ export function checkScene(access: Access, scene: Scene, step: Step): Result<Ter
   if (institution.status !== "active") return refused("institutionInactive");
   const terminal = access.terminal(scene.institution, scene.terminal);
   if (terminal === undefined) return refused("terminalUnknown");
+  if (terminal.status !== "active") return refused("terminalInactive");
   if (!isBusinessType(scene.businessType)) return refused("businessTypeRefused");
   if (businessTypePlace(scene.businessType) !== PLACE_OF[institution.kind]) return refused("businessTypeRefused");
   if (step !== "resolve" && !isSettlingBusinessType(scene.businessType)) return refused("businessTypeRefused");
@@ -33,12 +34,12 @@ export function checkScene(access: Access, scene: Scene, step: Step): Result<Ter
 
 /** An edge's clock may run ahead of ours by this much. */
 export const CLOCK_SKEW_MS = 5_000;
-/** A road so slow that a code accepted before this is not honoured any more. */
-export const ACCEPTED_AGE_MS_MAX = 24 * 3_600_000;
-
-/** The instant a credential counts as of: when the edge accepted it, within bounds. */
-export function countingInstant(acceptedAtMs: number, atMs: number): Result<number, ErrorName> {
+/**
+ * The instant a credential counts as of: when the edge accepted it, within bounds. `ageMaxMs` is the institution's: how
+ * long an acceptance of its edge stands while the link is away (`OfflineAllowance`).
+ */
+export function countingInstant(acceptedAtMs: number, atMs: number, ageMaxMs: number): Result<number, ErrorName> {
   if (!Number.isSafeInteger(acceptedAtMs) || acceptedAtMs > atMs + CLOCK_SKEW_MS) return refused("timestampOutside");
-  if (acceptedAtMs < atMs - ACCEPTED_AGE_MS_MAX) return refused("codeExpired");
+  if (acceptedAtMs < atMs - ageMaxMs) return refused("offlineTooOld");
   return ok(Math.min(acceptedAtMs, atMs));
 }

@@ -20,6 +20,7 @@ export interface Use {
   readonly step: Step;
   readonly presented: Presented;
   readonly institution: string;
+  readonly terminal: string;
   readonly businessType: string;
   readonly transactionId: string;
   /** The instant that expiry is measured against. */
@@ -53,7 +54,7 @@ export function judge(use: Use, view: UseView): Result<Granted, ErrorName> {
 }
 
 function judgeCode(use: Use, code: CodeRow, view: UseView): Result<Granted, ErrorName> {
-  if (use.step === "settlement" && code.purpose !== "settle") return refused("codeKindRefused");
+  if (isPaying(use.step) && code.purpose !== "settle") return refused("codeKindRefused");
   switch (code.state) {
     case "REVOKED":
     case "EXPIRED":
@@ -61,22 +62,24 @@ function judgeCode(use: Use, code: CodeRow, view: UseView): Result<Granted, Erro
     case "CONSUMED": {
       const visit = code.visitId === undefined ? undefined : view.visit(code.visitId);
       if (visit === undefined) throw new Error("a consumed code without its visit");
-      // A code that this institution has decoded stands for the ecToken it was given, once, for the settlement.
-      const mine = use.step === "settlement" && visit.institution === use.institution && visit.settledBy === undefined;
-      if (!mine) return refused("codeUsed");
+      // A code that was decoded at this terminal stands for the ecToken it was given, once, for the settlement. At
+      // another terminal it would be a second showing of a one-use code (S0 5.2): there the ecToken settles.
+      const mine = visit.institution === use.institution && visit.terminal === use.terminal;
+      if (use.step !== "settlement" || !mine || visit.settledBy !== undefined) return refused("codeUsed");
       // Its own end holds all the same, as an edge sees it: whoever photographed it gets no part of the ecToken's longer life.
       return use.instantMs > code.expiresAtMs + CLOCK_SKEW_MS ? refused("codeExpired") : judgeVisit(use, visit, view);
     }
     case "ISSUED":
       if (use.instantMs < code.issuedAtMs - CLOCK_SKEW_MS) return refused("timestampOutside");
-      if (use.instantMs >= code.expiresAtMs) return refused("codeExpired");
+      // An edge takes a code a little after its end, because clocks differ; what it took is not refused for that here.
+      if (use.instantMs >= code.expiresAtMs + (use.step === "settlement" ? CLOCK_SKEW_MS : 0)) return refused("codeExpired");
       return withAccounts(use, { personId: code.personId, code, visit: undefined }, view);
   }
 }
 
 function judgeVisit(use: Use, visit: VisitRow, view: UseView): Result<Granted, ErrorName> {
   if (visit.businessFamily !== use.businessType.slice(0, 2)) return refused("businessTypeRefused");
-  if (use.step === "settlement" && visit.purpose !== "settle") return refused("codeKindRefused");
+  if (isPaying(use.step) && visit.purpose !== "settle") return refused("codeKindRefused");
   if (use.instantMs >= visit.expiresAtMs) return refused("tokenInvalid");
   // One settlement per ecToken, and after it the visit is over (domain notes 8.1 row 22).
   if (visit.settledBy !== undefined) return refused("tokenInvalid");
@@ -96,8 +99,13 @@ function judgeRefund(use: Use, original: string, view: UseView): Result<Granted,
 
 function withAccounts(use: Use, found: Omit<Granted, "bindings">, view: UseView): Result<Granted, ErrorName> {
   const bindings = usableAccounts(view.bindings(found.personId), use.instantMs);
-  if (use.step === "settlement" && bindings.length === 0) return refused("bindingMissing");
+  if (isPaying(use.step) && bindings.length === 0) return refused("bindingMissing");
   return ok({ ...found, bindings });
+}
+
+/** A code issued to identify is good for neither. */
+function isPaying(step: Step): boolean {
+  return step === "settlement" || step === "presettlement";
 }
 
 /** One usable account of each kind: the one that changed last, as the person's latest choice. */

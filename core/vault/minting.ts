@@ -102,7 +102,7 @@ async function mint(options: MintingOptions, request: IssueCode, user: AppUser, 
             purpose: request.purpose,
             expiresAtMs,
             random6: randomText(crypto, 6),
-            sign: (message) => keys.sm2Sign(KEY_HANDLES.codeSign, message),
+            sign: (message) => keys.sm2Sign(options.access.signing.signer("code", request.atMs), message),
           });
     if (made.ok) return made.value;
   }
@@ -139,7 +139,7 @@ function obstacleTo(access: Access, item: Minted, person: PersonRow | undefined,
   const place = bindings.find(
     (binding) => binding.kind === "app" && binding.fingerprint === item.appUser && isUsable(binding, request.atMs),
   );
-  if (person === undefined || place === undefined) return "credentialUnknown";
+  if (person === undefined || person.closing || place === undefined) return "credentialUnknown";
   return request.purpose === "settle" && usableAccounts(bindings, request.atMs).length === 0 ? "bindingMissing" : undefined;
 }
 

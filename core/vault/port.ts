@@ -1,4 +1,4 @@
-import type { CodePurpose } from "../protocol/operations.ts";
+import type { CodePurpose } from "../protocol/channel-operations.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 import type { Result } from "../protocol/result.ts";
 import type { EventMs } from "../protocol/time.ts";
@@ -20,6 +20,11 @@ export interface Vault {
    * per ecToken.
    */
   deTokenise(request: DeTokenise): Promise<Result<AccountBindings, ErrorName>>;
+  /**
+   * Gives the accounts to ask payers about a bill, without settling it: a code is consumed and opens the visit, whose
+   * ecToken may ask again and then settle.
+   */
+  openForPresettlement(request: CredentialUse): Promise<Result<OpenedVisit, ErrorName>>;
   /** Revokes a code that was not used. */
   revokeCode(request: { readonly code: string; readonly appId: string; readonly atMs: EventMs }): Promise<Result<void, ErrorName>>;
 }
@@ -74,6 +79,11 @@ export interface ResolvedPerson {
   readonly ecToken: string;
   readonly ecTokenExpiresMs: EventMs;
   readonly position: LedgerPosition;
+}
+
+/** The accounts of a visit that is not settled yet. */
+export interface OpenedVisit extends AccountBindings {
+  readonly ecTokenExpiresMs: EventMs;
 }
 
 /** Accounts for use inside the call to the rails; never stored, logged or returned to an edge (S0 4.2 (3), (4)). */

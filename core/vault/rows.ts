@@ -12,7 +12,7 @@ export type AccountKind = (typeof ACCOUNT_KINDS)[number];
 export type BindingKind = AccountKind | "app";
 const BINDING_KINDS = [...ACCOUNT_KINDS, "app"] as const;
 const PURPOSES = ["settle", "verify"] as const;
-export const STEPS = ["resolve", "settlement", "refund"] as const;
+export const STEPS = ["resolve", "presettlement", "settlement", "refund"] as const;
 export type Step = (typeof STEPS)[number];
 
 export interface CodeRow {
@@ -34,6 +34,7 @@ export interface VisitRow {
   readonly personId: string;
   readonly purpose: (typeof PURPOSES)[number];
   readonly institution: string;
+  readonly terminal: string;
   readonly businessFamily: string;
   readonly area: string;
   readonly expiresAtMs: number;
@@ -58,6 +59,8 @@ export interface PersonRow {
   readonly pseudonym: string;
   readonly identity: Uint8Array;
   readonly keyVersion: number;
+  /** An erasure was ordered: nothing new is granted. */
+  readonly closing: boolean;
 }
 
 export interface BindingRow {
@@ -100,6 +103,7 @@ export async function readVisits(
     personId: textOf(row, "person_id"),
     purpose: wordOf(row, "purpose", PURPOSES),
     institution: textOf(row, "institution"),
+    terminal: textOf(row, "terminal"),
     businessFamily: textOf(row, "business_family"),
     area: textOf(row, "area"),
     expiresAtMs: numberOf(row, "expires_at_ms"),
@@ -123,12 +127,13 @@ export async function readUses(db: Database, transactionIds: readonly string[]):
 }
 
 export async function readPersons(db: Database, personIds: readonly string[]): Promise<readonly PersonRow[]> {
-  const columns = "person_id, pseudonym, identity, key_version";
+  const columns = "person_id, pseudonym, identity, key_version, closing";
   return await readIn(db, `SELECT ${columns} FROM person WHERE person_id IN`, personIds, (row) => ({
     personId: textOf(row, "person_id"),
     pseudonym: textOf(row, "pseudonym"),
     identity: bytesOf(row, "identity"),
     keyVersion: numberOf(row, "key_version"),
+    closing: numberOf(row, "closing") !== 0,
   }));
 }
 
@@ -176,7 +181,17 @@ export function writeVisits(rows: readonly VisitRow[]): readonly Statement[] {
   return upsert(
     "visit",
     ["visit_id"],
-    ["token_fingerprint", "code_fingerprint", "person_id", "purpose", "institution", "business_family", "area", "expires_at_ms"],
+    [
+      "token_fingerprint",
+      "code_fingerprint",
+      "person_id",
+      "purpose",
+      "institution",
+      "terminal",
+      "business_family",
+      "area",
+      "expires_at_ms",
+    ],
     ["settled_by"],
     rows.map((row) => [
       row.visitId,
@@ -185,6 +200,7 @@ export function writeVisits(rows: readonly VisitRow[]): readonly Statement[] {
       row.personId,
       row.purpose,
       row.institution,
+      row.terminal,
       row.businessFamily,
       row.area,
       row.expiresAtMs,

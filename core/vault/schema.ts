@@ -56,6 +56,8 @@ export const visit = sqliteTable("visit", {
   personId: text("person_id").notNull(),
   purpose: text("purpose").notNull(),
   institution: text("institution").notNull(),
+  /** Where the code was shown. */
+  terminal: text("terminal").notNull(),
   /** First level of the business type (S3 C.1): `01`, `02`, `03`. */
   businessFamily: text("business_family").notNull(),
   /** Six digits that begin the ecToken. */
@@ -70,7 +72,7 @@ export const credentialUse = sqliteTable(
   "credential_use",
   {
     transactionId: text("transaction_id").notNull(),
-    /** `resolve`, `settlement` or `refund`. */
+    /** `resolve`, `presettlement`, `settlement` or `refund`. */
     step: text("step").notNull(),
     /** Fingerprint of what was shown: the same transaction with another credential is a conflict. */
     credential: text("credential").notNull(),

@@ -81,6 +81,11 @@ export class UseView {
     return this.#uses.get(keyOf(step, transactionId));
   }
 
+  /** `undefined` once erased: codes that still must be refused outlive the person. */
+  findPerson(personId: string): PersonRow | undefined {
+    return this.#persons.get(personId);
+  }
+
   person(personId: string): PersonRow {
     const person = this.#persons.get(personId);
     if (person === undefined) throw new Error("a code or visit names a person that is not there");

@@ -88,6 +88,7 @@ function decideUse(rules: UseRules, item: UseItem, view: UseView, batch: Batch):
   if (!item.instant.ok) return refuse(item, item.instant.error, view, batch);
   const use: Use = { ...item.scene, step: item.step, presented, transactionId: item.transactionId, instantMs: item.instant.value };
   const verdict = judge(use, view);
+  if (verdict.ok && view.person(verdict.value.personId).closing) return refuse(item, "credentialUnknown", view, batch);
   return verdict.ok
     ? grant(rules, { item, use, terminal: terminal.value }, verdict.value, view, batch)
     : refuse(item, verdict.error, view, batch);
@@ -129,7 +130,9 @@ function grant(
     longitude: terminal.longitude,
     atMs: use.instantMs,
   };
-  if (use.step !== "refund") batch.publish((at) => vaultEvent("identity.token.resolved.v1", item.scene.institution, data, at(entry)));
+  // A question about a bill by the visit's own token is no further meeting of the person.
+  const meets = use.step !== "refund" && (use.step !== "presettlement" || granted.code !== undefined);
+  if (meets) batch.publish((at) => vaultEvent("identity.token.resolved.v1", item.scene.institution, data, at(entry)));
   return (positionOf) => ok({ visit, person, bindings: granted.bindings, position: positionOf(entry) });
 }
 
@@ -152,6 +155,7 @@ function openVisit(rules: UseRules, use: Use, granted: Granted): VisitRow {
     personId: code.personId,
     purpose: code.purpose,
     institution: use.institution,
+    terminal: use.terminal,
     businessFamily: use.businessType.slice(0, 2),
     expiresAtMs: use.instantMs + rules.ecTokenLifeMs,
     settledBy: undefined,
@@ -177,7 +181,7 @@ function repeat(prior: KnownUse, item: UseItem, view: UseView, batch: Batch): An
 /** Nothing but the entry, and the scan that only the vault could see fail. */
 function refuse(item: UseItem, error: ErrorName, view: UseView | undefined, batch: Batch): Answer<UseOutcome> {
   const entry = batch.append(refusedDraft(item, error, view));
-  const scan = scanOf(item, error);
+  const scan = scanOf(item, error, view);
   if (scan !== undefined) batch.publish((positionOf) => vaultEvent("code.scan.observed.v1", scan.institution, scan, positionOf(entry)));
   return () => refused(error);
 }
@@ -253,7 +257,7 @@ function refusedDraft(item: UseItem, code: ErrorName, view: UseView | undefined)
     ...base,
     institution: item.scene.institution,
     idempotencyKey: item.transactionId,
-    facts: factsOf(item),
+    facts: { ...factsOf(item), ...contestOf(item, code, view)?.facts },
     ...subjectOf(item),
     ...(view === undefined ? {} : personOf(personPresented(item, view), view)),
   };
@@ -276,23 +280,49 @@ function personPresented(item: UseItem, view: UseView): string | undefined {
 }
 
 function personOf(personId: string | undefined, view: UseView): { readonly personal?: { readonly person: string } } {
-  return personId === undefined ? {} : { personal: { person: view.person(personId).pseudonym } };
+  const person = personId === undefined ? undefined : view.findPerson(personId);
+  return person === undefined ? {} : { personal: { person: person.pseudonym } };
 }
 
 /** Refusals of a code that no edge can find by itself. */
 const SEEN_BY_CORE_ONLY: ReadonlySet<ErrorName> = new Set(["codeUsed", "codeUnknown", "codeExpired", "codeKindRefused", "codeMalformed"]);
 
-function scanOf(item: UseItem, error: ErrorName): EventData<"code.scan.observed.v1"> | undefined {
+/**
+ * A code that an edge took for a settlement and that another transaction has already: two edges without a link can both
+ * take one code. The first that arrived keeps it; that there was a second is told apart from a mere second showing.
+ */
+function contestOf(item: UseItem, error: ErrorName, view: UseView | undefined): Contest | undefined {
+  if (item.step !== "settlement" || error !== "codeUsed" || !item.presented.ok || item.presented.value.kind !== "code") return undefined;
+  const visitId = view?.code(item.presented.value.fingerprint)?.visitId;
+  const visit = visitId === undefined ? undefined : view?.visit(visitId);
+  if (visit === undefined) return undefined;
+  const { institution, terminal, settledBy } = visit;
+  return {
+    scan: {
+      outcome: CONTESTED,
+      contestedWith: { institution, terminal, ...(settledBy === undefined ? {} : { transactionId: settledBy }) },
+    },
+    facts: { contestedWith: settledBy ?? institution },
+  };
+}
+const CONTESTED = "codeContested";
+interface Contest {
+  readonly scan: Pick<EventData<"code.scan.observed.v1">, "outcome" | "contestedWith">;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+function scanOf(item: UseItem, error: ErrorName, view: UseView | undefined): EventData<"code.scan.observed.v1"> | undefined {
   if (!SEEN_BY_CORE_ONLY.has(error) || !wellFormed(item) || item.step === "refund") return undefined;
   const shown = item.presented.ok ? shownCode(item.presented.value) : { codeKind: item.presented.error.codeKind };
   if (shown === undefined) return undefined;
   return {
     ...item.scene,
     ...shown,
-    step: item.step === "resolve" ? "verify" : "settle",
+    step: item.step === "settlement" ? "settle" : "verify",
     outcome: error,
     observedBy: "core",
     atMs: item.instant.ok ? item.instant.value : item.atMs,
+    ...contestOf(item, error, view)?.scan,
   };
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeEvent } from "../../streams/contracts/codec.ts";
 import type { DataTopic } from "../../streams/contracts/topics.ts";
+import { OFFLINE_DEFAULT } from "../access/registration.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 import { parseScannedCode } from "../protocol/fused-code.ts";
 import { checkSignedCode } from "../protocol/signed-token.ts";
@@ -272,7 +273,70 @@ describe("de-tokenising for a settlement", () => {
     expect(await ask(ahead, province.clock.now())).toEqual({ ok: false, error: "codeExpired" });
     expect((await ask(slow, acceptedAtMs)).ok).toBe(true);
     province.clock.advance(24 * 3_600_000);
-    expect(await ask(late, acceptedAtMs)).toEqual({ ok: false, error: "codeExpired" });
+    expect(await ask(late, acceptedAtMs)).toEqual({ ok: false, error: "offlineTooOld" });
+  });
+
+  it("takes what an edge accepted within the age that its institution's allowance says, and nothing older", async () => {
+    const { access } = province.core;
+    const allowance = { amountMaxFen: "100000", totalMaxFen: "1000000", forMs: 600_000, ageMaxMs: 1_200_000 };
+    valueOf(await access.setOfflineAllowance(HOSPITAL, allowance, "operator/test"));
+    const codes = [await province.issue(), await province.issue()];
+    const acceptedAtMs = province.clock.now();
+    province.clock.advance(1_200_000);
+    expect((await province.core.vault.deTokenise(settle(codes[0] ?? "", { acceptedAtMs }))).ok).toBe(true);
+    province.clock.advance(1);
+    expect(await province.core.vault.deTokenise(settle(codes[1] ?? "", { acceptedAtMs }))).toEqual({ ok: false, error: "offlineTooOld" });
+    valueOf(await access.setOfflineAllowance(HOSPITAL, OFFLINE_DEFAULT, "operator/test"));
+  });
+
+  it("takes what an edge accepted just after the code's end, as far as clocks may differ", async () => {
+    // Codes end at whole seconds.
+    province.clock.advance(1_000 - (province.clock.now() % 1_000));
+    const codes = [await province.issue(), await province.issue()];
+    province.clock.advance(60_000 + 4_999);
+    expect((await province.core.vault.deTokenise(settle(codes[0] ?? "", { acceptedAtMs: province.clock.now() }))).ok).toBe(true);
+    province.clock.advance(1);
+    expect(await province.core.vault.deTokenise(settle(codes[1] ?? "", { acceptedAtMs: province.clock.now() }))).toEqual({
+      ok: false,
+      error: "codeExpired",
+    });
+  });
+
+  it("takes a resolved code only at the terminal that resolved it; elsewhere in the house the ecToken settles", async () => {
+    valueOf(
+      await province.core.access.registerTerminal(HOSPITAL, { termId: "T0002", latitude: 29.56, longitude: 106.55 }, "operator/test"),
+    );
+    const code = await province.issue();
+    const { ecToken } = valueOf(await province.core.vault.resolve(show(code)));
+    expect(await province.core.vault.deTokenise(settle(code, { terminal: "T0002" }))).toEqual({ ok: false, error: "codeUsed" });
+    const byToken = settle("", { terminal: "T0002", credential: token(ecToken) });
+    expect((await province.core.vault.deTokenise(byToken)).ok).toBe(true);
+  });
+
+  it("refuses at a suspended terminal until it is let in again", async () => {
+    const { access, vault } = province.core;
+    valueOf(await access.setTerminalStatus(HOSPITAL, TERMINAL, "suspended", "operator/test"));
+    expect(await vault.deTokenise(settle(await province.issue()))).toEqual({ ok: false, error: "terminalInactive" });
+    valueOf(await access.setTerminalStatus(HOSPITAL, TERMINAL, "active", "operator/test"));
+    expect((await vault.deTokenise(settle(await province.issue()))).ok).toBe(true);
+  });
+
+  it("tells the streams when two settlements took one code: the first keeps it, the second is named", async () => {
+    const code = await province.issue();
+    const first = settle(code);
+    valueOf(await province.core.vault.deTokenise(first));
+    const before = (await events("code.scan.observed.v1")).length;
+    expect(await province.core.vault.deTokenise(settle(code, { institution: OTHER_HOSPITAL }))).toEqual({ ok: false, error: "codeUsed" });
+    const [told, ...more] = (await events("code.scan.observed.v1")).slice(before);
+    expect(more).toEqual([]);
+    expect(told?.data).toMatchObject({
+      outcome: "codeContested",
+      observedBy: "core",
+      step: "settle",
+      institution: OTHER_HOSPITAL,
+      contestedWith: { institution: HOSPITAL, terminal: TERMINAL, transactionId: first.transactionId },
+    });
+    expect(told?.ledger).toBeDefined();
   });
 
   it("never settles a code issued to identify, resolved or not", async () => {

@@ -1,5 +1,6 @@
 /** The token vault put together; what it promises is said in `port.ts`. */
 import type { Access } from "../access/access.ts";
+import { ACCEPTED_AGE_MS_MAX } from "../access/registration.ts";
 import type { Crypto, KeyStore } from "../crypto/port.ts";
 import type { Fingerprints } from "../fingerprints.ts";
 import type { Identity } from "../identity/identity.ts";
@@ -10,8 +11,9 @@ import { parseScannedCode } from "../protocol/fused-code.ts";
 import { ok, refused, type Result } from "../protocol/result.ts";
 import type { EventMs } from "../protocol/time.ts";
 import type { Desk, Registry } from "../registry.ts";
+import { textOf } from "../rows.ts";
 import { type Bindings, openBindings } from "./bindings.ts";
-import { ACCEPTED_AGE_MS_MAX, countingInstant } from "./domain-controls.ts";
+import { CLOCK_SKEW_MS, countingInstant } from "./domain-controls.ts";
 import { type EcTokens, openEcTokens } from "./ec-token.ts";
 import type { Presented } from "./judgement.ts";
 import { type Minting, openMinting } from "./minting.ts";
@@ -21,6 +23,7 @@ import type {
   DeTokenise,
   IssueCode,
   IssuedCode,
+  OpenedVisit,
   ResolveCredential,
   ResolvedPerson,
   Vault,
@@ -55,7 +58,12 @@ export interface OpenedVault extends Vault {
   readonly bindings: Bindings;
   /** Marks codes EXPIRED that nobody can honour any more, late acceptance included; says how many. */
   expireCodes(atMs: EventMs): Promise<number>;
+  /** Fingerprints of codes that their app took back and that would still count, for edges. */
+  revokedCodes(nowMs: number): Promise<readonly string[]>;
 }
+
+/** The newest; with a life of minutes there are never so many, and the core refuses the rest. */
+const REVOKED_LISTED_MAX = 10_000;
 
 export async function openVault(options: VaultOptions): Promise<OpenedVault> {
   const settings = { ...VAULT_SETTINGS, ...options.settings };
@@ -105,14 +113,24 @@ class RegistryVault implements OpenedVault {
       request.purpose === "settlement"
         ? this.#presented(request.credential)
         : ok({ kind: "settlement", transactionId: request.originalTransactionId });
-    const instant = countingInstant(request.acceptedAtMs, request.atMs);
+    const ageMaxMs = this.#options.access.institution(request.institution)?.offline.ageMaxMs ?? 0;
+    const instant = countingInstant(request.acceptedAtMs, request.atMs, ageMaxMs);
     const used = await this.#use(request, { step: request.purpose, presented, instant });
+    return used.ok ? ok(await this.#accountsOf(used.value)) : used;
+  }
+
+  async openForPresettlement(request: CredentialUse): Promise<Result<OpenedVisit, ErrorName>> {
+    const presented = this.#presented(request.credential);
+    const used = await this.#use(request, { step: "presettlement", presented, instant: ok(request.atMs) });
     if (!used.ok) return used;
-    const { visit, person, bindings, position } = used.value;
+    return ok({ ...(await this.#accountsOf(used.value)), ecTokenExpiresMs: used.value.visit.expiresAtMs as EventMs });
+  }
+
+  async #accountsOf({ visit, person, bindings, position }: OpenedUse): Promise<AccountBindings> {
     const insurance = await this.#openAccount(bindings, "insurance");
     const commercial = await this.#openAccount(bindings, "commercial");
     const bank = await this.#openAccount(bindings, "bank");
-    return ok({
+    return {
       person: person.pseudonym,
       ecToken: this.#ecTokens.of(visit),
       position,
@@ -126,7 +144,7 @@ class RegistryVault implements OpenedVault {
           }),
       ...(commercial === undefined ? {} : { commercial: { authorisationId: commercial.value } }),
       ...(bank === undefined ? {} : { bank: { contractId: bank.value } }),
-    });
+    };
   }
 
   async revokeCode(request: { readonly code: string; readonly appId: string; readonly atMs: EventMs }): Promise<Result<void, ErrorName>> {
@@ -137,6 +155,15 @@ class RegistryVault implements OpenedVault {
     const { fingerprint } = presented.value;
     const outcome = await this.#uses.submit({ kind: "revoke", fingerprint, appId: request.appId, atMs: request.atMs });
     return outcome.ok ? ok(undefined) : outcome;
+  }
+
+  async revokedCodes(nowMs: number): Promise<readonly string[]> {
+    const rows = await this.#options.registry.db.read(
+      "SELECT fingerprint FROM code_token WHERE state = 'REVOKED' AND expires_at_ms >= ? ORDER BY expires_at_ms DESC LIMIT ?",
+      nowMs - CLOCK_SKEW_MS,
+      REVOKED_LISTED_MAX,
+    );
+    return rows.map((row) => textOf(row, "fingerprint"));
   }
 
   async expireCodes(atMs: EventMs): Promise<number> {

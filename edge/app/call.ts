@@ -21,6 +21,8 @@ export interface AdmittedCall {
   readonly request: OpenedRequest;
   readonly nowMs: EventMs;
   readonly trace: Trace;
+  /** The trace that this call belongs to, for what follows from it. */
+  readonly traceparent?: string | undefined;
 }
 
 export function refuse(error: ErrorName, retryAfterSeconds?: number): Refused<Refusal> {

@@ -3,61 +3,32 @@
  * answer that is late, unsigned or not understood counts as no answer.
  */
 import * as v from "valibot";
-import type { Crypto } from "../../core/crypto/port.ts";
+import { BUNDLE_TRUST_HEADER } from "../../core/protocol/bundle-keys.ts";
 import { ERRORS, type ErrorName } from "../../core/protocol/errors.ts";
-import { INTERNAL_HEADERS, checkInternalReply, signInternalRequest } from "../../core/protocol/internal-auth.ts";
-import { resolveReply, type ResolveRequest, signedBundle } from "../../core/protocol/internal.ts";
-import { ok, refused } from "../../core/protocol/result.ts";
-import type { Clock } from "../../core/protocol/time.ts";
+import { presettleReply, resolveReply, signedBundle, statementReply } from "../../core/protocol/internal.ts";
+import { ok, refused, type Result } from "../../core/protocol/result.ts";
+import { tracedHeaders } from "../../core/protocol/tracing.ts";
 import type { Core } from "../ports.ts";
+import { type CoreCallOptions, createCoreCall } from "./core-calls.ts";
 
-export interface CoreClientOptions {
-  /** Base address of the core, without a trailing slash. */
-  readonly url: string;
-  readonly edgeId: string;
-  /** The edge's own HMAC-SM3 key, given when it was registered. */
-  readonly key: Uint8Array;
-  readonly crypto: Crypto;
-  readonly clock: Clock;
-  readonly fetch: (request: Request) => Promise<Response>;
-  /** How long a call may take before its outcome counts as unknown (default 5 s). */
-  readonly timeoutMs?: number;
+export interface CoreClientOptions extends CoreCallOptions {
+  /** How long a call may take where payers are asked on the way (default 20 s). */
+  readonly payersTimeoutMs?: number;
 }
 
 export type SignedBundle = v.InferOutput<typeof signedBundle>;
 export interface CoreClient extends Core {
   /** The signed bundle as the core has it now; `undefined` when it did not answer properly. */
-  bundle(): Promise<SignedBundle | undefined>;
+  /** `trusts`: ids of the keys that its signature is believed under (`core/protocol/bundle-keys.ts`). */
+  bundle(trusts?: readonly string[]): Promise<SignedBundle | undefined>;
 }
 
-const REPLY_BYTES_MAX = 8 * 1024 * 1024;
-
 export function createCoreClient(options: CoreClientOptions): CoreClient {
-  const { crypto, key, edgeId } = options;
-
-  /** The JSON of a 200 answer whose signature is the core's; anything else is `undefined`. */
-  async function call(method: "GET" | "POST", path: string, content?: unknown): Promise<unknown> {
-    const body = new TextEncoder().encode(content === undefined ? "" : JSON.stringify(content));
-    const signed = signInternalRequest(crypto, key, { edge: edgeId, method, path, body }, options.clock.now());
-    try {
-      const response = await options.fetch(
-        new Request(`${options.url}${path}`, {
-          method,
-          headers: { ...signed.headers, ...(method === "POST" ? { "content-type": "application/json" } : {}) },
-          ...(method === "POST" ? { body } : {}),
-          signal: AbortSignal.timeout(options.timeoutMs ?? 5_000),
-        }),
-      );
-      const answer = new Uint8Array(await response.arrayBuffer());
-      const reply = { requestSignature: signed.signature, status: response.status, body: answer };
-      if (!checkInternalReply(crypto, key, reply, response.headers.get(INTERNAL_HEADERS.signature))) return undefined;
-      if (response.status !== 200 || answer.length > REPLY_BYTES_MAX) return undefined;
-      return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(answer));
-    } catch {
-      // Network, time-out or text that is no JSON: the outcome is unknown, and the caller repeats with the same id.
-      return undefined;
-    }
-  }
+  const ask = createCoreCall(options);
+  const call = async (...[method, path, content, limits]: Parameters<typeof ask>): Promise<unknown> => {
+    const answer = await ask(method, path, content, limits);
+    return answer?.status === 200 ? answer.json : undefined;
+  };
 
   let probe: Promise<boolean> | undefined;
   async function isHealthy(): Promise<boolean> {
@@ -71,14 +42,22 @@ export function createCoreClient(options: CoreClientOptions): CoreClient {
   }
 
   return {
-    async resolve(request: ResolveRequest) {
-      const reply = v.safeParse(resolveReply, await call("POST", "/internal/v1/resolve", request));
-      if (!reply.success) return refused("coreUnavailable");
-      if (reply.output.ok) return ok(reply.output);
-      return refused(isErrorName(reply.output.error) ? reply.output.error : "internal");
+    async resolve(request, traceparent) {
+      const headers = tracedHeaders({}, traceparent);
+      return answerOf(v.safeParse(resolveReply, await call("POST", "/internal/v1/resolve", request, { headers })));
     },
-    async bundle() {
-      const reply = v.safeParse(signedBundle, await call("GET", "/internal/v1/bundle"));
+    async presettle(request, traceparent) {
+      const headers = tracedHeaders({}, traceparent);
+      const timeoutMs = options.payersTimeoutMs ?? 20_000;
+      return answerOf(v.safeParse(presettleReply, await call("POST", "/internal/v1/presettle", request, { timeoutMs, headers })));
+    },
+    async statement(request, traceparent) {
+      const headers = tracedHeaders({}, traceparent);
+      return answerOf(v.safeParse(statementReply, await call("POST", "/internal/v1/statement", request, { headers })));
+    },
+    async bundle(trusts = []) {
+      const headers = { [BUNDLE_TRUST_HEADER]: trusts.join(",") };
+      const reply = v.safeParse(signedBundle, await call("GET", "/internal/v1/bundle", undefined, { headers }));
       return reply.success ? reply.output : undefined;
     },
     reachable() {
@@ -87,6 +66,16 @@ export function createCoreClient(options: CoreClientOptions): CoreClient {
       return probe;
     },
   };
+}
+
+/** What the core said: its answer, its refusal, or nothing that can be understood. */
+function answerOf<Reply extends { readonly ok: true } | { readonly ok: false; readonly error: string }>(
+  read: { readonly success: true; readonly output: Reply } | { readonly success: false },
+): Result<Extract<Reply, { readonly ok: true }>, ErrorName> {
+  if (!read.success) return refused("coreUnavailable");
+  const reply = read.output;
+  if (reply.ok) return ok(reply as Extract<Reply, { readonly ok: true }>);
+  return refused(isErrorName(reply.error) ? reply.error : "internal");
 }
 
 /** A newer core may refuse for a reason this edge does not know. */

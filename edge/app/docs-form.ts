@@ -12,6 +12,19 @@ const PATTERNS: Readonly<Record<string, Words>> = {
   "^(?:[0-9]|[12][0-9]|30)$": words("整数 0–30", "a whole number, 0–30"),
   "^(?:[0-9A-Fa-f]{32})+$": words("十六进制，长度为 32 的倍数", "hex, a multiple of 32 characters"),
   "^(?:0|[1-9][0-9]*)\\.[0-9]{2}$": words("如 128.50", "like 128.50"),
+  "^\\d{2,4}$": words("2–4 位数字", "2–4 digits"),
+  "^[0-9A-Za-z][0-9A-Za-z._-]{0,49}$": words(
+    "至多 50 个字母、数字、. _ -，首位为字母或数字",
+    "up to 50 letters, digits, . _ -, the first a letter or digit",
+  ),
+  "^(?:0|[1-9]\\d{0,11})(?:\\.\\d{1,4})?$": words("如 3 或 0.5", "like 3 or 0.5"),
+  "^(?:0|[1-9]\\d{0,9})(?:\\.\\d{1,6})?$": words("如 9.5 或 0.0625", "like 9.5 or 0.0625"),
+  "^\\d{6}(?:\\d{2})?$": words("6 或 8 位数字", "6 or 8 digits"),
+  "^[0-9]{6}(?:[0-9]{2})?$": words("6 或 8 位数字", "6 or 8 digits"),
+  "^[0-9A-Za-z._-]{1,128}$": words("原样送回", "as it was given"),
+  "^(?:[1-9][0-9]?|100)$": words("整数 1–100", "a whole number, 1–100"),
+  "^(?:0|[1-9][0-9]*)$": words("整数", "a whole number"),
+  "^[0-9]{8}$": words("yyyyMMdd，北京时间", "yyyyMMdd, UTC+8"),
   "^[0-9]{14}$": words("yyyyMMddHHmmss，北京时间", "yyyyMMddHHmmss, UTC+8"),
 };
 

@@ -84,8 +84,8 @@ export const NEEDED: readonly Words[] = [
 
 export const RULES: readonly Words[] = [
   words(
-    "`data` 内所有值都是字符串，金额与数字也是；未知字段一律拒绝；请求体至多 16 KiB，UTF-8 编码。",
-    "Every value inside `data` is a string, amounts and numbers too. Unknown fields are refused. A body has at most 16 KiB, in UTF-8.",
+    "`data` 内所有值都是字符串，金额与数字也是；未知字段一律拒绝；请求体至多 16 KiB（预结算、结算至多 256 KiB），UTF-8 编码。",
+    "Every value inside `data` is a string, amounts and numbers too. Unknown fields are refused. A body has at most 16 KiB (256 KiB with fee lines), in UTF-8.",
   ),
   words(
     "一份报文只能用一次：重试时更新 `timestamp`、重新签名，`outTradeNo` 与 `data` 的其他内容不变。",

@@ -19,7 +19,7 @@ export function fieldTable(page: Page, schema: JsonObject, of: "request" | "repl
   </table>`;
 }
 
-/** A row for each field; those inside an array stand below it as `array[].field`. */
+/** A row for each field; those inside an array stand below it as `array[].field`, those of an object as `object.field`. */
 function fieldRows(page: Page, schema: JsonObject, within: string): readonly Html[] {
   const { say } = page;
   const { required, properties } = schema;
@@ -33,7 +33,7 @@ function fieldRows(page: Page, schema: JsonObject, within: string): readonly Htm
       <td>${prose(textOf(field["description"]))}</td>
       <td class="form">${formParts(page, form)}</td>
     </tr>`;
-    return [own, ...fieldRows(page, objectOf(field["items"]), `${within}${name}[].`)];
+    return [own, ...fieldRows(page, objectOf(field["items"]), `${within}${name}[].`), ...fieldRows(page, field, `${within}${name}.`)];
   });
 }
 

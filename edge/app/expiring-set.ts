@@ -15,6 +15,11 @@ export class ExpiringSet {
     return this.#size;
   }
 
+  /** Whether the key is there; asked with the expiry it was added with. */
+  has(key: string, expiresAtMs: number): boolean {
+    return this.#buckets.get(Math.floor(expiresAtMs / this.#bucketMs))?.has(key) === true;
+  }
+
   /** `false` when the key was there. The same key always comes with the same expiry: it is part of what it names. */
   add(key: string, expiresAtMs: number): boolean {
     const at = Math.floor(expiresAtMs / this.#bucketMs);

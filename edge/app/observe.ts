@@ -5,6 +5,15 @@ import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
 import { scanRecord } from "./events.ts";
 import type { ShownCode } from "./scan.ts";
 
+/** Refusals for which the core makes the scan event itself; one showing is one event. */
+export const OBSERVED_BY_CORE: ReadonlySet<ErrorName> = new Set([
+  "codeUsed",
+  "codeUnknown",
+  "codeExpired",
+  "codeKindRefused",
+  "codeMalformed",
+]);
+
 export interface Showing {
   readonly step: CodeStep;
   readonly scene: { readonly termId: string; readonly businessType: string; readonly outTradeNo: string };
@@ -17,10 +26,16 @@ export function acceptedScan(ports: EdgePorts, call: AdmittedCall, showing: Show
 }
 
 /** Refuses a code that was shown; the only trace of a refusal, and fraud analysts want it, is its scan event. */
-export async function refuseShown(ports: EdgePorts, call: AdmittedCall, showing: Showing, error: ErrorName): Promise<Refused<Refusal>> {
+export async function refuseShown(
+  ports: EdgePorts,
+  call: AdmittedCall,
+  showing: Showing,
+  error: ErrorName,
+  retryAfterSeconds?: number,
+): Promise<Refused<Refusal>> {
   const record = scanOf(ports, call, showing, error, call.request.replayKey);
   await ports.state.commit({ atMs: call.nowMs, records: [record] });
-  return refuse(error);
+  return refuse(error, retryAfterSeconds);
 }
 
 function scanOf(
@@ -30,7 +45,7 @@ function scanOf(
   outcome: string,
   occasion: string,
 ): ReturnType<typeof scanRecord> {
-  return scanRecord(ports.crypto, ports.edgeId, occasion, {
+  return scanRecord(ports, occasion, {
     institution: call.institution.settings.orgId,
     terminal: scene.termId,
     businessType: scene.businessType,

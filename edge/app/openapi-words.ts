@@ -3,7 +3,18 @@
  * `/docs` are both made from here; a field of a schema without words does not compile.
  */
 import type * as v from "valibot";
-import type { OPERATIONS, OperationName, SettlementReply, VerifyReply } from "../../core/protocol/operations.ts";
+import type { FeeLineText } from "../../core/protocol/fee-lines.ts";
+import type {
+  LegReply,
+  OPERATIONS,
+  OperationName,
+  PresettleReply,
+  SettlementReply,
+  SplitReply,
+  StatementReply,
+  StatementRowReply,
+  VerifyReply,
+} from "../../core/protocol/operations.ts";
 import { type Words, words } from "./words.ts";
 
 type KeyOfEach<T> = T extends unknown ? keyof T : never;
@@ -25,15 +36,22 @@ export const OPERATION_WORDS: Readonly<Record<OperationName, OperationWords>> = 
   "rh.verify": {
     summary: words("扫码核验：出示码的人是谁", "Identify the person who shows a code"),
     description: words(
-      "码在此一次性核销，换得 `ecToken`：在失效或结算之前，它在本机构代表此人。姓名与证件号码已脱敏。",
-      "Consumes the code once and opens a visit: the `ecToken` stands for the person at this institution until it expires or settles. Name and document number come masked.",
+      "码在此一次性核销，换得 `ecToken`：在失效或结算之前，它在本机构代表此人。姓名与证件号码已脱敏。核心不可达时，签名码仍可辨真伪、过期与重复，应答的 `grade` 为 `offline`，不含身份；链路恢复后用同一 `outTradeNo` 重发，码未过期即可得到身份。",
+      "Consumes the code once and opens a visit: the `ecToken` stands for the person at this institution until it expires or settles. Name and document number come masked. While the core is away a signed code is still told genuine, ended or shown before; the reply then has `grade` `offline` and names nobody. Repeat it under the same `outTradeNo` when the link is back, while the code lives, to learn who it is.",
+    ),
+  },
+  "rh.presettle": {
+    summary: words("预结算：这张单谁付多少", "Ask what a bill would cost whom"),
+    description: words(
+      "同步向医保预结算（2206、2101、2303）并询问商保，答复即刻的分担，供收费窗口核对；不占用、不扣任何资金，因此正式结算时可能不同。出示 `code` 时在此一次性核销，换得 `ecToken`，随后凭它再次预结算或结算。",
+      "Asks the insurer (2206, 2101, 2303) and the commercial insurer at once and tells the split for the cashier. Nothing is held, so the settlement may differ from it. A `code` is consumed here once for an `ecToken`, which asks again and settles.",
     ),
   },
   "rh.settle": {
     summary: words("结算：医保、商保、银行一次付清", "Settle a bill across insurance, commercial insurance and bank"),
     description: words(
-      "`code` 与 `ecToken` 二者必居其一。成功应答表示请求已落盘，必会处理；进展看 `status`。用同一 `outTradeNo`、同样内容重发，得到同样的结果，绝不会重复扣款。",
-      "Exactly one of `code` and `ecToken`. A success reply means that the request is durable; `status` tells how far it is. Repeating the same `outTradeNo` with the same content gives the same answer and never pays twice.",
+      "`code` 与 `ecToken` 二者必居其一。成功应答表示请求已落盘，必会处理；进展看 `status`。用同一 `outTradeNo`、同样内容重发，得到同样的结果，绝不会重复扣款。核验过的码只能在核验它的终端结算，其他终端用 `ecToken`。核心或消息总线不可达时，在机构的离线限额（单笔、累计、时长）内照常受理，`status` 为 `accepted`，链路恢复后按受理时间裁决。",
+      "Exactly one of `code` and `ecToken`. A success reply means that the request is durable; `status` tells how far it is. Repeating the same `outTradeNo` with the same content gives the same answer and never pays twice. A code that was verified settles at the terminal that verified it; another terminal uses the `ecToken`. While the core or the bus is away bills are taken within the institution's offline allowance (one bill, their sum, and time), with `status` `accepted`, and judged when the link is back by the moment they were taken.",
     ),
   },
   "rh.result": {
@@ -44,10 +62,17 @@ export const OPERATION_WORDS: Readonly<Record<OperationName, OperationWords>> = 
     ),
   },
   "rh.refund": {
-    summary: words("退费：整笔退回一次结算", "Give a settlement back as a whole"),
+    summary: words("退费：全部或部分退回一次结算", "Give a settlement back, whole or in part"),
     description: words(
-      "退费是单独的一笔交易，用自己的 `outTradeNo`，并以 `originalOutTradeNo` 指明所退的结算。退成后 `status` 为 `refunded`。",
-      "A transaction of its own, under a number of its own, that names the settlement it gives back. Once it went through, its `status` is `refunded`.",
+      "退费是单独的一笔交易，用自己的 `outTradeNo`，并以 `originalOutTradeNo` 指明所退的结算；`refundType` 限定退哪些支付方，`refundAmount` 限定金额，都缺省则退回剩余的全部。累计不超过原额。退成后 `status` 为 `refunded`。",
+      "A transaction of its own, under a number of its own, that names the settlement it gives back. `refundType` says which payers it touches and `refundAmount` how much; without both, all that is left. Refunds together never exceed the settlement. Once it went through, its `status` is `refunded`.",
+    ),
+  },
+  "rh.statement": {
+    summary: words("对账单：本机构一日或一月的结算与退费", "The institution's own money of a day or month"),
+    description: words(
+      "只含本机构自己的结算与退费，按账期的会计日，取自平台账簿；分页，合计是整个账期的。`closed` 为 1 表示账期已日切，不再变化。",
+      "The institution's own settlements and refunds by accounting day, from the platform's books, a page at a time; the totals are of the whole period. With `closed` 1 every day of it is sealed and nothing changes any more.",
     ),
   },
 };
@@ -66,20 +91,46 @@ export const REQUEST_WORDS: Readonly<Record<RequestField, Words>> = {
     "Your own number: unique per institution, never used again; a repeat keeps it",
   ),
   code: words("扫码枪读到的文本，原样上送", "The scanned text, as it was read"),
-  ecToken: words("`rh.verify` 返回的令牌；与 `code` 二者必居其一", "The token that `rh.verify` gave; either this or `code`"),
+  ecToken: words(
+    "`rh.verify` 或 `rh.presettle` 返回的令牌；与 `code` 二者必居其一",
+    "The token that `rh.verify` or `rh.presettle` gave; either this or `code`",
+  ),
   amount: words("金额，元，最多两位小数，大于零", "Yuan, at most two decimals, above zero"),
+  medType: words(
+    "医疗类别（国家医保局 `med_type`）：11 普通门诊、21 普通住院、41 定点药店购药；缺省按 `businessType`",
+    "Kind of care (NHSA `med_type`): 11 out-patient, 21 in-patient, 41 pharmacy; by `businessType` when absent",
+  ),
+  feeLines: words(
+    "费用明细，合计等于 `amount`；缺省则整单按政策范围内计",
+    "Fee lines that add up to `amount`; without them the whole bill is in scope",
+  ),
+  refundType: words(
+    "退哪些支付方：ALL 全部（缺省），CASH 仅银行，HI 仅保险、不含现金",
+    "Which payers: ALL (when absent), CASH the bank only, HI the insurers and no cash",
+  ),
+  refundAmount: words("退多少，元；缺省为这些支付方剩余的全部", "Yuan to give back; all that is left of those payers when absent"),
+  period: words("会计日 `yyyyMMdd` 或月 `yyyyMM`，北京时间", "Accounting day `yyyyMMdd` or month `yyyyMM`, UTC+8"),
+  cursor: words("上一页答复中的 `cursor`；首页不填", "`cursor` of the page before; none for the first"),
+  pageSize: words("每页行数，缺省 50", "Rows of a page, 50 when absent"),
   waitSeconds: words("最多等待结果的秒数；缺省不等", "Seconds to wait for the outcome; none when absent"),
   originalOutTradeNo: words("所退结算当初的 `outTradeNo`", "`outTradeNo` of the settlement to give back"),
 };
 
 export const VERIFY_REPLY_WORDS: Readonly<Record<keyof VerifyReply, Words>> = {
   outTradeNo: words("贵方流水号；务必与请求核对", "Your number; compare it with the request's"),
-  userName: words("姓名，已脱敏，保留姓氏", "Name, masked: the surname stays"),
-  idType: words("证件类型，S3 表 C.2", "Kind of document, S3 table C.2"),
-  idNo: words("证件号码，已脱敏，保留首末位", "Document number, masked: first and last character stay"),
-  ecToken: words("在本机构代表此人；只能结算一次", "Stands for the person at this institution; settles once"),
-  ecTokenExpires: words("`ecToken` 失效时间", "When the `ecToken` expires"),
-  insuOrg: words("参保地区划代码", "Insured area"),
+  grade: words(
+    "`online`：核心已核销并给出身份；`offline`：核心不可达，只能说明此码真实、未过期、未在本边缘节点用过，不含任何身份信息",
+    "`online`: the core consumed the code and says who it is. `offline`: the core is away; the code is genuine, has not ended and was not shown here before, and nothing is said of who it is",
+  ),
+  userName: words("姓名，已脱敏，保留姓氏；仅 `online`", "Name, masked: the surname stays; with `online` only"),
+  idType: words("证件类型，S3 表 C.2；仅 `online`", "Kind of document, S3 table C.2; with `online` only"),
+  idNo: words("证件号码，已脱敏，保留首末位；仅 `online`", "Document number, masked: first and last character stay; with `online` only"),
+  ecToken: words(
+    "在本机构代表此人；只能结算一次；仅 `online`",
+    "Stands for the person at this institution; settles once; with `online` only",
+  ),
+  ecTokenExpires: words("`ecToken` 失效时间；仅 `online`", "When the `ecToken` expires; with `online` only"),
+  insuOrg: words("参保地区划代码；仅 `online`", "Insured area; with `online` only"),
 };
 
 export const SETTLEMENT_REPLY_WORDS: Readonly<Record<keyof SettlementReply, Words>> = {
@@ -93,8 +144,94 @@ export const SETTLEMENT_REPLY_WORDS: Readonly<Record<keyof SettlementReply, Word
   receipt: words("账本回执，可离线验证（ledger/FORMAT.md）", "Ledger receipt, verifiable offline (ledger/FORMAT.md)"),
 };
 
-type Leg = NonNullable<SettlementReply["legs"]>[number];
-export const LEG_WORDS: Readonly<Record<keyof Leg, Words>> = {
+export const FEE_LINE_WORDS: Readonly<Record<keyof FeeLineText, Words>> = {
+  itemCode: words("项目编码", "Catalogue code of the item"),
+  itemName: words("项目名称，不得含个人信息", "Name of the item; nothing personal"),
+  quantity: words("数量，最多四位小数，大于零", "Quantity, at most four decimals, above zero"),
+  unitPrice: words("单价，元，最多六位小数", "Yuan each, at most six decimals"),
+  amount: words("金额，元：数量 × 单价，四舍五入到分", "Yuan: quantity × price, rounded half up to the fen"),
+  category: words(
+    "费用类别（`med_chrgitm_type`）：01 床位 02 诊察 03 检查 04 化验 05 治疗 06 手术 07 护理 08 材料 09 西药 10 中药饮片 11 中成药 12 一般诊疗 13 挂号 14 其他",
+    "Kind of fee (`med_chrgitm_type`): 01 bed, 02 consultation, 03 examination, 04 laboratory, 05 treatment, 06 operation, 07 nursing, 08 material, 09 western medicine, 10 herbs, 11 Chinese patent medicine, 12 general care, 13 registration, 14 other",
+  ),
+  selfPayClass: words(
+    "收费等级（`chrgitm_lv`）：01 甲类 02 乙类 03 自费",
+    "How far insurance covers it (`chrgitm_lv`): 01 class A, 02 class B, 03 own expense",
+  ),
+};
+
+export const PRESETTLE_REPLY_WORDS: Readonly<Record<keyof PresettleReply, Words>> = {
+  outTradeNo: words("贵方流水号；务必与请求核对", "Your number; compare it with the request's"),
+  ecToken: words("在本机构代表此人；可再次预结算，只能结算一次", "Stands for the person at this institution; asks again, settles once"),
+  ecTokenExpires: words("`ecToken` 失效时间", "When the `ecToken` expires"),
+  insuOrg: words("参保地区划代码；未参保时为空", "Insured area; empty without medical insurance"),
+  amount: words("医疗费总额，元", "The bill, yuan"),
+  split: words("分担明细，字段名与国家医保局 `setlinfo` 相同", "The split, under the names of NHSA's `setlinfo`"),
+  legs: words(
+    "各支付方将付的份额，没有则缺省；未绑定银行账户时不含现金",
+    "What each payer would give, absent when none would; no cash without a bank account bound",
+  ),
+  balc: words("个人账户余额，医保告知时才有", "Balance of the personal account, where the insurer says"),
+};
+export const SPLIT_WORDS: Readonly<Record<keyof SplitReply, Words>> = {
+  medfee_sumamt: words("医疗费总额", "The whole bill"),
+  fulamt_ownpay_amt: words("全自费", "Wholly at own expense"),
+  overlmt_selfpay: words("超限价自费", "Above the highest insured price"),
+  preselfpay_amt: words("先行自付", "Paid by the person first (class B)"),
+  inscp_scp_amt: words("符合政策范围", "Within the insured scope"),
+  act_pay_dedc: words("实际起付线", "Deductible used"),
+  hifp_pay: words("统筹基金", "Pooling fund"),
+  cvlserv_pay: words("公务员医疗补助", "Civil servants' supplement"),
+  hifes_pay: words("企业补充", "Enterprise supplement"),
+  hifmi_pay: words("居民大病", "Residents' serious illness"),
+  hifob_pay: words("职工大额", "Employees' large amounts"),
+  maf_pay: words("医疗救助", "Medical assistance"),
+  oth_pay: words("其他基金", "Other funds"),
+  fund_pay_sumamt: words(
+    "基金支付总额，是否含个人账户依各省口径",
+    "All funds; with or without the personal account, as the province counts",
+  ),
+  psn_part_amt: words("个人负担总额", "The person's part"),
+  acct_pay: words("个人账户", "Personal account"),
+  acct_mulaid_pay: words("家庭共济账户", "Family account"),
+  commercial_claim: words("商保直赔", "Commercial insurance"),
+  psn_cash_pay: words("现金或银行", "Cash or bank"),
+  hosp_part_amt: words("医院负担", "Borne by the hospital"),
+};
+export const STATEMENT_REPLY_WORDS: Readonly<Record<keyof StatementReply, Words>> = {
+  outTradeNo: words("贵方流水号；务必与请求核对", "Your number; compare it with the request's"),
+  period: words("账期", "The period"),
+  closed: words("1：账期各日均已日切；0：仍可能增加", "1: every day is sealed; 0: rows may still come"),
+  totals: words("整个账期的合计", "Totals of the whole period"),
+  rows: words("本页的结算与退费，没有则缺省", "Settlements and refunds of this page; absent when there is none"),
+  cursor: words("下一页的游标；末页没有", "For the next page; absent on the last"),
+};
+export const STATEMENT_TOTALS_WORDS: Readonly<Record<keyof StatementReply["totals"], Words>> = {
+  settlements: words("结算笔数", "Number of settlements"),
+  settled: words("结算金额", "Settled"),
+  refunds: words("退费笔数", "Number of refunds"),
+  refunded: words("退费金额", "Given back"),
+  sources: words("按支付方与资金来源，没有则缺省", "By payer and fund source; absent when there is none"),
+};
+export const STATEMENT_SOURCE_WORDS: Readonly<Record<keyof NonNullable<StatementReply["totals"]["sources"]>[number], Words>> = {
+  rail: words("支付方：医保、商保、银行", "Payer"),
+  fundSource: words("基金或资金来源", "Fund or source"),
+  settled: words("结算金额", "Settled"),
+  refunded: words("退费金额", "Given back"),
+};
+export const STATEMENT_ROW_WORDS: Readonly<Record<keyof StatementRowReply, Words>> = {
+  kind: words("结算或退费", "Settlement or refund"),
+  outTradeNo: words("该笔的贵方流水号", "Its own number, of yours"),
+  settlementId: words("平台的结算编号", "Ronghe's name for it"),
+  originalSettlementId: words("退费所退的结算", "Of a refund: the settlement it gave back"),
+  day: words("计入的会计日", "Accounting day on which it counts"),
+  at: words("完成时间", "When it was done"),
+  late: words("1：本日已日切，计入后一日", "1: its own day was sealed, it counts on a later one"),
+  amount: words("金额，元", "Yuan"),
+  legs: words("各支付方的份额", "What each payer gave, or got back"),
+};
+
+export const LEG_WORDS: Readonly<Record<keyof LegReply, Words>> = {
   rail: words("支付方：医保、商保、银行", "Payer"),
   fundSource: words("基金或资金来源，医保用国家医保局字段名", "Fund or source; NHSA's own name where it is theirs"),
   amount: words("金额，元，两位小数", "Yuan with two decimals"),

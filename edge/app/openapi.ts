@@ -5,17 +5,24 @@
  */
 import { toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
-import { OPERATIONS, type OperationName } from "../../core/protocol/operations.ts";
+import { OPERATIONS, type OperationName, SPLIT_FIELDS } from "../../core/protocol/operations.ts";
 import { ID_TYPES } from "../../core/protocol/tables.ts";
 import { EXAMPLE_OPERATION, EXAMPLE_REFUSAL, EXAMPLE_REPLY, EXAMPLE_REQUEST, EXAMPLES } from "./examples.ts";
 import {
   ABOUT,
   ENVELOPE_WORDS,
+  FEE_LINE_WORDS,
   LEG_WORDS,
   OPERATION_WORDS,
+  PRESETTLE_REPLY_WORDS,
   REPLY_WORDS,
   REQUEST_WORDS,
   SETTLEMENT_REPLY_WORDS,
+  SPLIT_WORDS,
+  STATEMENT_REPLY_WORDS,
+  STATEMENT_ROW_WORDS,
+  STATEMENT_SOURCE_WORDS,
+  STATEMENT_TOTALS_WORDS,
   TITLE,
   VERIFY_REPLY_WORDS,
 } from "./openapi-words.ts";
@@ -24,11 +31,13 @@ import { type Say, sayBoth, type Words, words } from "./words.ts";
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
-const REPLY_OF: Readonly<Record<OperationName, "VerifyReply" | "SettlementReply">> = {
+const REPLY_OF: Readonly<Record<OperationName, "VerifyReply" | "PresettleReply" | "SettlementReply" | "StatementReply">> = {
   "rh.verify": "VerifyReply",
+  "rh.presettle": "PresettleReply",
   "rh.settle": "SettlementReply",
   "rh.result": "SettlementReply",
   "rh.refund": "SettlementReply",
+  "rh.statement": "StatementReply",
 };
 
 const text = (more: JsonObject = {}): JsonObject => ({ type: "string", ...more });
@@ -36,6 +45,9 @@ const text = (more: JsonObject = {}): JsonObject => ({ type: "string", ...more }
 /** Replaced by each operation's own schema. */
 const OF_THE_OPERATION: JsonObject = { type: "object" };
 const ENC_DATA = text({ pattern: "^(?:[0-9A-Fa-f]{32})+$" });
+const DAY = text({ pattern: "^[0-9]{8}$" });
+const COUNT = text({ pattern: "^(?:0|[1-9][0-9]*)$" });
+const FLAG = text({ enum: ["0", "1"] });
 const CST14 = text({ pattern: "^[0-9]{14}$" });
 const YUAN = text({ pattern: "^(?:0|[1-9][0-9]*)\\.[0-9]{2}$" });
 
@@ -70,6 +82,7 @@ const REPLY_REQUIRED = ["orgId", "code", "message", "success", "encType", "signT
 
 const VERIFY_REPLY: Readonly<Record<keyof typeof VERIFY_REPLY_WORDS, JsonObject>> = {
   outTradeNo: text(),
+  grade: text({ enum: ["online", "offline"] }),
   userName: text(),
   idType: text({ enum: Object.keys(ID_TYPES).sort() }),
   idNo: text(),
@@ -109,7 +122,9 @@ export function openApiDocument(say: Say = sayBoth): JsonObject {
       schemas: {
         ...Object.fromEntries(operationNames().map((name) => [requestName(name), requestSchema(name, say)])),
         VerifyReply: verifyReplySchema(say),
+        PresettleReply: presettleReplySchema(say),
         SettlementReply: settlementReplySchema(say),
+        StatementReply: statementReplySchema(say),
       },
     },
   };
@@ -130,6 +145,16 @@ function beside(say: Say): JsonObject {
   });
   return {
     "/health": get("health", words("进程是否在运行", "Whether the process answers"), { "200": words("在运行", "It does") }),
+    "/status": get(
+      "status",
+      words(
+        "链路、积压与离线受理情况：浏览器得到页面，其余得到 JSON",
+        "Links, backlog and what was taken offline: a page for browsers, JSON for everything else",
+      ),
+      {
+        "200": words("状态", "The state"),
+      },
+    ),
     "/ready": get("ready", words("能否受理请求，缺了什么", "Whether calls can be taken, and what is away"), {
       "200": words("能受理", "They can"),
       "503": words("没有有效配置，或待上送的请求已满", "No current settings, or the outbox is full"),
@@ -188,22 +213,85 @@ function requestSchema(name: OperationName, say: Say): JsonObject {
   const properties = Object.fromEntries(
     Object.entries(objectOf(schema["properties"])).map(([field, form]): [string, JsonObject] => [field, objectOf(form)]),
   );
-  return { ...schema, properties: described(properties, REQUEST_WORDS, say), examples: [EXAMPLES[name].request] };
+  const lines = properties["feeLines"];
+  const lined = lines === undefined ? properties : { ...properties, feeLines: feeLinesSchema(lines, say) };
+  return { ...schema, properties: described(lined, REQUEST_WORDS, say), examples: [EXAMPLES[name].request] };
 }
 
 function verifyReplySchema(say: Say): JsonObject {
   return {
     type: "object",
-    required: Object.keys(VERIFY_REPLY),
+    required: ["outTradeNo", "grade"],
     properties: described(VERIFY_REPLY, VERIFY_REPLY_WORDS, say),
     examples: [EXAMPLES["rh.verify"].reply],
   };
 }
 
+function feeLinesSchema(lines: JsonObject, say: Say): JsonObject {
+  const items = objectOf(lines["items"]);
+  const members = Object.fromEntries(
+    Object.entries(objectOf(items["properties"])).map(([field, form]): [string, JsonObject] => [field, objectOf(form)]),
+  );
+  return { ...lines, items: { ...items, properties: described(members, FEE_LINE_WORDS, say) } };
+}
+
+/** An object with all of its members, each with its words. */
+function whole(schemas: Readonly<Record<string, JsonObject>>, texts: Readonly<Record<string, Words>>, say: Say): JsonObject {
+  return { type: "object", required: Object.keys(schemas), properties: described(schemas, texts, say) };
+}
+
+function legsSchema(say: Say): JsonObject {
+  return { type: "array", items: whole(LEG, LEG_WORDS, say) };
+}
+
+function presettleReplySchema(say: Say): JsonObject {
+  const { ecToken, ecTokenExpires, insuOrg, outTradeNo } = VERIFY_REPLY;
+  const split = whole(Object.fromEntries(SPLIT_FIELDS.map((field) => [field, YUAN])), SPLIT_WORDS, say);
+  const members = { outTradeNo, ecToken, ecTokenExpires, insuOrg, amount: YUAN, split };
+  return {
+    ...whole(members, PRESETTLE_REPLY_WORDS, say),
+    properties: described({ ...members, legs: legsSchema(say), balc: YUAN }, PRESETTLE_REPLY_WORDS, say),
+    examples: [EXAMPLES["rh.presettle"].reply],
+  };
+}
+
+function statementReplySchema(say: Say): JsonObject {
+  const source = whole({ rail: LEG.rail, fundSource: LEG.fundSource, settled: YUAN, refunded: YUAN }, STATEMENT_SOURCE_WORDS, say);
+  const figures = { settlements: COUNT, settled: YUAN, refunds: COUNT, refunded: YUAN };
+  const totals = {
+    ...whole(figures, STATEMENT_TOTALS_WORDS, say),
+    properties: described({ ...figures, sources: { type: "array", items: source } }, STATEMENT_TOTALS_WORDS, say),
+  };
+  const row = {
+    kind: text({ enum: ["settlement", "refund"] }),
+    outTradeNo: text(),
+    settlementId: text(),
+    day: DAY,
+    at: CST14,
+    late: FLAG,
+    amount: YUAN,
+    legs: legsSchema(say),
+  };
+  const items = {
+    ...whole(row, STATEMENT_ROW_WORDS, say),
+    properties: described({ ...row, originalSettlementId: text() }, STATEMENT_ROW_WORDS, say),
+  };
+  const members = {
+    outTradeNo: text(),
+    period: text({ pattern: "^[0-9]{6}(?:[0-9]{2})?$" }),
+    closed: FLAG,
+    totals,
+  };
+  return {
+    ...whole(members, STATEMENT_REPLY_WORDS, say),
+    properties: described({ ...members, rows: { type: "array", items }, cursor: text() }, STATEMENT_REPLY_WORDS, say),
+    examples: [EXAMPLES["rh.statement"].reply],
+  };
+}
+
 function settlementReplySchema(say: Say): JsonObject {
   const { receipt, ...before } = SETTLEMENT_REPLY;
-  const leg = { type: "object", required: Object.keys(LEG), properties: described(LEG, LEG_WORDS, say) };
-  const legs: JsonObject = { type: "array", items: leg };
+  const legs = legsSchema(say);
   return {
     type: "object",
     required: ["outTradeNo", "settlementId", "status"],

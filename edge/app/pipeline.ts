@@ -5,13 +5,15 @@
 import * as v from "valibot";
 import { OPERATIONS, type OperationName } from "../../core/protocol/operations.ts";
 import { ok, type Result } from "../../core/protocol/result.ts";
-import type { EdgePorts } from "../ports.ts";
 import { type Addressee, admitCall, checkRoom } from "./admission.ts";
+import type { AppPorts } from "./app-ports.ts";
 import { type AdmittedCall, refuse, type Refusal, type Trace } from "./call.ts";
+import { presettle } from "./presettle.ts";
 import { refund } from "./refund.ts";
 import type { ReplyWriter } from "./replies.ts";
 import { result } from "./result.ts";
 import { settle } from "./settle.ts";
+import { statement } from "./statement.ts";
 import { verify } from "./verify.ts";
 
 export interface Answer {
@@ -19,17 +21,22 @@ export interface Answer {
   readonly retryAfterSeconds?: number;
 }
 
-/** `readBody` gives `undefined` for a body that is too large. */
-export async function answerCall(
-  ports: EdgePorts,
-  replies: ReplyWriter,
-  transType: string,
-  readBody: () => Promise<string | undefined>,
-): Promise<Answer> {
+/** A call as it came in. */
+export interface Arrived {
+  readonly transType: string;
+  /** `undefined` for a body that is too large. */
+  readonly readBody: () => Promise<string | undefined>;
+  readonly source: string | undefined;
+  /** As the caller sent it; looked at once the caller is proven. */
+  readonly traceparent: () => string | undefined;
+}
+
+export async function answerCall(ports: AppPorts, replies: ReplyWriter, arrived: Arrived): Promise<Answer> {
+  const { transType } = arrived;
   const nowMs = ports.clock.now();
   const addressee: Addressee = { encrypted: false };
   const trace: Trace = {};
-  const outcome = await perform(ports, transType, readBody, { nowMs, addressee, trace });
+  const outcome = await perform(ports, arrived, { nowMs, addressee, trace });
   const answeredMs = ports.clock.now();
   ports.log?.({
     ...trace,
@@ -45,6 +52,21 @@ export async function answerCall(
   return retryAfterSeconds === undefined ? { body } : { body, retryAfterSeconds };
 }
 
+const STRANGER: Addressee = { encrypted: false };
+
+/**
+ * The answer to a source that floods: nothing of the call is looked at, and one line a second tells of them all, or the
+ * log would be the flood. `undefined` for everybody else.
+ */
+export function turnAway(ports: AppPorts, replies: ReplyWriter, source: string | undefined): Promise<Answer> | undefined {
+  const nowMs = ports.clock.now();
+  const retryAfterSeconds = ports.shield.waitFor(source, nowMs);
+  if (retryAfterSeconds === 0) return undefined;
+  const alike = ports.shield.turnedAway(nowMs);
+  if (alike !== undefined) ports.log?.({ atMs: nowMs, tookMs: 0, edge: ports.edgeId, transType: "unknown", outcome: "rateLimited", alike });
+  return replies.refusal(STRANGER, "rateLimited", nowMs).then((body) => ({ body, retryAfterSeconds }));
+}
+
 interface Progress {
   readonly nowMs: AdmittedCall["nowMs"];
   readonly addressee: Addressee;
@@ -52,17 +74,23 @@ interface Progress {
 }
 
 async function perform(
-  ports: EdgePorts,
-  transType: string,
-  readBody: () => Promise<string | undefined>,
+  ports: AppPorts,
+  { transType, readBody, source, traceparent }: Arrived,
   { nowMs, addressee, trace }: Progress,
 ): Promise<Result<object, Refusal>> {
-  if (!isOperation(transType)) return refuse("unknownAddress");
+  if (!isOperation(transType)) {
+    ports.shield.refused(source, "unknownAddress", nowMs);
+    return refuse("unknownAddress");
+  }
   try {
     const body = await readBody();
-    if (body === undefined) return refuse("bodyTooLarge");
-    const admitted = await admitCall(ports, { transType, body, nowMs, trace }, addressee);
-    return admitted.ok ? await operate(ports, admitted.value, transType) : admitted;
+    const admitted = body === undefined ? refuse("bodyTooLarge") : await admitCall(ports, { transType, body, nowMs, trace }, addressee);
+    if (!admitted.ok) {
+      ports.shield.refused(source, admitted.error.error, nowMs);
+      return admitted;
+    }
+    ports.shield.proven(source, nowMs);
+    return await traced(ports, admitted.value, transType, traceparent());
   } catch (error) {
     // A bug, or a disk that is full: nothing was acknowledged, and the caller learns no more than that.
     ports.onBug?.(error);
@@ -70,31 +98,55 @@ async function perform(
   }
 }
 
-async function operate(ports: EdgePorts, call: AdmittedCall, operation: OperationName): Promise<Result<object, Refusal>> {
+/** A trace begins, or is followed, once the sender is proven: garbage fills no collector. */
+async function traced(
+  ports: AppPorts,
+  call: AdmittedCall,
+  operation: OperationName,
+  given: string | undefined,
+): Promise<Result<object, Refusal>> {
+  const span = ports.tracing.begin("edge.request", given, { operation, institution: call.institution.settings.orgId });
+  const { traceparent, traceId } = span;
+  if (traceId !== undefined) call.trace.traceId = traceId;
+  let outcome: Result<object, Refusal> | undefined;
+  try {
+    outcome = await operate(ports, { ...call, traceparent }, operation);
+    return outcome;
+  } finally {
+    const name = outcome === undefined ? "internal" : outcome.ok ? "ok" : outcome.error.error;
+    span.end({ outcome: name }, outcome === undefined ? "failed" : undefined);
+  }
+}
+
+async function operate(ports: AppPorts, call: AdmittedCall, operation: OperationName): Promise<Result<object, Refusal>> {
   switch (operation) {
     case "rh.verify":
       return await withRequest(ports, call, OPERATIONS[operation], verify);
+    case "rh.presettle":
+      return await withRequest(ports, call, OPERATIONS[operation], presettle);
     case "rh.settle":
       return settled(call, await withRequest(ports, call, OPERATIONS[operation], settle));
     case "rh.refund":
       return settled(call, await withRequest(ports, call, OPERATIONS[operation], refund));
     case "rh.result":
       return settled(call, await withRequest(ports, call, OPERATIONS[operation], result));
+    case "rh.statement":
+      return await withRequest(ports, call, OPERATIONS[operation], statement);
   }
 }
 
 /** The operation's own shape (strict: an unknown field is a mistake), then room in the outbox if it would need some. */
 async function withRequest<Schema extends v.GenericSchema<unknown, SceneLike>, Reply extends object>(
-  ports: EdgePorts,
+  ports: AppPorts,
   call: AdmittedCall,
   schema: Schema,
-  handle: (ports: EdgePorts, call: AdmittedCall, request: v.InferOutput<Schema>) => Promise<Result<Reply, Refusal>>,
+  handle: (ports: AppPorts, call: AdmittedCall, request: v.InferOutput<Schema>) => Promise<Result<Reply, Refusal>>,
 ): Promise<Result<Reply, Refusal>> {
   const parsed = v.safeParse(schema, call.request.data, { abortEarly: true });
   if (!parsed.success || parsed.output.orgId !== call.institution.settings.orgId) return refuse("badRequest");
   call.trace.outTradeNo = parsed.output.outTradeNo;
   if (parsed.output.termId !== undefined) call.trace.terminal = parsed.output.termId;
-  const room = parsed.output.businessType === undefined ? ok(undefined) : checkRoom(ports);
+  const room = parsed.output.businessType === undefined ? ok(undefined) : checkRoom(ports, parsed.output.orgId);
   return room.ok ? await handle(ports, call, parsed.output) : room;
 }
 

@@ -38,7 +38,7 @@ export function readShownCode(
     text: code.text,
     markUntilMs: opaqueUntilMs,
   };
-  if (code.kind !== "fused.signed") return { ...shown, verdict: checkUnsigned(view, code, at.step) };
+  if (code.kind !== "fused.signed") return { ...shown, verdict: notRevoked(view, shown, checkUnsigned(view, code, at.step)) };
 
   // Both purposes are tried, so that a genuine code for the wrong purpose is not called a forgery.
   const purposes = at.step === "settle" ? (["settle", "verify"] as const) : (["verify", "settle"] as const);
@@ -46,7 +46,12 @@ export function readShownCode(
   if (!checked.ok) return { ...shown, verdict: refused(checked.error) };
   const markUntilMs = checked.value.expiresAtMs + limits.markGraceMs;
   if (at.step === "settle" && checked.value.purpose !== "settle") return { ...shown, markUntilMs, verdict: refused("codeKindRefused") };
-  return { ...shown, markUntilMs, verdict: checkApp(view, code) };
+  return { ...shown, markUntilMs, verdict: notRevoked(view, shown, checkApp(view, code)) };
+}
+
+/** Said of codes that would be taken otherwise. */
+function notRevoked(view: EdgeView, shown: { readonly fingerprint: string }, verdict: ShownCode["verdict"]): ShownCode["verdict"] {
+  return verdict.ok && view.revokedCodes.has(shown.fingerprint) ? refused("codeRevoked") : verdict;
 }
 
 /**
@@ -68,5 +73,6 @@ function checkUnsigned(view: EdgeView, code: ScannedCode, step: CodeStep): Resul
 }
 
 function checkApp(view: EdgeView, code: FusedCode): Result<void, ErrorName> {
-  return view.appIds.has(code.appId) ? ok(undefined) : refused("channelUnknown");
+  if (view.appIds.has(code.appId)) return ok(undefined);
+  return refused(view.suspendedAppIds.has(code.appId) ? "channelInactive" : "channelUnknown");
 }

@@ -17,5 +17,7 @@ export function checkScene(
   const places: readonly string[] = PLACES[institution.settings.kind];
   if (!isBusinessType(businessType) || !places.includes(businessTypePlace(businessType))) return refuse("businessTypeRefused");
   if (moves && !isSettlingBusinessType(businessType)) return refuse("businessTypeRefused");
-  return institution.terminals.has(termId) ? ok(undefined) : refuse("terminalUnknown");
+  const terminal = institution.terminals.get(termId);
+  if (terminal === undefined) return refuse("terminalUnknown");
+  return terminal === "active" ? ok(undefined) : refuse("terminalInactive");
 }

@@ -14,6 +14,7 @@ export interface Submission {
   readonly settlementId: string;
   readonly event: Submitted;
   readonly mark?: Change["mark"];
+  readonly allowance?: Change["allowance"];
   /** Events beside the request itself. */
   readonly observed: readonly OutboxRecord[];
   readonly waitMs: number;
@@ -25,10 +26,12 @@ export async function submit(ports: EdgePorts, call: AdmittedCall, submission: S
     atMs: call.nowMs,
     request: { orgId: event.institution, outTradeNo: event.outTradeNo, requestHash: event.requestHash },
     ...(submission.mark === undefined ? {} : { mark: submission.mark }),
-    records: [submittedRecord(ports.crypto, settlementId, event), ...submission.observed],
+    ...(submission.allowance === undefined ? {} : { allowance: submission.allowance }),
+    records: [submittedRecord(ports, settlementId, event, call.traceparent), ...submission.observed],
   });
   switch (verdict) {
     case "codeUsed":
+    case "offlineTotal":
     case "idempotencyConflict":
       return refused(verdict);
     case "accepted":
@@ -48,8 +51,8 @@ export interface Awaited {
 
 /** Of a number just taken nothing can be known but what arrives now. */
 async function freshOutcome(ports: EdgePorts, awaited: Awaited): Promise<SettlementReply> {
-  const { outTradeNo, requestHash, settlementId, waitMs } = awaited;
-  const arrived = waitMs > 0 ? await ports.results.wait({ settlementId, requestHash }, waitMs) : undefined;
+  const { outTradeNo, settlementId, waitMs } = awaited;
+  const arrived = waitMs > 0 ? await ports.results.wait(awaited, waitMs) : undefined;
   return arrived ?? { outTradeNo, settlementId, status: "accepted" };
 }
 
@@ -58,7 +61,7 @@ export async function outcomeOf(ports: EdgePorts, awaited: Awaited): Promise<Set
   const { institution, outTradeNo, requestHash, settlementId, waitMs } = awaited;
   const known = await ports.results.find(institution, outTradeNo, requestHash);
   if (known !== undefined && known.status !== "unknown") return known;
-  const later = waitMs > 0 ? await ports.results.wait({ settlementId, requestHash }, waitMs) : undefined;
+  const later = waitMs > 0 ? await ports.results.wait(awaited, waitMs) : undefined;
   return later ?? known ?? { outTradeNo, settlementId, status: "accepted" };
 }
 

@@ -1,5 +1,6 @@
 import { fromHex } from "../../core/protocol/bytes.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
+import type { PartnerProfile } from "../../core/protocol/envelope.ts";
 import { deriveDataKey } from "../../core/protocol/key-derivation.ts";
 import type { EdgeBundle, InstitutionSettings } from "../../core/protocol/internal.ts";
 import type { EdgeInstitution, EdgeView } from "../ports.ts";
@@ -20,31 +21,37 @@ export function viewOf(crypto: Crypto, bundle: EdgeBundle): EdgeView {
     sealPublicKey: bytes(bundle.sealKey.publicKey),
     fingerprintKey: bytes(bundle.fingerprintKey),
     appIds: new Set(bundle.appIds),
+    suspendedAppIds: new Set(bundle.suspendedAppIds),
+    revokedCodes: new Set(bundle.revokedCodes),
     institution: (orgId) => institutions.get(orgId),
   };
 }
 
 function institutionOf(crypto: Crypto, settings: InstitutionSettings): EdgeInstitution | undefined {
-  const dataKey = dataKeyOf(crypto, settings);
-  if (dataKey === undefined && settings.encryption !== "none") return undefined;
+  const partner = partnerOf(crypto, settings, settings.appSecret);
+  if (partner === undefined) return undefined;
+  const suspended = new Set(settings.suspendedTerminals);
+  const { formerSecret } = settings;
+  const former = formerSecret === undefined ? undefined : partnerOf(crypto, settings, formerSecret.appSecret);
   return {
     settings,
-    terminals: new Set(settings.terminals.map((terminal) => terminal.termId)),
-    partner: {
-      appId: settings.appId,
-      appSecret: settings.appSecret,
-      dialect: settings.dialect,
-      signType: settings.signType,
-      encryption: settings.encryption,
-      publicKeys: settings.publicKeys.map(bytes),
-      ...(dataKey === undefined ? {} : { dataKey }),
-    },
+    terminals: new Map(settings.terminals.map(({ termId }) => [termId, suspended.has(termId) ? "suspended" : "active"])),
+    partner,
+    ...(former === undefined || formerSecret === undefined ? {} : { former: { partner: former, untilMs: formerSecret.untilMs } }),
   };
 }
 
-function dataKeyOf(crypto: Crypto, settings: InstitutionSettings): Uint8Array | undefined {
+function partnerOf(crypto: Crypto, settings: InstitutionSettings, appSecret: string): PartnerProfile | undefined {
+  const { appId, dialect, signType, encryption } = settings;
+  const dataKey = dataKeyOf(crypto, { appId, appSecret, dialect });
+  if (dataKey === undefined && encryption !== "none") return undefined;
+  const partner = { appId, appSecret, dialect, signType, encryption, publicKeys: settings.publicKeys.map(bytes) };
+  return dataKey === undefined ? partner : { ...partner, dataKey };
+}
+
+function dataKeyOf(crypto: Crypto, access: Pick<PartnerProfile, "appId" | "appSecret" | "dialect">): Uint8Array | undefined {
   try {
-    return deriveDataKey(crypto, settings);
+    return deriveDataKey(crypto, access);
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

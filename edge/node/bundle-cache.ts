@@ -1,10 +1,8 @@
 import type { KeyStore } from "../../core/crypto/port.ts";
 import { utf8, utf8Text } from "../../core/protocol/bytes.ts";
 import type { Database } from "../../migrations/database.ts";
+import { EDGE_CACHE_KEY } from "../identity.ts";
 import type { BundleCache } from "../settings.ts";
-
-/** Handle of the key that seals the edge's own files. */
-export const EDGE_CACHE_KEY = "edge.cache/1";
 
 /** One row of `edge.db`: partner secrets are in it, so it is sealed, and bound to the version that stands beside it. */
 export async function openBundleCache(db: Database, keyStore: KeyStore): Promise<BundleCache> {

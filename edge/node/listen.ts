@@ -1,11 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { serve, type ServerType } from "@hono/node-server";
+import type { Listening } from "./libsql-edge.ts";
 
-export interface Listening {
-  readonly url: string;
-  /** Takes no new connection, and resolves when the calls under way are answered. */
-  close(): Promise<void>;
-}
+export type { Listening } from "./libsql-edge.ts";
 
 const IDLE_SWEEP_MS = 20;
 /**
@@ -16,7 +13,7 @@ const KEEP_ALIVE_MS = 75_000;
 
 type Fetch = (request: Request) => Response | Promise<Response>;
 
-/** Serves an app over node:http; rejects when the address is taken. */
+/** Serves an app over node:http, for the edge and whoever else needs an orderly end; rejects when the address is taken. */
 export async function listen(fetch: Fetch, at: { readonly host: string; readonly port: number }): Promise<Listening> {
   const server = await new Promise<ServerType>((resolve, reject) => {
     const starting: ServerType = serve(

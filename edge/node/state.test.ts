@@ -43,6 +43,7 @@ const admission = (over: Partial<AdmitCall> = {}): AdmitCall => ({
   expiresAtMs: NOW + 5 * MINUTE_MS,
   ratePerSecond: 100,
   rateBurst: 100,
+  noncesMax: 1_000,
   nowMs: NOW,
   ...over,
 });
@@ -67,6 +68,7 @@ const mark = (step: "verify" | "settle", orgId: string, outTradeNo: string): Non
   step,
   orgId,
   outTradeNo,
+  termId: "T1",
   expiresAtMs: NOW + 10 * MINUTE_MS,
 });
 
@@ -119,7 +121,7 @@ describe("commit", () => {
     expect(committed).toBe(before + 1);
     expect(await outboxIds()).toEqual(["A1"]);
     expect(await state.taken("H1", "A1")).toEqual({ requestHash: "11".repeat(32), acceptedAtMs: NOW });
-    expect(await state.markOf("cc".repeat(32))).toEqual({ settle: { orgId: "H1", outTradeNo: "A1" } });
+    expect(await state.markOf("H1", "cc".repeat(32), NOW)).toEqual({ settle: { orgId: "H1", outTradeNo: "A1", termId: "T1" } });
   });
 
   test("takes one of many equal changes, whatever group they fall into", async () => {
@@ -149,7 +151,7 @@ describe("commit", () => {
     await state.admit(admission());
     await db.write([{ sql: "CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'disk full'); END", args: [] }]);
     await expect(state.commit(change("A1", { mark: mark("settle", "H1", "A1") }))).rejects.toThrow("disk full");
-    expect(await state.markOf("cc".repeat(32))).toBeUndefined();
+    expect(await state.markOf("H1", "cc".repeat(32), NOW)).toBeUndefined();
     expect(await state.taken("H1", "A1")).toBeUndefined();
     await db.write([{ sql: "DROP TRIGGER full", args: [] }]);
     expect(await state.commit(change("A1", { mark: mark("settle", "H1", "A1") }))).toBe("accepted");

@@ -7,10 +7,20 @@ import type { EventMs } from "../../core/protocol/time.ts";
 import { type Database, insertRows, type Statement } from "../../migrations/database.ts";
 import { GroupCommit } from "../../migrations/queue.ts";
 import type { EnqueueStatements } from "../../streams/bus/outbox-port.ts";
-import { decide } from "../app/decide.ts";
-import { ExpiringSet } from "../app/expiring-set.ts";
-import { TokenBuckets } from "../app/token-bucket.ts";
-import type { Admission, AdmitCall, Change, CodeMarks, CodeUse, CommitVerdict, EdgeState, TakenRequest } from "../ports.ts";
+import { Admissions } from "../app/admissions.ts";
+import { afterAllowance, decide } from "../app/decide.ts";
+import type {
+  Admission,
+  AdmitCall,
+  Change,
+  CodeMarks,
+  CodeUse,
+  CommitVerdict,
+  EdgeState,
+  GuardCall,
+  OfflineTaken,
+  TakenRequest,
+} from "../ports.ts";
 
 export interface StateOptions {
   readonly db: Database;
@@ -20,14 +30,13 @@ export interface StateOptions {
   readonly nowMs: EventMs;
 }
 
-/** More nonces than this in one window are refused as too many requests. */
-const NONCES_MAX = 1_000_000;
 /** Nonces of refused calls wait for the next commit, at most this many, or this long. */
 const PENDING_NONCES_MAX = 64;
 const PENDING_NONCE_MS_MAX = 1_000;
 const GROUP_MAX = 512;
-/** Calls waiting for the disk above which new ones are turned away. */
+/** Calls waiting for the disk above which new ones are turned away: of all, and of one institution. */
 const WAITING_MAX = 4_096;
+const WAITING_OF_ONE_MAX = 1_024;
 /** Together they forget 4,000 rows a second, more than arrive. */
 const SWEEP_EVERY_MS = 5_000;
 const SWEEP_ROWS_MAX = 20_000;
@@ -36,19 +45,23 @@ const RETENTION_MS = 400 * 86_400_000;
 
 /** Loads what must be remembered over a restart. */
 export async function openEdgeState(options: StateOptions): Promise<LibsqlEdgeState> {
-  const nonces = await options.db.read("SELECT replay_key, expires_at_ms FROM nonce WHERE expires_at_ms >= ?", options.nowMs);
+  const nonces = await options.db.read("SELECT org_id, replay_key, expires_at_ms FROM nonce WHERE expires_at_ms >= ?", options.nowMs);
   const marks = await options.db.read(
-    "SELECT fingerprint, step, org_id, out_trade_no, expires_at_ms FROM code_mark WHERE expires_at_ms >= ?",
+    "SELECT fingerprint, step, org_id, out_trade_no, term_id, expires_at_ms FROM code_mark WHERE expires_at_ms >= ?",
     options.nowMs,
   );
+  const granted = await options.db.read("SELECT org_id, count, fen FROM offline_taken");
   const state = new LibsqlEdgeState(options);
-  for (const row of nonces) state.restoreNonce(String(row["replay_key"]), Number(row["expires_at_ms"]));
+  for (const row of nonces) state.restoreNonce(String(row["org_id"]), String(row["replay_key"]), Number(row["expires_at_ms"]));
+  for (const row of granted)
+    state.restoreGranted({ orgId: String(row["org_id"]), count: Number(row["count"]), fen: BigInt(String(row["fen"])) });
   for (const row of marks)
     state.restoreMark({
       fingerprint: String(row["fingerprint"]),
       step: row["step"] === "settle" ? "settle" : "verify",
       orgId: String(row["org_id"]),
       outTradeNo: String(row["out_trade_no"]),
+      termId: String(row["term_id"]),
       expiresAtMs: Number(row["expires_at_ms"]),
     });
   return state;
@@ -60,14 +73,18 @@ interface MarkEntry {
   readonly expiresAtMs: number;
 }
 interface Nonce {
+  readonly orgId: string;
   readonly replayKey: string;
   readonly expiresAtMs: number;
 }
 
 export class LibsqlEdgeState implements EdgeState {
   readonly #options: StateOptions;
-  readonly #nonces = new ExpiringSet();
-  readonly #buckets = new TokenBuckets();
+  readonly #admissions = new Admissions();
+  /** By institution; who is not in it was granted nothing. */
+  readonly #granted = new Map<string, OfflineTaken>();
+  /** Commits of an institution that wait for the disk. */
+  readonly #waiting = new Map<string, number>();
   readonly #marks = new Map<string, MarkEntry>();
   readonly #group: GroupCommit<Change, CommitVerdict>;
   #pendingNonces: Nonce[] = [];
@@ -80,8 +97,12 @@ export class LibsqlEdgeState implements EdgeState {
     this.#group = new GroupCommit((changes) => this.#commitGroup(changes), GROUP_MAX);
   }
 
-  restoreNonce(replayKey: string, expiresAtMs: number): void {
-    this.#nonces.add(replayKey, expiresAtMs);
+  restoreNonce(orgId: string, replayKey: string, expiresAtMs: number): void {
+    this.#admissions.restore(orgId, replayKey, expiresAtMs);
+  }
+
+  restoreGranted(granted: OfflineTaken): void {
+    this.#granted.set(granted.orgId, granted);
   }
 
   restoreMark(mark: Mark): void {
@@ -90,19 +111,29 @@ export class LibsqlEdgeState implements EdgeState {
 
   /** Synchronous up to its result, so that of two equal requests exactly one is admitted. */
   admit(call: AdmitCall): Promise<Admission> {
-    if (this.#nonces.size >= NONCES_MAX || this.#group.depth >= WAITING_MAX)
+    if (this.#group.depth >= WAITING_MAX || (this.#waiting.get(call.orgId) ?? 0) >= WAITING_OF_ONE_MAX)
       return Promise.resolve({ kind: "limited", retryAfterSeconds: 1 });
-    if (!this.#nonces.add(call.replayKey, call.expiresAtMs)) return Promise.resolve({ kind: "replayed" });
-    if (this.#pendingNonces.length === 0) this.#pendingSinceMs = call.nowMs;
-    this.#pendingNonces.push({ replayKey: call.replayKey, expiresAtMs: call.expiresAtMs });
-    const waitedMs = call.nowMs - this.#pendingSinceMs;
-    if (this.#pendingNonces.length > PENDING_NONCES_MAX || waitedMs > PENDING_NONCE_MS_MAX) this.#flushNonces(call.nowMs);
-    const retryAfterSeconds = this.#buckets.take(call.orgId, call, call.nowMs);
-    return Promise.resolve(retryAfterSeconds === 0 ? { kind: "admitted" } : { kind: "limited", retryAfterSeconds });
+    const admission = this.#admissions.admit(call);
+    if (admission.kind === "admitted") {
+      if (this.#pendingNonces.length === 0) this.#pendingSinceMs = call.nowMs;
+      this.#pendingNonces.push({ orgId: call.orgId, replayKey: call.replayKey, expiresAtMs: call.expiresAtMs });
+      const waitedMs = call.nowMs - this.#pendingSinceMs;
+      if (this.#pendingNonces.length > PENDING_NONCES_MAX || waitedMs > PENDING_NONCE_MS_MAX) this.#flushNonces(call.nowMs);
+    }
+    return Promise.resolve(admission);
   }
 
-  markOf(fingerprint: string): Promise<CodeMarks | undefined> {
-    return Promise.resolve(this.#marks.get(fingerprint)?.marks);
+  guard(call: GuardCall): Promise<number> {
+    return Promise.resolve(this.#admissions.guard(call));
+  }
+
+  offlineTaken(): Promise<readonly OfflineTaken[]> {
+    return Promise.resolve([...this.#granted.values()]);
+  }
+
+  markOf(_orgId: string, fingerprint: string, nowMs: EventMs): Promise<CodeMarks | undefined> {
+    const entry = this.#marks.get(fingerprint);
+    return Promise.resolve(entry === undefined || entry.expiresAtMs < nowMs ? undefined : entry.marks);
   }
 
   async taken(orgId: string, outTradeNo: string): Promise<TakenRequest | undefined> {
@@ -110,8 +141,17 @@ export class LibsqlEdgeState implements EdgeState {
     return found.get(numberKey({ orgId, outTradeNo }));
   }
 
-  commit(change: Change): Promise<CommitVerdict> {
-    return this.#group.submit(change);
+  async commit(change: Change): Promise<CommitVerdict> {
+    const orgId = change.request?.orgId ?? change.mark?.orgId;
+    if (orgId === undefined) return await this.#group.submit(change);
+    this.#waiting.set(orgId, (this.#waiting.get(orgId) ?? 0) + 1);
+    try {
+      return await this.#group.submit(change);
+    } finally {
+      const left = (this.#waiting.get(orgId) ?? 1) - 1;
+      if (left === 0) this.#waiting.delete(orgId);
+      else this.#waiting.set(orgId, left);
+    }
   }
 
   /** Writes what still waits; after it nothing is in flight. */
@@ -131,13 +171,18 @@ export class LibsqlEdgeState implements EdgeState {
   async #commitGroup(changes: readonly Change[]): Promise<readonly CommitVerdict[]> {
     const taken = await this.#readTaken(changes.flatMap((change) => (change.request === undefined ? [] : [change.request])));
     const newMarks = new Map<string, MarkEntry>();
+    const newGranted = new Map<string, OfflineTaken | undefined>();
     const accepted: Change[] = [];
     const verdicts = changes.map((change) => {
       const before = change.request === undefined ? undefined : taken.get(numberKey(change.request));
       const marksOf = (fingerprint: string): CodeMarks | undefined => (newMarks.get(fingerprint) ?? this.#marks.get(fingerprint))?.marks;
-      const verdict = decide(change, before, marksOf);
+      const grantedTo = (orgId: string): OfflineTaken | undefined =>
+        newGranted.has(orgId) ? newGranted.get(orgId) : this.#granted.get(orgId);
+      const verdict = decide(change, before, marksOf, grantedTo);
       if (verdict !== "accepted") return verdict;
       accepted.push(change);
+      const granted = afterAllowance(change, grantedTo);
+      if (granted !== undefined) newGranted.set(granted.orgId, granted.taken);
       if (change.request !== undefined) taken.set(numberKey(change.request), { ...change.request, acceptedAtMs: change.atMs });
       if (change.mark !== undefined) applyMark(newMarks, change.mark, this.#marks.get(change.mark.fingerprint));
       return verdict;
@@ -146,18 +191,25 @@ export class LibsqlEdgeState implements EdgeState {
     this.#pendingNonces = [];
     const nowMs = changes.reduce((latest, change) => Math.max(latest, change.atMs), 0);
     try {
-      await this.#options.db.write([...writes(accepted, nonces, this.#options.enqueue, nowMs), ...this.#sweep(nowMs)]);
+      await this.#options.db.write([
+        ...writes(accepted, nonces, this.#options.enqueue, nowMs),
+        ...grantedStatements(newGranted),
+        ...this.#sweep(nowMs),
+      ]);
     } catch (error) {
       // Nothing was written: the nonces stay claimed in memory and wait for the next commit.
       this.#pendingNonces = [...nonces, ...this.#pendingNonces];
       throw error;
     }
     for (const [fingerprint, entry] of newMarks) this.#marks.set(fingerprint, entry);
+    for (const [orgId, taken] of newGranted)
+      if (taken === undefined) this.#granted.delete(orgId);
+      else this.#granted.set(orgId, taken);
     if (accepted.some((change) => change.records.length > 0)) this.#options.onCommitted();
     return verdicts;
   }
 
-  async #readTaken(keys: readonly CodeUse[]): Promise<Map<string, TakenRequest>> {
+  async #readTaken(keys: readonly Pick<CodeUse, "orgId" | "outTradeNo">[]): Promise<Map<string, TakenRequest>> {
     const found = new Map<string, TakenRequest>();
     if (keys.length === 0) return found;
     const rows = await this.#options.db.read(
@@ -177,7 +229,7 @@ export class LibsqlEdgeState implements EdgeState {
   #sweep(nowMs: number): readonly Statement[] {
     if (nowMs - this.#sweptAtMs < SWEEP_EVERY_MS) return [];
     this.#sweptAtMs = nowMs;
-    this.#nonces.forget(nowMs);
+    this.#admissions.forget(nowMs);
     for (const [fingerprint, entry] of this.#marks) if (entry.expiresAtMs < nowMs) this.#marks.delete(fingerprint);
     return [
       forget("nonce", "expires_at_ms", nowMs),
@@ -191,7 +243,7 @@ export class LibsqlEdgeState implements EdgeState {
 function applyMark(into: Map<string, MarkEntry>, mark: Mark, earlier?: MarkEntry): void {
   const before = into.get(mark.fingerprint) ?? earlier;
   into.set(mark.fingerprint, {
-    marks: { ...before?.marks, [mark.step]: { orgId: mark.orgId, outTradeNo: mark.outTradeNo } },
+    marks: { ...before?.marks, [mark.step]: { orgId: mark.orgId, outTradeNo: mark.outTradeNo, termId: mark.termId } },
     expiresAtMs: Math.max(mark.expiresAtMs, before?.expiresAtMs ?? 0),
   });
 }
@@ -201,15 +253,34 @@ function writes(accepted: readonly Change[], nonces: readonly Nonce[], enqueue: 
     request === undefined ? [] : [[request.orgId, request.outTradeNo, request.requestHash, atMs]],
   );
   const marks = accepted.flatMap(({ mark }) =>
-    mark === undefined ? [] : [[mark.fingerprint, mark.step, mark.orgId, mark.outTradeNo, mark.expiresAtMs]],
+    mark === undefined ? [] : [[mark.fingerprint, mark.step, mark.orgId, mark.outTradeNo, mark.termId, mark.expiresAtMs]],
   );
   const records = accepted.flatMap((change) => change.records);
-  const spent = nonces.map((nonce) => [nonce.replayKey, nonce.expiresAtMs]);
+  const spent = nonces.map((nonce) => [nonce.replayKey, nonce.orgId, nonce.expiresAtMs]);
   return [
-    ...insertRows("nonce", ["replay_key", "expires_at_ms"], spent, "ON CONFLICT DO NOTHING"),
+    ...insertRows("nonce", ["replay_key", "org_id", "expires_at_ms"], spent, "ON CONFLICT DO NOTHING"),
     ...insertRows("taken_request", ["org_id", "out_trade_no", "request_hash", "accepted_at_ms"], requests),
-    ...insertRows("code_mark", ["fingerprint", "step", "org_id", "out_trade_no", "expires_at_ms"], marks, "ON CONFLICT DO NOTHING"),
+    ...insertRows(
+      "code_mark",
+      ["fingerprint", "step", "org_id", "out_trade_no", "term_id", "expires_at_ms"],
+      marks,
+      "ON CONFLICT DO NOTHING",
+    ),
     ...(records.length === 0 ? [] : enqueue(records, nowMs)),
+  ];
+}
+
+function grantedStatements(granted: ReadonlyMap<string, OfflineTaken | undefined>): readonly Statement[] {
+  const rows = [...granted.values()].flatMap((taken) => (taken === undefined ? [] : [[taken.orgId, taken.count, taken.fen]]));
+  const ended = [...granted].flatMap(([orgId, taken]) => (taken === undefined ? [orgId] : []));
+  return [
+    ...insertRows(
+      "offline_taken",
+      ["org_id", "count", "fen"],
+      rows,
+      "ON CONFLICT (org_id) DO UPDATE SET count = excluded.count, fen = excluded.fen",
+    ),
+    ...ended.map((orgId) => ({ sql: "DELETE FROM offline_taken WHERE org_id = ?", args: [orgId] })),
   ];
 }
 
@@ -220,6 +291,6 @@ function forget(table: string, column: string, beforeMs: number): Statement {
   };
 }
 
-function numberKey(use: CodeUse): string {
+function numberKey(use: Pick<CodeUse, "orgId" | "outTradeNo">): string {
   return `${use.orgId}/${use.outTradeNo}`;
 }

@@ -8,8 +8,15 @@ import type { Crypto, Sm2KeyPair } from "../../core/crypto/port.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
 import { type PartnerProfile, sealRequest } from "../../core/protocol/envelope.ts";
 import type { ErrorName } from "../../core/protocol/errors.ts";
-import type { EdgeBundle, InstitutionSettings, ResolveRequest } from "../../core/protocol/internal.ts";
-import type { CodePurpose } from "../../core/protocol/operations.ts";
+import type {
+  EdgeBundle,
+  InstitutionSettings,
+  InternalPresettleRequest,
+  InternalStatementRequest,
+  ResolveRequest,
+} from "../../core/protocol/internal.ts";
+import type { CodePurpose } from "../../core/protocol/channel-operations.ts";
+import { SPLIT_FIELDS } from "../../core/protocol/operations.ts";
 import { ok, refused } from "../../core/protocol/result.ts";
 import { mintSignedCode } from "../../core/protocol/signed-token.ts";
 import { type Clock, type EventMs, parseCst14 } from "../../core/protocol/time.ts";
@@ -21,19 +28,33 @@ import { decodeEvent, encodeEvent, topicPlan } from "../../streams/contracts/cod
 import type { RongheEvent } from "../../streams/contracts/event.ts";
 import type { DataTopic, EventData } from "../../streams/contracts/topics.ts";
 import { createEdgeApp } from "../app.ts";
+import { createOrigin } from "../app/origin.ts";
 import { createSealer } from "../app/sealer.ts";
 import { viewOf } from "../app/view.ts";
 import { createHisClient, type HisClient } from "../client.ts";
 import { type LibsqlEdgeState, openEdgeState } from "../node/state.ts";
-import { type Core, EDGE_LIMITS, type EdgeLimits, type EdgePorts, type EdgeView, type RequestLine } from "../ports.ts";
+import {
+  type Core,
+  EDGE_LIMITS,
+  type EdgeLimits,
+  type EdgePorts,
+  type EdgeView,
+  type PageLine,
+  type RequestLine,
+  type SettingsState,
+} from "../ports.ts";
 import { type LiveResults, startResults } from "../results.ts";
 
 export const START_MS = parseCst14("20261121093000") as EventMs;
 export const EHC_ID = "98FF9F2C05145CB9305E9D8A57E072BB51180CA49E5BE5E9D41BCE3A9A571928";
 export const VALID = "0123456789ABCDEF0123456789ABCDEF";
 export const APP_ID = "5101A0001";
+export const SUSPENDED_APP_ID = "5101A0008";
 export const PERSON = { userName: "张三丰", idType: "01", idNo: "510101199003071234", insuOrg: "510100" } as const;
 export const EC_TOKEN = "510100abcdefghijklmnopqrstuvwxyz012345";
+
+/** What the test edge shares with its core. */
+export const EDGE_SECRET: Uint8Array = new Uint8Array(32).fill(0xed);
 
 export interface TestClock extends Clock {
   advance(ms: number): void;
@@ -92,6 +113,8 @@ function makeInstitutions(crypto: Crypto): TestInstitutions {
         { termId: `${orgId}T1`, latitude: 30.6, longitude: 104 },
         { termId: `${orgId}T2`, latitude: 30.6, longitude: 104 },
       ],
+      suspendedTerminals: [],
+      offline: { amountMaxFen: "100000", totalMaxFen: "250000", forMs: 4 * 3_600_000, ageMaxMs: 24 * 3_600_000 },
       ratePerSecond: 1_000,
       rateBurst: 1_000,
       ...over,
@@ -110,11 +133,16 @@ function makeInstitutions(crypto: Crypto): TestInstitutions {
 
 export function makeBundle(keys: Keys, institutions: readonly InstitutionSettings[], over: Partial<EdgeBundle> = {}): EdgeBundle {
   return {
+    edgeId: "e1",
+    status: "active",
     version: 1,
     issuedAtMs: START_MS,
     expiresAtMs: START_MS + 7 * 86_400_000,
     appIdWidth: 9,
+    bundleKeys: [toHex(keys.platform.publicKey)],
     appIds: [APP_ID],
+    suspendedAppIds: [SUSPENDED_APP_ID],
+    revokedCodes: [],
     codeKeys: [toHex(keys.code.publicKey)],
     sealKey: { handle: "edge.seal/1", publicKey: toHex(keys.seal.publicKey) },
     fingerprintKey: "5f".repeat(32),
@@ -126,6 +154,8 @@ export function makeBundle(keys: Keys, institutions: readonly InstitutionSetting
 /** A core that consumes each credential once per transaction, and can be told to refuse or to be away. */
 export class SteerableCore implements Core {
   readonly calls: ResolveRequest[] = [];
+  readonly bills: InternalPresettleRequest[] = [];
+  readonly periods: InternalStatementRequest[] = [];
   answer: "resolve" | ErrorName = "resolve";
   readonly #clock: Clock;
 
@@ -137,6 +167,46 @@ export class SteerableCore implements Core {
     this.calls.push(request);
     if (this.answer !== "resolve") return Promise.resolve(refused(this.answer));
     return Promise.resolve(ok({ ok: true as const, ...PERSON, ecToken: EC_TOKEN, ecTokenExpiresMs: this.#clock.now() + 1_800_000 }));
+  }
+
+  /** The insurer pays the whole bill. */
+  presettle(request: InternalPresettleRequest): ReturnType<Core["presettle"]> {
+    this.bills.push(request);
+    if (this.answer !== "resolve") return Promise.resolve(refused(this.answer));
+    const { amount } = request;
+    const paid: ReadonlySet<string> = new Set(["medfee_sumamt", "inscp_scp_amt", "hifp_pay", "fund_pay_sumamt"]);
+    const split = Object.fromEntries(SPLIT_FIELDS.map((field) => [field, paid.has(field) ? amount : "0.00"])) as Record<
+      (typeof SPLIT_FIELDS)[number],
+      string
+    >;
+    const legs = [{ rail: "insurance", fundSource: "hifp_pay", amount }];
+    const ecTokenExpiresMs = this.#clock.now() + 1_800_000;
+    return Promise.resolve(
+      ok({ ok: true as const, ecToken: EC_TOKEN, ecTokenExpiresMs, insuOrg: PERSON.insuOrg, split, legs, balc: "5.00" }),
+    );
+  }
+
+  /** One settlement, and one page more when there was no cursor. */
+  statement(request: InternalStatementRequest): ReturnType<Core["statement"]> {
+    this.periods.push(request);
+    if (this.answer !== "resolve") return Promise.resolve(refused(this.answer));
+    const legs = [{ rail: "bank", fundSource: "psn_cash_pay", amount: "1.00" }];
+    const rows = [
+      {
+        kind: "settlement" as const,
+        outTradeNo: "A1",
+        settlementId: "rs1",
+        day: "20261121",
+        atMs: START_MS,
+        late: false,
+        amount: "1.00",
+        legs,
+      },
+    ];
+    const sources = [{ rail: "bank", fundSource: "psn_cash_pay", settled: "2.00", refunded: "0.00" }];
+    const totals = { settlements: 2, settled: "2.00", refunds: 0, refunded: "0.00", sources };
+    const next = request.cursor === undefined ? { next: "1" } : {};
+    return Promise.resolve(ok({ ok: true as const, closed: false, totals, rows, ...next }));
   }
 
   reachable(): Promise<boolean> {
@@ -164,12 +234,20 @@ export interface TestPlatform {
   readonly ports: EdgePorts;
   readonly app: Hono;
   readonly lines: readonly RequestLine[];
+  /** Of whatever was no call. */
+  readonly pages: readonly PageLine[];
+  /** What the settings say of themselves; nothing by default. */
+  useSettingsState(state: SettingsState): void;
+  /** Where the next calls come from, as the runtime would tell. */
+  useSource(source: string | undefined): void;
   /** Replaces what the edge believes about the platform; `undefined` takes it away. */
   useView(view: EdgeView | undefined): void;
   profileOf(institution: TestInstitution): PartnerProfile;
   client(institution: TestInstitution): HisClient;
   /** A signed code, good for a minute unless told otherwise. */
   code(options?: { purpose?: CodePurpose; expiresAtMs?: number; appId?: string }): Promise<string>;
+  /** An opaque code, which only the core can tell. */
+  opaqueCode(): string;
   /** A sealed envelope, to be tampered with. */
   envelope(institution: TestInstitution, transType: string, data: object, timestampMs?: number): Promise<string>;
   post(transType: string, body: string): Promise<Response>;
@@ -205,19 +283,27 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
     ),
   );
   const lines: RequestLine[] = [];
+  const pages: PageLine[] = [];
+  let source: string | undefined;
+  let settingsState: SettingsState = {};
   const ports: EdgePorts = {
     edgeId: "e1",
     crypto,
     clock,
-    settings: { current: () => view },
+    settings: { current: () => view, state: () => settingsState },
     state,
     outbox,
     core,
     results,
     signer: { sign: (message) => crypto.sm2Sign(keys.reply.privateKey, message) },
     sealer: createSealer(crypto),
+    origin: createOrigin(crypto, EDGE_SECRET),
     limits: { ...EDGE_LIMITS, ...options.limits },
-    log: (line) => lines.push(line),
+    log: (line) => {
+      if ("page" in line) pages.push(line);
+      else lines.push(line);
+    },
+    sourceOf: () => source,
   };
   const app = createEdgeApp(ports);
   const post = async (transType: string, body: string): Promise<Response> =>
@@ -251,8 +337,15 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
     ports,
     app,
     lines,
+    pages,
     profileOf,
     post,
+    useSettingsState: (next) => {
+      settingsState = next;
+    },
+    useSource: (next) => {
+      source = next;
+    },
     useView: (next) => {
       view = next;
     },
@@ -272,6 +365,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
       if (!minted.ok) throw new Error("an ambiguous code, which chance makes once in a lifetime");
       return minted.value;
     },
+    opaqueCode: () => `${EHC_ID}:0:${VALID}:${APP_ID}RH24${(serial++).toString(36).padStart(24, "0")}`,
     async envelope(institution, transType, data, timestampMs = clock.now()) {
       const request = { orgId: institution.settings.orgId, transType, version: "1.0.0", data, timestampMs: timestampMs as EventMs };
       return await sealRequest(crypto, request, profileOf(institution), (message) => crypto.sm2Sign(institution.privateKey, message));

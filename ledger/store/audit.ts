@@ -4,11 +4,19 @@
  * once, and goes on to the newest checkpoint if entries behind that head were signed meanwhile.
  */
 import type { Database, Row } from "../../migrations/database.ts";
-import { TILE_HEIGHT, TILE_WIDTH } from "../tiles.ts";
 import { equalBytes } from "../verifier/bytes.ts";
-import { commitmentsOf, type LeafView, TAG, verifyOpening } from "../verifier/leaf.ts";
+import {
+  commitmentHashes,
+  type CommitmentPlace,
+  commitmentsOf,
+  type LeafView,
+  type Opening,
+  TAG,
+  verifyOpening,
+} from "../verifier/leaf.ts";
 import { LogVerifier } from "../verifier/log.ts";
-import type { TrustedKey, VerifiedCheckpoint, VerifierCrypto } from "../verifier/note.ts";
+import type { Trust, VerifiedCheckpoint, VerifierCrypto } from "../verifier/note.ts";
+import { TileCollector } from "../verifier/tile-collector.ts";
 import type { Defect, DefectName } from "../verifier/verdict.ts";
 import { type DisclosureRow, type LeafRow, readDisclosures, readLeafPage, RowCursor } from "./pages.ts";
 
@@ -24,7 +32,7 @@ export interface StoredHead {
 export interface AuditOptions {
   readonly db: Database;
   readonly crypto: VerifierCrypto;
-  readonly trusted: readonly TrustedKey[];
+  readonly trusted: Trust;
   readonly head: StoredHead;
   /** Already found well signed and of this log; ascending by size. */
   readonly known: readonly VerifiedCheckpoint[];
@@ -34,6 +42,8 @@ export interface AuditOptions {
 interface StoredNote {
   readonly size: bigint;
   readonly note: string;
+  /** What left the platform at this size, with the lines of witnesses. */
+  readonly published?: string;
 }
 interface StoredMove {
   readonly size: bigint;
@@ -99,11 +109,12 @@ export class DatabaseAudit {
     const from = BigInt(this.verifier.size);
     const opened = await readDisclosures(this.#options.db, this.verifier.size === 0 ? SMALLEST : from, from + BigInt(rows.length));
     if (opened === undefined) return this.#defect("commitmentMismatch", "a disclosed value is of another kind");
-    const disclosures = new DisclosureQueue(opened);
-    for (const row of rows) {
+    const disclosures = new DisclosureQueue(this.#withHashes(opened));
+    const hashes = this.verifier.leafHashes(rows.map((row) => row.bytes));
+    for (const [at, row] of rows.entries()) {
       if (row.index !== this.verifier.size)
         return this.#defect("leafIndex", `entry ${this.verifier.size} is missing: the next one stored is ${row.index}`);
-      const leaf = this.verifier.addLeaf(row.bytes, this.#tiles.visit);
+      const leaf = this.verifier.addLeaf(row.bytes, this.#tiles.visit, hashes[at]);
       if (!leaf.ok) return leaf.error;
       const defect = columnDefect(row, leaf.value.view, leaf.value.hash) ?? this.#openingDefect(row, leaf.value.view, disclosures);
       if (defect !== undefined) return { ...defect, index: BigInt(row.index) };
@@ -111,6 +122,19 @@ export class DatabaseAudit {
       if (due !== undefined) return due;
     }
     return undefined;
+  }
+
+  /** The commitments that these openings give, made together; left to the comparison where a row is of a wrong kind. */
+  #withHashes(rows: readonly DisclosureRow[]): readonly HashedDisclosure[] {
+    const { sm3Many } = this.#options.crypto;
+    const { origin } = this.verifier;
+    const items: { readonly place: CommitmentPlace; readonly opening: Opening }[] = [];
+    for (const { index, name, salt, value } of rows) {
+      if (sm3Many === undefined || typeof name !== "string" || typeof value !== "string" || index < 0) return rows;
+      items.push({ place: { origin, index: BigInt(index) }, opening: { name, salt, value } });
+    }
+    const hashes = sm3Many === undefined ? [] : commitmentHashes(sm3Many, items);
+    return rows.map((row, at) => ({ ...row, hash: hashes[at] }));
   }
 
   #openingDefect(row: LeafRow, view: LeafView, disclosures: DisclosureQueue): Defect | undefined {
@@ -123,10 +147,10 @@ export class DatabaseAudit {
     const commitments = commitmentsOf(view);
     this.counts.commitments += commitments.length;
     const leaf = { origin: this.verifier.origin, index: BigInt(row.index), commitments };
-    for (const { name, salt, value } of rows) {
+    for (const { name, salt, value, hash } of rows) {
       if (typeof name !== "string" || typeof value !== "string")
         return { name: "commitmentMismatch", detail: "a disclosed value is of another kind" };
-      const opened = verifyOpening(this.#options.crypto.sm3, leaf, { name, salt, value });
+      const opened = verifyOpening(this.#options.crypto.sm3, leaf, { name, salt, value }, hash);
       if (!opened.ok) return opened.error;
       this.counts.disclosures += 1;
     }
@@ -173,8 +197,10 @@ export class DatabaseAudit {
     }
     for (let stored = this.#notes.current; stored !== undefined && stored.size <= size; stored = this.#notes.current) {
       if (stored.size !== size) return this.#defect("checkpointSize", `a checkpoint is stored under size ${stored.size}`);
-      const checkpoint = this.verifier.addCheckpoint(stored.note);
-      if (!checkpoint.ok) return checkpoint.error;
+      for (const note of [stored.note, ...(stored.published === undefined ? [] : [stored.published])]) {
+        const checkpoint = this.verifier.addCheckpoint(note);
+        if (!checkpoint.ok) return checkpoint.error;
+      }
       await this.#notes.advance();
     }
     for (
@@ -256,17 +282,21 @@ function holds(view: LeafView, tag: number, value: string | number | null): bool
   return value.length === length;
 }
 
+interface HashedDisclosure extends DisclosureRow {
+  readonly hash?: Uint8Array | undefined;
+}
+
 /** The openings of one page, handed out entry by entry. */
 class DisclosureQueue {
-  readonly #rows: readonly DisclosureRow[];
+  readonly #rows: readonly HashedDisclosure[];
   #at = 0;
 
-  constructor(rows: readonly DisclosureRow[]) {
+  constructor(rows: readonly HashedDisclosure[]) {
     this.#rows = rows;
   }
 
   /** Those of entry `index`; `undefined` when one of an earlier entry was left over. */
-  take(index: number): readonly DisclosureRow[] | undefined {
+  take(index: number): readonly HashedDisclosure[] | undefined {
     const from = this.#at;
     while (this.#rows[this.#at]?.index === index) this.#at += 1;
     const next = this.#rows[this.#at];
@@ -277,42 +307,19 @@ class DisclosureQueue {
 
 const NONE: readonly never[] = [];
 
-/** Gathers the hashes of every tile as the tree grows. */
-class TileCollector {
-  readonly #levels: { readonly bytes: Uint8Array; count: number }[] = [];
-  #full: { readonly level: number; readonly index: number; readonly bytes: Uint8Array }[] = [];
-
-  readonly visit = (height: number, index: number, hash: Uint8Array): void => {
-    if (height % TILE_HEIGHT !== 0) return;
-    const level = height / TILE_HEIGHT;
-    const tile = this.#levels[level] ?? { bytes: new Uint8Array(TILE_WIDTH * 32), count: 0 };
-    this.#levels[level] = tile;
-    tile.bytes.set(hash, 32 * tile.count);
-    tile.count += 1;
-    if (tile.count < TILE_WIDTH) return;
-    this.#full.push({ level, index: Math.floor(index / TILE_WIDTH), bytes: tile.bytes.slice() });
-    tile.count = 0;
-  };
-
-  get hasFull(): boolean {
-    return this.#full.length > 0;
-  }
-
-  take(): readonly { readonly level: number; readonly index: number; readonly bytes: Uint8Array }[] {
-    const full = this.#full;
-    this.#full = [];
-    return full;
-  }
-}
-
 const CURSOR_PAGE = 1024;
 
 async function readNotes(db: Database, from: bigint, isAfter: boolean): Promise<readonly StoredNote[]> {
   const rows = await db.read(
-    `SELECT size, note FROM checkpoint WHERE size ${isAfter ? ">" : ">="} ? ORDER BY size LIMIT ${CURSOR_PAGE}`,
+    `SELECT size, c.note AS note, p.note AS published FROM checkpoint c LEFT JOIN published_checkpoint p USING (size)
+     WHERE size ${isAfter ? ">" : ">="} ? ORDER BY size LIMIT ${CURSOR_PAGE}`,
     from,
   );
-  return rows.map((row) => ({ size: integerOf(row, "size"), note: String(row["note"]) }));
+  return rows.map((row) => ({
+    size: integerOf(row, "size"),
+    note: String(row["note"]),
+    ...(row["published"] === null ? {} : { published: String(row["published"]) }),
+  }));
 }
 
 async function readMoves(db: Database, from: bigint, isAfter: boolean): Promise<readonly StoredMove[]> {

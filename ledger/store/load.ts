@@ -5,7 +5,7 @@ import { Tile, TILE_HEIGHT, TILE_WIDTH, TileEdge } from "../tiles.ts";
 import { equalBytes } from "../verifier/bytes.ts";
 import { scanLeaf } from "../verifier/leaf.ts";
 import { parseCheckpointBody, parseNote } from "../verifier/note.ts";
-import { CompactRange, type TreeHasher } from "../verifier/tree.ts";
+import type { TreeHasher } from "../verifier/tree.ts";
 
 /** The stored log contradicts itself or its last signed checkpoint: going on could fork it, so it is not opened. */
 export class LogDamagedError extends Error {
@@ -64,14 +64,11 @@ async function checkedSize(db: Database, size: bigint): Promise<number> {
 
 /** The unfinished tiles: level 0 from leaf bytes, the levels above from the full tiles below them. */
 async function readEdge(db: Database, hasher: TreeHasher, size: number): Promise<TileEdge> {
-  const unfinished: Tile[] = [];
-  for (let level = 0, nodes = size; level === 0 || nodes > 0; level += 1, nodes = Math.floor(nodes / TILE_WIDTH)) {
-    const from = nodes - (nodes % TILE_WIDTH);
-    const hashes = level === 0 ? await readLeafHashes(db, hasher, from) : await readTileRoots(db, hasher, level - 1, from, nodes);
-    if (hashes.length !== nodes - from) throw new LogDamagedError(`level ${level} of the tree has a gap after node ${from}`);
-    unfinished.push(new Tile(hasher, hashes));
-  }
-  return new TileEdge(hasher, new CompactRange(hasher, size, peaksOf(unfinished)), unfinished);
+  return await TileEdge.restore(hasher, size, async (level, from, to) => {
+    const hashes = level === 0 ? await readLeafHashes(db, hasher, from) : await readTileRoots(db, hasher, level - 1, from, to);
+    if (hashes.length !== to - from) throw new LogDamagedError(`level ${level} of the tree has a gap after node ${from}`);
+    return hashes;
+  });
 }
 
 async function readLeafHashes(db: Database, hasher: TreeHasher, from: number): Promise<readonly Uint8Array[]> {
@@ -81,16 +78,6 @@ async function readLeafHashes(db: Database, hasher: TreeHasher, from: number): P
 async function readTileRoots(db: Database, hasher: TreeHasher, level: number, from: number, to: number): Promise<readonly Uint8Array[]> {
   const rows = await db.read("SELECT idx, hashes FROM tile WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx", level, from, to);
   return rows.map((row) => Tile.parse(hasher, bytesOf(row, "hashes")).node(TILE_HEIGHT, 0));
-}
-
-/** The peaks of the compact range, largest first: one per bit of each level's count. */
-function peaksOf(unfinished: readonly Tile[]): readonly Uint8Array[] {
-  return unfinished.toReversed().flatMap((tile) => {
-    const peaks: Uint8Array[] = [];
-    for (let height = TILE_HEIGHT - 1; height >= 0; height -= 1)
-      if (((tile.length >>> height) & 1) === 1) peaks.push(tile.node(height, (tile.length >>> height) - 1));
-    return peaks;
-  });
 }
 
 async function readLast(db: Database, hasher: TreeHasher, index: number): Promise<NonNullable<LoadedLog["last"]>> {

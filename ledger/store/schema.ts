@@ -1,21 +1,35 @@
 /** Tables of one log. They live in the database of whoever writes the log, so that entry and effect are one transaction. */
-import { blob, index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { blob, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
-/** The exact bytes, written once. The columns after `hash` are projections, re-derived and compared by the verifier. */
-export const leaf = sqliteTable(
-  "leaf",
+/**
+ * The exact bytes, written once. The columns after `hash` are projections, re-derived and compared by the verifier. No
+ * index: a random page per entry would cost an append more than everything else. `search_key` is built behind the log.
+ */
+export const leaf = sqliteTable("leaf", {
+  idx: integer("idx").primaryKey(),
+  bytes: blob("bytes", { mode: "buffer" }).notNull(),
+  /** SM3(0x00 ‖ bytes). */
+  hash: blob("hash", { mode: "buffer" }).notNull(),
+  kind: text("kind").notNull(),
+  institution: text("institution"),
+  subject: text("subject"),
+  atMs: integer("at_ms").notNull(),
+});
+
+/** Where to look for entries; built in batches behind the log (`search.ts`), and no part of what is verified. */
+export const searchKey = sqliteTable(
+  "search_key",
   {
-    idx: integer("idx").primaryKey(),
-    bytes: blob("bytes", { mode: "buffer" }).notNull(),
-    /** SM3(0x00 ‖ bytes). */
-    hash: blob("hash", { mode: "buffer" }).notNull(),
-    kind: text("kind").notNull(),
-    institution: text("institution"),
-    subject: text("subject"),
-    atMs: integer("at_ms").notNull(),
+    /** idx ÷ 2^20: the keys of one segment lie together, so that a batch touches few pages however long the log is. */
+    segment: integer("segment").notNull(),
+    key: integer("key").notNull(),
+    idx: integer("idx").notNull(),
   },
-  (t) => [index("leaf_subject").on(t.subject), index("leaf_institution").on(t.institution, t.atMs)],
+  (t) => [primaryKey({ columns: [t.segment, t.key, t.idx] })],
 );
+
+/** One row: the first entry that has no search keys yet. */
+export const searchPosition = sqliteTable("search_position", { id: integer("id").primaryKey(), idx: integer("idx").notNull() });
 
 /** Full tiles only: 256 hashes of one level; partial tiles are re-derived at start. */
 export const tile = sqliteTable(
@@ -55,5 +69,12 @@ export const disclosure = sqliteTable(
     salt: blob("salt", { mode: "buffer" }).notNull(),
     value: text("value").notNull(),
   },
-  (t) => [primaryKey({ columns: [t.idx, t.name] }), index("disclosure_value").on(t.value)],
+  (t) => [primaryKey({ columns: [t.idx, t.name] })],
+);
+
+/** Which entry says that a value and its salt were destroyed; a projection of the erasure entries. */
+export const erased = sqliteTable(
+  "erased",
+  { idx: integer("idx").notNull(), name: text("name").notNull(), erasedAt: integer("erased_at").notNull() },
+  (t) => [primaryKey({ columns: [t.idx, t.name] })],
 );

@@ -116,7 +116,8 @@ async function receiptFor(
     return Promise.resolve(tile.node(place.height, place.entry));
   });
   const leaf = leaves[index] ?? new Uint8Array();
-  return printReceipt({ index: BigInt(index), leaf, openings, path: await prover.inclusion(index, leaves.length), checkpoint });
+  const path = await prover.inclusion(index, leaves.length);
+  return printReceipt({ entries: [{ index: BigInt(index), leaf, openings, path }], checkpoint });
 }
 
 function edgeOf(leaves: readonly Uint8Array[]): TileEdge {

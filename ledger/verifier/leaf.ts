@@ -3,7 +3,7 @@
  * are not that encoding are refused, so that no two texts share a hash and no reader sees another leaf than the next.
  */
 import { equalBytes, isUtf8, startsWith, u32At, u64At, utf8Text, writeUtf8 } from "./bytes.ts";
-import { HASH_BYTES, type Hash } from "./tree.ts";
+import { HASH_BYTES, type Hash, hashesOf, type HashMany } from "./tree.ts";
 import { type Checked, type Defect, failed, passed } from "./verdict.ts";
 
 /** ASCII `RHLEAF` and version 1. */
@@ -364,17 +364,48 @@ export interface Opening {
   readonly value: string;
 }
 
+/** The entry that a commitment is bound to. */
+export interface CommitmentPlace {
+  readonly origin: string;
+  readonly index: bigint;
+}
+
 /**
  * SM3(tag ‖ lp(origin) ‖ u64 index ‖ lp(name) ‖ lp(salt) ‖ lp(value)), `FORMAT.md` section 3. Bound to its place, so
  * that one person's commitments in two entries do not show that they are the same person's.
  */
-export function commitmentHash(hash: Hash, place: { readonly origin: string; readonly index: bigint }, opening: Opening): Uint8Array {
-  const { salt } = opening;
-  const textBytesMax = 3 * (place.origin.length + opening.name.length + opening.value.length);
-  const bytes = new Uint8Array(COMMITMENT_MAGIC.length + 4 * 4 + 8 + salt.length + textBytesMax);
-  const view = new DataView(bytes.buffer);
-  bytes.set(COMMITMENT_MAGIC);
-  let at = COMMITMENT_MAGIC.length;
+export function commitmentHash(hash: Hash, place: CommitmentPlace, opening: Opening): Uint8Array {
+  const bytes = new Uint8Array(commitmentBytesMax(place, opening));
+  return hash(bytes.subarray(0, writeCommitment(bytes, 0, place, opening)));
+}
+
+/** {@link commitmentHash} of each, made together. */
+export function commitmentHashes(
+  many: HashMany,
+  items: readonly { readonly place: CommitmentPlace; readonly opening: Opening }[],
+): readonly Uint8Array[] {
+  const bytes = new Uint8Array(items.reduce((sum, { place, opening }) => sum + commitmentBytesMax(place, opening), 0));
+  const bounds = new Uint32Array(2 * items.length);
+  let end = 0;
+  for (const [at, { place, opening }] of items.entries()) {
+    // The first byte of the tag is handed over as the prefix.
+    bounds[2 * at] = end + 1;
+    end = writeCommitment(bytes, end, place, opening);
+    bounds[2 * at + 1] = end;
+  }
+  return hashesOf(many(COMMITMENT_MAGIC[0] ?? 0, bytes.subarray(0, end), bounds));
+}
+
+/** Three bytes of UTF-8 per UTF-16 unit are always enough. */
+function commitmentBytesMax({ origin }: CommitmentPlace, { name, salt, value }: Opening): number {
+  return COMMITMENT_MAGIC.length + 4 * 4 + 8 + salt.length + 3 * (origin.length + name.length + value.length);
+}
+
+/** Writes what is hashed at `from`; gives where it ends. */
+function writeCommitment(bytes: Uint8Array, from: number, place: CommitmentPlace, { name, salt, value }: Opening): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  bytes.set(COMMITMENT_MAGIC, from);
+  let at = from + COMMITMENT_MAGIC.length;
   const putText = (text: string): void => {
     const length = writeUtf8(bytes, at + 4, text);
     view.setUint32(at, length);
@@ -383,21 +414,26 @@ export function commitmentHash(hash: Hash, place: { readonly origin: string; rea
   putText(place.origin);
   view.setBigUint64(at, place.index);
   at += 8;
-  putText(opening.name);
+  putText(name);
   view.setUint32(at, salt.length);
   bytes.set(salt, at + 4);
   at += 4 + salt.length;
-  putText(opening.value);
-  return hash(bytes.subarray(0, at));
+  putText(value);
+  return at;
 }
 
-/** Whether an opening is what the leaf committed to under its name. */
-export function verifyOpening(hash: Hash, leaf: Pick<Leaf, "origin" | "index" | "commitments">, opening: Opening): Checked<true> {
+/** Whether an opening is what the leaf committed to under its name; `known` is its hash when that was made before. */
+export function verifyOpening(
+  hash: Hash,
+  leaf: Pick<Leaf, "origin" | "index" | "commitments">,
+  opening: Opening,
+  known?: Uint8Array,
+): Checked<true> {
   const commitment = leaf.commitments?.find((entry) => entry.name === opening.name);
   if (commitment === undefined) return failed("commitmentMismatch", `entry ${leaf.index} commits to no such field`, leaf.index);
   if (opening.salt.length !== SALT_BYTES)
     return failed("commitmentMismatch", `a salt has ${opening.salt.length} bytes instead of ${SALT_BYTES}`, leaf.index);
-  return equalBytes(commitmentHash(hash, leaf, opening), commitment.hash)
+  return equalBytes(known ?? commitmentHash(hash, leaf, opening), commitment.hash)
     ? passed(true)
     : failed("commitmentMismatch", `a disclosed value is not the one that entry ${leaf.index} committed to`, leaf.index);
 }

@@ -170,19 +170,29 @@ describe("verifier keys and policy", () => {
 
   test("a policy read from its text is the policy printed; comments and blank lines are for people", () => {
     const keys = [signer.trusted, { ...witness.trusted, origins: [ORIGIN, "another.example"] }];
-    expect(parsePolicy(crypto.sm3, printPolicy(keys))).toEqual({ ok: true, value: keys });
-    expect(parsePolicy(crypto.sm3, `# 2026\r\n\r\n  log\t${text}  \r\n`)).toEqual({ ok: true, value: [signer.trusted] });
+    expect(parsePolicy(crypto.sm3, printPolicy(keys))).toEqual({ ok: true, value: { logs: keys, witnesses: [], groups: [] } });
+    const [only] = [{ logs: [signer.trusted], witnesses: [], groups: [] }];
+    expect(parsePolicy(crypto.sm3, `# 2026\r\n\r\nlog ${text}\r\n`)).toEqual({ ok: true, value: only });
   });
 
   test("a key on several lines is trusted for the origins of all of them", () => {
     const lines = ["another.example", ORIGIN].map((origin) => printPolicy([{ ...signer.trusted, origins: [origin] }])).join("");
     const trusted = parsePolicy(crypto.sm3, lines);
-    expect(trusted.ok && check(note, [...trusted.value])).toMatchObject({ ok: true, value: { origin: ORIGIN } });
-    expect(trusted.ok && check(note + line, [...trusted.value])).toMatchObject({ error: { name: "noteMalformed" } });
+    expect(trusted.ok && check(note, [...trusted.value.logs])).toMatchObject({ ok: true, value: { origin: ORIGIN } });
+    expect(trusted.ok && check(note + line, [...trusted.value.logs])).toMatchObject({ error: { name: "noteMalformed" } });
   });
 
   test("a policy that is not wholly understood is refused, with its line", () => {
-    for (const line of ["quorum 2", "log", `log x${text}`, `Log ${text}`, `log ${text} bad+origin`])
+    for (const line of [
+      "quorum 2",
+      "log",
+      `log x${text}`,
+      `Log ${text}`,
+      `log ${text} bad+origin`,
+      ` log ${text}`,
+      `log  ${text}`,
+      `log ${text} `,
+    ])
       expect(parsePolicy(crypto.sm3, `# first\n${line}\n`)).toMatchObject({
         error: { name: "policyMalformed", detail: expect.stringContaining("line 2") },
       });

@@ -3,23 +3,28 @@
  * private signature type (0xff), lines of unknown keys are ignored, so rotation and cosigning need no new format.
  */
 import type { Crypto } from "../../core/crypto/port.ts";
-import { equalBytes, fromBase64, fromHex, isName, parseDecimal, toBase64, toHex, utf8 } from "./bytes.ts";
+import { equalBytes, fromBase64, fromHex, isName, parseDecimal, toBase64, toHex, u64At, utf8 } from "./bytes.ts";
+import { describeQuorum, meetsQuorum, type QuorumRule } from "./quorum.ts";
 import { HASH_BYTES, type Hash, type TreeHead } from "./tree.ts";
 import { type Checked, failed, passed } from "./verdict.ts";
 
 /** All the cryptography that a verifier needs. */
-export type VerifierCrypto = Pick<Crypto, "sm3" | "sm2Verify">;
+export type VerifierCrypto = Pick<Crypto, "sm3" | "sm2Verify" | "sm3Many">;
 
 /** C2SP signature type byte of private algorithms, and what tells ours from others of that type. */
 const SIGNATURE_TYPE = Uint8Array.of(0xff);
-const ALGORITHM = "ronghe-sm2-sm3-v1\n";
+const ALGORITHM = { log: "ronghe-sm2-sm3-v1\n", witness: "ronghe-sm2-sm3-cosignature-v1\n" } as const;
 const KEY_ID_BYTES = 4;
 const SIGNATURE_BYTES = 64;
+const TIMESTAMP_BYTES = 8;
+const TIMESTAMP_END = 1n << 63n;
 const PUBLIC_KEY_BYTES = 65;
 const NOTE_CHARACTERS_MAX = 64 * 1024;
 const SIGNATURES_MAX = 64;
 
+/** A key that signs the checkpoints of logs. */
 export interface VerifierKey {
+  readonly kind?: never;
   readonly name: string;
   /** First four bytes of SM3(name ‖ 0x0a ‖ key data). */
   readonly id: Uint8Array;
@@ -27,36 +32,93 @@ export interface VerifierKey {
   readonly publicKey: Uint8Array;
 }
 
+/** A key that cosigns: its key data name another algorithm, so that neither kind of line passes for the other. */
+export interface WitnessKey extends Omit<VerifierKey, "kind"> {
+  readonly kind: "witness";
+}
+
 /** A key that an auditor trusts, and the logs it may speak for; every log when `origins` is absent. */
 export interface TrustedKey extends VerifierKey {
   readonly origins?: readonly string[];
+  /** Sizes that the key may sign, both ends included; after `last` it is retired. Stands with exactly one origin. */
+  readonly sizes?: SizeRange;
+}
+
+export interface SizeRange {
+  readonly first: bigint;
+  /** Still in office when absent. */
+  readonly last?: bigint;
+}
+
+/** Somebody else who signs what a log shows, after checking that it only grew. */
+export interface Witness {
+  /** As the policy calls it; the name in its key may be another. */
+  readonly name: string;
+  readonly key: WitnessKey;
+  /** Where it takes checkpoints; verifiers need none. */
+  readonly url?: string;
+}
+
+/** What an auditor trusts: keys of logs, witnesses, and which of these must have cosigned. `parsePolicy` reads one. */
+export interface Policy extends QuorumRule {
+  readonly logs: readonly TrustedKey[];
+  readonly witnesses: readonly Witness[];
+}
+
+/** Keys alone are a policy that asks for no witness. */
+export type Trust = Policy | readonly TrustedKey[];
+
+/** The policy that a list of keys stands for. */
+export function asPolicy(trust: Trust): Policy {
+  return "logs" in trust ? trust : { logs: trust, witnesses: [], groups: [] };
 }
 
 export function verifierKey(hash: Hash, name: string, publicKey: Uint8Array): VerifierKey {
-  if (!isName(name)) throw new RangeError("a key name is visible ASCII without a plus sign");
-  if (publicKey.length !== PUBLIC_KEY_BYTES || publicKey[0] !== 0x04) throw new RangeError("an SM2 public key is 04, x and y");
-  return { name, publicKey, id: hash(utf8(`${name}\n`), keyData(publicKey)).slice(0, KEY_ID_BYTES) };
+  return { name, publicKey, id: keyId(hash, name, keyData("log", publicKey)) };
 }
 
-function keyData(publicKey: Uint8Array): Uint8Array {
-  return Uint8Array.of(...SIGNATURE_TYPE, ...utf8(ALGORITHM), ...publicKey);
+export function witnessKey(hash: Hash, name: string, publicKey: Uint8Array): WitnessKey {
+  return { kind: "witness", name, publicKey, id: keyId(hash, name, keyData("witness", publicKey)) };
+}
+
+function keyId(hash: Hash, name: string, data: Uint8Array): Uint8Array {
+  if (!isName(name)) throw new RangeError("a key name is visible ASCII without a plus sign");
+  return hash(utf8(`${name}\n`), data).slice(0, KEY_ID_BYTES);
+}
+
+function keyData(kind: keyof typeof ALGORITHM, publicKey: Uint8Array): Uint8Array {
+  if (publicKey.length !== PUBLIC_KEY_BYTES || publicKey[0] !== 0x04) throw new RangeError("an SM2 public key is 04, x and y");
+  return Uint8Array.of(...SIGNATURE_TYPE, ...utf8(ALGORITHM[kind]), ...publicKey);
 }
 
 /** `<name>+<key id in hex>+<base64 of the key data>`. */
-export function printVerifierKey(key: VerifierKey): string {
-  return `${key.name}+${toHex(key.id)}+${toBase64(keyData(key.publicKey))}`;
+export function printVerifierKey(key: VerifierKey | WitnessKey): string {
+  return `${key.name}+${toHex(key.id)}+${toBase64(keyData(key.kind ?? "log", key.publicKey))}`;
 }
 
 /** Refuses a key whose id is not the hash of its name and data: a slip in copying is found here. */
 export function parseVerifierKey(hash: Hash, text: string): Checked<VerifierKey> {
+  return parseKey(text, "log", (name, publicKey) => verifierKey(hash, name, publicKey));
+}
+
+/** As {@link parseVerifierKey}, for a key that cosigns. */
+export function parseWitnessKey(hash: Hash, text: string): Checked<WitnessKey> {
+  return parseKey(text, "witness", (name, publicKey) => witnessKey(hash, name, publicKey));
+}
+
+function parseKey<Key extends VerifierKey | WitnessKey>(
+  text: string,
+  kind: keyof typeof ALGORITHM,
+  keyOf: (name: string, publicKey: Uint8Array) => Key,
+): Checked<Key> {
   const [name = "", id = "", encoded = "", ...rest] = splitKey(text);
   const data = fromBase64(encoded);
-  const prefix = SIGNATURE_TYPE.length + utf8(ALGORITHM).length;
-  const publicKey = data?.subarray(prefix);
+  const publicKey = data?.subarray(SIGNATURE_TYPE.length + ALGORITHM[kind].length);
   const isOurs =
-    publicKey?.length === PUBLIC_KEY_BYTES && publicKey[0] === 0x04 && data !== undefined && equalBytes(data, keyData(publicKey));
-  if (!isName(name) || rest.length > 0 || !isOurs) return failed("policyMalformed", "a verifier key is not <name>+<id>+<SM2 key data>");
-  const key = verifierKey(hash, name, publicKey);
+    publicKey?.length === PUBLIC_KEY_BYTES && publicKey[0] === 0x04 && data !== undefined && equalBytes(data, keyData(kind, publicKey));
+  if (!isName(name) || rest.length > 0 || !isOurs)
+    return failed("policyMalformed", `a ${kind === "log" ? "verifier" : "witness"} key is not <name>+<id>+<SM2 key data>`);
+  const key = keyOf(name, publicKey);
   const given = fromHex(id);
   if (given === undefined || !equalBytes(given, key.id)) return failed("policyMalformed", `the id of key ${name} does not fit its data`);
   return passed(key);
@@ -106,6 +168,27 @@ export function printSignature(key: VerifierKey, signature: Uint8Array): string 
   return `\u2014 ${key.name} ${toBase64(Uint8Array.of(...key.id, ...signature))}\n`;
 }
 
+/** What a witness signs: that at `timeS` (seconds since 1970) this was the newest head of the log that it had seen. */
+export function cosignatureMessage(timeS: bigint, text: string): Uint8Array {
+  return utf8(`cosignature/v1\ntime ${timeS}\n${text}`);
+}
+
+/** The signature line of a witness: the time stands before the signature. */
+export function printCosignature(key: WitnessKey, timeS: bigint, signature: Uint8Array): string {
+  const time = new Uint8Array(TIMESTAMP_BYTES);
+  new DataView(time.buffer).setBigUint64(0, timeS);
+  return `\u2014 ${key.name} ${toBase64(Uint8Array.of(...key.id, ...time, ...signature))}\n`;
+}
+
+/** The time of a witness's line over `text`, when the signature is good. */
+export function verifyCosignature(crypto: VerifierCrypto, key: WitnessKey, text: string, signature: Uint8Array): bigint | undefined {
+  if (signature.length !== TIMESTAMP_BYTES + SIGNATURE_BYTES) return undefined;
+  const timeS = u64At(signature, 0);
+  const isGood =
+    timeS < TIMESTAMP_END && crypto.sm2Verify(key.publicKey, cosignatureMessage(timeS, text), signature.subarray(TIMESTAMP_BYTES));
+  return isGood ? timeS : undefined;
+}
+
 export interface CheckpointBody extends TreeHead {
   readonly origin: string;
 }
@@ -128,32 +211,90 @@ export function parseCheckpointBody(text: string): Checked<CheckpointBody> {
 }
 
 export interface VerifiedCheckpoint extends CheckpointBody {
-  /** Keys whose signatures were found good. */
+  /** Keys of the log whose signatures were found good. */
   readonly signers: readonly string[];
+  /** Witnesses of the policy whose cosignatures were found good. */
+  readonly cosigners: readonly Cosigner[];
+  /** Whether they are as many as the policy asks for; always true of a policy without witnesses. */
+  readonly hasQuorum: boolean;
+}
+
+export interface Cosigner {
+  /** As the policy calls the witness. */
+  readonly name: string;
+  /** Seconds since 1970, by the witness's clock. */
+  readonly timeS: bigint;
 }
 
 /**
- * A checkpoint with at least one good signature of a key trusted for its origin. A trusted key's signature that does
- * not verify is a defect even beside good ones: somebody changed the note. Lines of unknown keys prove nothing either way.
+ * A checkpoint that the policy accepts: at least one good signature of a key trusted for its origin and size, and the
+ * quorum of witnesses. A trusted key's signature that does not verify is a defect even beside good ones: somebody changed
+ * the note. Lines of unknown keys prove nothing either way.
  */
-export function verifyCheckpoint(crypto: VerifierCrypto, note: string, trusted: readonly TrustedKey[]): Checked<VerifiedCheckpoint> {
+export function verifyCheckpoint(crypto: VerifierCrypto, note: string, trust: Trust): Checked<VerifiedCheckpoint> {
+  const signed = verifyLogSignature(crypto, note, trust);
+  if (!signed.ok || signed.value.hasQuorum) return signed;
+  const { size, cosigners } = signed.value;
+  const found = cosigners.length === 0 ? "none" : cosigners.map((cosigner) => cosigner.name).join(", ");
+  return failed(
+    "quorumMissing",
+    `the policy asks for ${describeQuorum(asPolicy(trust))}; cosigners of the checkpoint of size ${size}: ${found}`,
+  );
+}
+
+/** As {@link verifyCheckpoint}, but a missing quorum is only told: what the log itself stands by, witnessed or not yet. */
+export function verifyLogSignature(crypto: VerifierCrypto, note: string, trust: Trust): Checked<VerifiedCheckpoint> {
+  const policy = asPolicy(trust);
   const parsed = parseNote(note);
   if (!parsed.ok) return parsed;
-  const body = parseCheckpointBody(parsed.value.text);
+  const { text, signatures } = parsed.value;
+  const body = parseCheckpointBody(text);
   if (!body.ok) return body;
-  const message = utf8(parsed.value.text);
+  const { origin, size } = body.value;
+  const seen = new Set<string>();
   const signers: string[] = [];
-  for (const { name, keyId, signature } of parsed.value.signatures) {
+  const cosigners: Cosigner[] = [];
+  let retired: string | undefined;
+  for (const line of signatures) {
+    const witness = policy.witnesses.find(({ key }) => isKeyOf(line, key));
     // A key may stand on several lines of a policy, each with origins of its own.
-    const speaks = (entry: TrustedKey): boolean => entry.origins?.includes(body.value.origin) !== false;
-    const key = trusted.find((entry) => entry.name === name && equalBytes(entry.id, keyId) && speaks(entry));
+    const keys = policy.logs.filter((key) => isKeyOf(line, key) && key.origins?.includes(origin) !== false);
+    const key = keys.find((entry) => isInOffice(entry, size)) ?? keys[0];
+    if (witness === undefined && key === undefined) continue;
+    const id = `${line.name}+${toHex(line.keyId)}`;
+    if (seen.has(id)) return failed("noteMalformed", `${line.name} signed twice`);
+    seen.add(id);
+    const timeS = witness === undefined ? undefined : verifyCosignature(crypto, witness.key, text, line.signature);
+    const isGood =
+      key === undefined
+        ? timeS !== undefined
+        : line.signature.length === SIGNATURE_BYTES && crypto.sm2Verify(key.publicKey, utf8(text), line.signature);
+    if (!isGood) return failed("signatureInvalid", `the signature of ${line.name} on the checkpoint of size ${size} is wrong`);
+    if (witness !== undefined && timeS !== undefined) cosigners.push({ name: witness.name, timeS });
     if (key === undefined) continue;
-    if (signature.length !== SIGNATURE_BYTES || !crypto.sm2Verify(key.publicKey, message, signature))
-      return failed("signatureInvalid", `the signature of ${name} on the checkpoint of size ${body.value.size} is wrong`);
-    if (signers.includes(printVerifierKey(key))) return failed("noteMalformed", `${name} signed twice`);
-    signers.push(printVerifierKey(key));
+    if (isInOffice(key, size)) signers.push(printVerifierKey(key));
+    else retired = `${id} signs ${describeSizes(key.sizes)} of ${origin}, not size ${size}`;
   }
   if (signers.length === 0)
-    return failed("signatureMissing", `no key trusted for ${body.value.origin} signed the checkpoint of size ${body.value.size}`);
-  return passed({ ...body.value, signers });
+    return retired === undefined
+      ? failed("signatureMissing", `no key trusted for ${origin} signed the checkpoint of size ${size}`)
+      : failed("keyRetired", `the key ${retired}`);
+  const hasQuorum = meetsQuorum(policy, new Set(cosigners.map((cosigner) => cosigner.name)));
+  return passed({ ...body.value, signers, cosigners, hasQuorum });
+}
+
+function isKeyOf(line: NoteSignature, key: VerifierKey | WitnessKey): boolean {
+  return key.name === line.name && equalBytes(key.id, line.keyId);
+}
+
+function isInOffice({ sizes }: TrustedKey, size: bigint): boolean {
+  return sizes === undefined || (size >= sizes.first && (sizes.last === undefined || size <= sizes.last));
+}
+
+function describeSizes(sizes: SizeRange | undefined): string {
+  return sizes === undefined
+    ? "every size"
+    : sizes.last === undefined
+      ? `sizes from ${sizes.first} on`
+      : `sizes ${sizes.first} to ${sizes.last}`;
 }

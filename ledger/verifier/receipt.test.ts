@@ -2,12 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AT, bytes, crypto, TestPlatform, testSigner } from "../testing/platform.ts";
 import { toBase64, toHex } from "./bytes.ts";
 import type { Opening } from "./leaf.ts";
-import { parseReceipt, printReceipt, type Receipt, type ReceiptReport, verifyReceipt } from "./receipt.ts";
+import { witnessKey } from "./note.ts";
+import { parseReceipt, printReceipt, type Receipt, type ReceiptEntry, type ReceiptReport, verifyReceipt } from "./receipt.ts";
 
 let platform: TestPlatform;
 let other: TestPlatform;
 let text: string;
 let receipt: Receipt;
+let entry: ReceiptEntry;
 let openings: readonly Opening[];
 
 beforeAll(async () => {
@@ -16,6 +18,7 @@ beforeAll(async () => {
   await platform.log.checkpoint(AT);
   text = await platform.log.receipt(5n);
   receipt = read(text);
+  entry = entryOf(receipt);
   const rows = await platform.db.read("SELECT name, salt, value FROM disclosure WHERE idx = 5 ORDER BY name");
   openings = rows.map((row) => ({
     name: String(row["name"]),
@@ -36,6 +39,11 @@ function read(text: string): Receipt {
   if (!parsed.ok) throw new Error(parsed.error.detail);
   return parsed.value;
 }
+function entryOf({ entries: [first] }: Receipt): ReceiptEntry {
+  if (first === undefined) throw new Error("a receipt without an entry");
+  return first;
+}
+const withEntry = (change: Partial<ReceiptEntry>): Receipt => ({ ...receipt, entries: [{ ...entry, ...change }] });
 const verify = (candidate: string | Receipt): ReceiptReport =>
   verifyReceipt(crypto, typeof candidate === "string" ? candidate : printReceipt(candidate), [platform.signer.trusted]);
 
@@ -51,13 +59,14 @@ describe("a receipt is proven", () => {
     const report = verify(text);
     expect(report).toMatchObject({
       ok: true,
-      proven: { leaf: { index: 5n, kind: "settlement.refused", code: "600041" }, checkpoint: { size: 13n } },
+      proven: { entries: [{ leaf: { index: 5n, kind: "settlement.refused", code: "600041" } }], checkpoint: { size: 13n } },
     });
     expect(report.checks.map((check) => [check.name, check.ok])).toEqual([
       ["format", true],
       ["leaf", true],
-      ["position", true],
       ["signature", true],
+      ["witnesses", true],
+      ["position", true],
       ["inclusion", true],
       ["disclosures", true],
     ]);
@@ -65,13 +74,16 @@ describe("a receipt is proven", () => {
 
   test("with some or all personal fields disclosed", () => {
     expect(openings.map((opening) => opening.name)).toEqual(["name", "person"]);
-    expect(verify({ ...receipt, openings })).toMatchObject({ ok: true, proven: { openings: [{ value: "张三" }, { value: "p5" }] } });
-    expect(verify({ ...receipt, openings: openings.slice(1) }).ok).toBe(true);
+    expect(verify(withEntry({ openings }))).toMatchObject({
+      ok: true,
+      proven: { entries: [{ openings: [{ value: "张三" }, { value: "p5" }] }] },
+    });
+    expect(verify(withEntry({ openings: openings.slice(1) })).ok).toBe(true);
   });
 
   test("and carries no personal value unless it was asked for", () => {
     for (const { value, salt } of openings) {
-      expect(toHex(receipt.leaf)).not.toContain(toHex(new TextEncoder().encode(value === "p5" ? "\0p5" : value)));
+      expect(toHex(entry.leaf)).not.toContain(toHex(new TextEncoder().encode(value === "p5" ? "\0p5" : value)));
       expect(text).not.toContain(toBase64(salt));
     }
   });
@@ -99,27 +111,27 @@ describe("a receipt with anything changed is refused", () => {
   });
 
   test("a bit in every byte of the leaf, of each hash and of the openings", () => {
-    for (const leaf of flipped(receipt.leaf)) expect(verify({ ...receipt, leaf }).ok).toBe(false);
-    for (const [at, hash] of receipt.path.entries())
-      for (const bad of flipped(hash)) expect(verify({ ...receipt, path: receipt.path.with(at, bad) }).ok).toBe(false);
+    for (const leaf of flipped(entry.leaf)) expect(verify(withEntry({ leaf })).ok).toBe(false);
+    for (const [at, hash] of entry.path.entries())
+      for (const bad of flipped(hash)) expect(verify(withEntry({ path: entry.path.with(at, bad) })).ok).toBe(false);
     const [first] = openings as [Opening];
     for (const salt of flipped(first.salt))
-      expect(verify({ ...receipt, openings: [{ ...first, salt }] })).toMatchObject({ firstDefect: { name: "commitmentMismatch" } });
-    expect(verify({ ...receipt, openings: [{ ...first, value: "李四" }] })).toMatchObject({
+      expect(verify(withEntry({ openings: [{ ...first, salt }] }))).toMatchObject({ firstDefect: { name: "commitmentMismatch" } });
+    expect(verify(withEntry({ openings: [{ ...first, value: "李四" }] }))).toMatchObject({
       firstDefect: { name: "commitmentMismatch", index: 5n },
     });
-    expect(verify({ ...receipt, openings: [first, first] })).toMatchObject({ firstDefect: { name: "receiptMalformed" } });
-    expect(verify({ ...receipt, openings: openings.toReversed() })).toMatchObject({ firstDefect: { name: "receiptMalformed" } });
+    expect(verify(withEntry({ openings: [first, first] }))).toMatchObject({ firstDefect: { name: "receiptMalformed" } });
+    expect(verify(withEntry({ openings: openings.toReversed() }))).toMatchObject({ firstDefect: { name: "receiptMalformed" } });
   });
 });
 
 describe("a receipt made of good parts that do not belong together names the defect, and shows later checks as not made", () => {
   test("another entry's leaf, another index", async () => {
     const sixth = read(await platform.log.receipt(6n));
-    expect(defect(verify({ ...receipt, leaf: sixth.leaf }))).toBe("leafIndex");
-    expect(defect(verify({ ...receipt, index: 6n }))).toBe("leafIndex");
-    expect(defect(verify({ ...receipt, path: sixth.path }))).toBe("proofRoot");
-    expect(defect(verify({ ...receipt, path: receipt.path.slice(1) }))).toBe("proofMalformed");
+    expect(defect(verify(withEntry({ leaf: entryOf(sixth).leaf })))).toBe("leafIndex");
+    expect(defect(verify(withEntry({ index: 6n })))).toBe("leafIndex");
+    expect(defect(verify(withEntry({ path: entryOf(sixth).path })))).toBe("proofRoot");
+    expect(defect(verify(withEntry({ path: entry.path.slice(1) })))).toBe("proofMalformed");
   });
 
   test("a checkpoint of another log, or of a size that does not hold the entry", async () => {
@@ -135,7 +147,11 @@ describe("a receipt made of good parts that do not belong together names the def
     const stranger = testSigner(0x44, platform.signer.keyName);
     const report = verifyReceipt(crypto, text, [stranger.trusted]);
     expect(defect(report)).toBe("signatureMissing");
-    expect(report.checks.find((check) => check.name === "inclusion")).toEqual({ name: "inclusion", ok: false, detail: "not checked" });
+    expect(report.checks.find((check) => check.name === "inclusion")).toMatchObject({
+      name: "inclusion",
+      ok: false,
+      detail: "not checked",
+    });
     expect(defect(verify({ ...receipt, checkpoint: receipt.checkpoint.replace("\n13\n", "\n14\n") }))).toBe("signatureInvalid");
   });
 
@@ -149,13 +165,55 @@ describe("a receipt made of good parts that do not belong together names the def
       `${text}\n`,
       `\ufeff${text}`,
       text.replaceAll("\n", "\r\n"),
-      "x".repeat(600_000),
+      "x".repeat(1_100_000),
     ])
       expect(verify(bad).ok).toBe(false);
   });
 });
 
 test("a receipt read back is the receipt printed", () => {
-  const made: Receipt = { index: 0n, leaf: bytes("00"), openings, path: [crypto.sm3()], checkpoint: "x\n" };
+  const made: Receipt = { entries: [{ index: 0n, leaf: bytes("00"), openings, path: [crypto.sm3()] }], checkpoint: "x\n" };
   expect(read(printReceipt(made))).toEqual(made);
+});
+
+const several = async (...indices: readonly bigint[]): Promise<Receipt> => {
+  const entries = await Promise.all(indices.map(async (index) => entryOf(read(await platform.log.receipt(index)))));
+  return { ...receipt, entries };
+};
+
+describe("a receipt for several entries", () => {
+  test("proves each of them under one checkpoint", async () => {
+    const report = verify(await several(1n, 5n, 12n));
+    expect(report).toMatchObject({
+      verdict: "valid",
+      proven: { entries: [{ leaf: { index: 1n } }, { leaf: { index: 5n } }, { leaf: { index: 12n } }] },
+    });
+    expect(report.checks.find((check) => check.name === "position")?.evidence).toMatchObject({ index: ["1", "5", "12"] });
+  });
+
+  test("is refused when they are out of order or one stands twice, and when one of them does not hold", async () => {
+    expect(defect(verify(await several(5n, 1n)))).toBe("receiptMalformed");
+    expect(defect(verify(await several(5n, 5n)))).toBe("receiptMalformed");
+    const good = await several(1n, 5n);
+    const [first, second] = good.entries as [ReceiptEntry, ReceiptEntry];
+    expect(verify({ ...good, entries: [first, { ...second, path: first.path }] }).firstDefect).toMatchObject({
+      name: "proofRoot",
+      index: 5n,
+    });
+  });
+});
+
+describe("whom a receipt may be believed from", () => {
+  test("nobody when no keys are trusted: incomplete, never valid", () => {
+    const report = verifyReceipt(crypto, text, undefined);
+    expect([report.verdict, report.firstDefect?.name, report.proven]).toEqual(["incomplete", "policyMissing", undefined]);
+  });
+
+  test("a log alone is not enough where the policy asks for a witness", () => {
+    const key = witnessKey(crypto.sm3, "hospital.example", testSigner(0x51).publicKey);
+    const trust = { logs: [platform.signer.trusted], witnesses: [{ name: "hospital", key }], groups: [], quorum: "hospital" };
+    const report = verifyReceipt(crypto, text, trust);
+    expect([report.verdict, defect(report)]).toEqual(["invalid", "quorumMissing"]);
+    expect(report.checks.filter((check) => check.ok).map((check) => check.name)).toEqual(["format", "leaf", "signature"]);
+  });
 });

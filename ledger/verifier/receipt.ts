@@ -1,48 +1,99 @@
 /**
- * One entry with all that proves it, as one text that verifies offline (`FORMAT.md` section 8). Size and root come
- * from the signed checkpoint and from nowhere else.
+ * One entry, or several of one log, with all that proves them, as one text that verifies offline (`FORMAT.md` section 8).
+ * Size and root come from the signed checkpoint and from nowhere else.
  */
-import { fromBase64, parseDecimal, toBase64, utf8, utf8Text } from "./bytes.ts";
+import { fromBase64, parseDecimal, toBase64, toHex, utf8, utf8Text } from "./bytes.ts";
+import { type Erasure, erasedFieldDefect, erasureOf } from "./erasure.ts";
 import { decodeLeaf, type Leaf, type Opening, SALT_BYTES, verifyOpening } from "./leaf.ts";
-import { type TrustedKey, type VerifiedCheckpoint, type VerifierCrypto, verifyCheckpoint } from "./note.ts";
-import { CheckList, type CheckResult } from "./report.ts";
-import { HASH_BYTES, treeHasher, verifyInclusion } from "./tree.ts";
+import { asPolicy, type Trust, type VerifiedCheckpoint, type VerifierCrypto, verifyLogSignature } from "./note.ts";
+import { checkpointEvidence, NO_POLICY, witnessDefect, witnessEvidence } from "./checkpoint.ts";
+import { CheckList, type CheckResult, type Verdict, verdictOf } from "./report.ts";
+import { type Hash, HASH_BYTES, type TreeHasher, treeHasher, verifyInclusion } from "./tree.ts";
 import { type Checked, type Defect, failed, passed } from "./verdict.ts";
 
-const TITLE = "ronghe-receipt/1";
-const RECEIPT_CHARACTERS_MAX = 512 * 1024;
+export const RECEIPT_TITLE = "ronghe-receipt/1";
+const SEAL = "sm3 ";
+const RECEIPT_CHARACTERS_MAX = 1024 * 1024;
 
-export interface Receipt {
+export interface ReceiptEntry {
   readonly index: bigint;
   readonly leaf: Uint8Array;
   /** Disclosed personal fields, in the order of the leaf's commitments; mostly none. */
   readonly openings: readonly Opening[];
   readonly path: readonly Uint8Array[];
+}
+
+export interface Receipt {
+  /** One or more, indices strictly ascending. */
+  readonly entries: readonly ReceiptEntry[];
   /** Signed note, exact. */
   readonly checkpoint: string;
 }
 
 export function printReceipt(receipt: Receipt): string {
+  return `${RECEIPT_TITLE}\n${bodyOf(receipt)}`;
+}
+
+/**
+ * As {@link printReceipt}, with the receipt's own SM3 in front when several keys signed the checkpoint: a verifier ignores
+ * the lines of keys it does not know, and would not notice a slip in one.
+ */
+export function printSealedReceipt(hash: Hash, receipt: Receipt): string {
+  if (receipt.checkpoint.split("\n\u2014 ").length <= 2) return printReceipt(receipt);
+  const body = bodyOf(receipt);
+  return `${RECEIPT_TITLE}\n${SEAL}${toHex(hash(utf8(body)))}\n${body}`;
+}
+
+function bodyOf({ entries, checkpoint }: Receipt): string {
+  return [...entries.flatMap(linesOf), "", checkpoint].join("\n");
+}
+
+function linesOf({ index, leaf, openings, path }: ReceiptEntry): readonly string[] {
   return [
-    TITLE,
-    `index ${receipt.index}`,
-    `leaf ${toBase64(receipt.leaf)}`,
-    ...receipt.openings.map(({ name, salt, value }) => `open ${toBase64(utf8(name))} ${toBase64(salt)} ${toBase64(utf8(value))}`),
-    ...receipt.path.map((hash) => `path ${toBase64(hash)}`),
-    "",
-    receipt.checkpoint,
-  ].join("\n");
+    `index ${index}`,
+    `leaf ${toBase64(leaf)}`,
+    ...openings.map(({ name, salt, value }) => `open ${toBase64(utf8(name))} ${toBase64(salt)} ${toBase64(utf8(value))}`),
+    ...path.map((hash) => `path ${toBase64(hash)}`),
+  ];
 }
 
 /** Refuses every text that printing would not give back. */
 export function parseReceipt(text: string): Checked<Receipt> {
   if (text.length > RECEIPT_CHARACTERS_MAX) return failed("receiptMalformed", "the receipt is too long");
   const split = text.indexOf("\n\n");
-  const [title, indexLine = "", leafLine = "", ...rest] = text.slice(0, Math.max(split, 0)).split("\n");
-  if (title !== TITLE) return failed("receiptMalformed", `the first line is not ${TITLE}`);
+  const [title, ...lines] = text.slice(0, Math.max(split, 0)).split("\n");
+  if (title !== RECEIPT_TITLE) return failed("receiptMalformed", `the first line is not ${RECEIPT_TITLE}`);
+  const seal = sealOf(text);
+  if (seal !== undefined) lines.shift();
+  const entries: ReceiptEntry[] = [];
+  for (let at = 0; at < lines.length;) {
+    const next = lines.findIndex((line, place) => place > at && line.startsWith("index "));
+    const end = next === -1 ? lines.length : next;
+    const entry = parseEntry(lines.slice(at, end));
+    if (!entry.ok) return entry;
+    const before = entries.at(-1);
+    if (before !== undefined && entry.value.index <= before.index)
+      return failed("receiptMalformed", "the entries are not in strictly ascending order");
+    entries.push(entry.value);
+    at = end;
+  }
+  if (entries.length === 0) return failed("receiptMalformed", "the receipt holds no entry");
+  const receipt: Receipt = { entries, checkpoint: text.slice(split + 2) };
+  return `${RECEIPT_TITLE}\n${seal?.line ?? ""}${bodyOf(receipt)}` === text
+    ? passed(receipt)
+    : failed("receiptMalformed", "the receipt is not in its one printed form");
+}
+
+/** The line with a receipt's own SM3, where there is one, and what it is the hash of. */
+function sealOf(text: string): { readonly line: string; readonly hash: string; readonly body: string } | undefined {
+  const [, line = "", hash = ""] = /^[^\n]*\n(sm3 ([0-9a-f]{64})\n)/.exec(text) ?? [];
+  return line === "" ? undefined : { line, hash, body: text.slice(RECEIPT_TITLE.length + 1 + line.length) };
+}
+
+function parseEntry([indexLine = "", leafLine = "", ...rest]: readonly string[]): Checked<ReceiptEntry> {
   const index = parseDecimal(after("index ", indexLine) ?? "");
   const leaf = fromBase64(after("leaf ", leafLine) ?? "?");
-  if (index === undefined || leaf === undefined) return failed("receiptMalformed", "the index or the leaf line is wrong");
+  if (index === undefined || leaf === undefined) return failed("receiptMalformed", "an index or a leaf line is wrong");
   const openings: Opening[] = [];
   const path: Uint8Array[] = [];
   for (const line of rest) {
@@ -52,8 +103,7 @@ export function parseReceipt(text: string): Checked<Receipt> {
     else if (hash?.length === HASH_BYTES) path.push(hash);
     else return failed("receiptMalformed", "a line is neither `open <name> <salt> <value>` nor `path <hash>`");
   }
-  const receipt: Receipt = { index, leaf, openings, path, checkpoint: text.slice(split + 2) };
-  return printReceipt(receipt) === text ? passed(receipt) : failed("receiptMalformed", "the receipt is not in its one printed form");
+  return passed({ index, leaf, openings, path });
 }
 
 function after(keyword: string, line: string): string | undefined {
@@ -73,68 +123,160 @@ function textOf(base64: string): string | undefined {
   return bytes === undefined ? undefined : utf8Text(bytes);
 }
 
-export type ReceiptCheck = "format" | "leaf" | "position" | "signature" | "inclusion" | "disclosures";
+export type ReceiptCheck = (typeof RECEIPT_CHECKS)[number];
+/** In the order in which they are made. */
+export const RECEIPT_CHECKS = ["format", "leaf", "signature", "witnesses", "position", "inclusion", "disclosures"] as const;
+
+export interface ProvenEntry {
+  readonly leaf: Leaf;
+  /** SM3(00 ‖ leaf). */
+  readonly hash: Uint8Array;
+  readonly openings: readonly Opening[];
+  /** Fields that an erasure entry of the same receipt names. */
+  readonly erased: readonly { readonly name: string; readonly by: Erasure }[];
+}
 
 export interface ReceiptReport {
-  /** True only when every check was made and none failed. */
+  readonly verdict: Verdict;
+  /** `verdict` is `valid`: every check was made and none failed. */
   readonly ok: boolean;
   readonly checks: readonly CheckResult<ReceiptCheck>[];
   readonly firstDefect?: Defect;
   /** Present when everything is proven. */
-  readonly proven?: { readonly leaf: Leaf; readonly openings: readonly Opening[]; readonly checkpoint: VerifiedCheckpoint };
+  readonly proven?: { readonly entries: readonly ProvenEntry[]; readonly checkpoint: VerifiedCheckpoint };
 }
 
-/** Checks a receipt from first line to last; after the first defect the remaining checks are shown as not made. */
-export function verifyReceipt(crypto: VerifierCrypto, text: string, trusted: readonly TrustedKey[]): ReceiptReport {
-  const list = new CheckList<ReceiptCheck>(["format", "leaf", "position", "signature", "inclusion", "disclosures"]);
-  const stop = (error: Defect, check: ReceiptCheck): ReceiptReport => ({
-    ok: false,
-    checks: list.failedAt(check, error),
-    firstDefect: error,
-  });
+interface OpenedEntry extends ReceiptEntry {
+  readonly decoded: Leaf;
+}
+
+/**
+ * Checks a receipt from first line to last; after the first defect the remaining checks are shown as not made. Without
+ * keys to trust nothing can be believed: the answer is then "incomplete" at best.
+ */
+export function verifyReceipt(crypto: VerifierCrypto, text: string, trust: Trust | undefined): ReceiptReport {
+  const list = new CheckList<ReceiptCheck>(RECEIPT_CHECKS);
+  const stop = (error: Defect, check: ReceiptCheck): ReceiptReport => {
+    const checks = list.failedAt(check, error);
+    return { verdict: verdictOf(checks), ok: false, checks, firstDefect: error };
+  };
 
   const receipt = parseReceipt(text);
   if (!receipt.ok) return stop(receipt.error, "format");
-  list.pass("format", "one printed form");
-  const leaf = decodeLeaf(receipt.value.leaf);
-  if (!leaf.ok) return stop(leaf.error, "leaf");
-  list.pass("leaf", `${receipt.value.leaf.length} canonical bytes, kind ${JSON.stringify(leaf.value.kind)}`);
-  const checkpoint = verifyCheckpoint(crypto, receipt.value.checkpoint, trusted);
+  const seal = sealOf(text);
+  if (seal !== undefined && toHex(crypto.sm3(utf8(seal.body))) !== seal.hash)
+    return stop({ name: "receiptMalformed", detail: "the text is not the one that the receipt's own SM3 is of" }, "format");
+  const { entries } = receipt.value;
+  list.pass("format", "one printed form", { entries: entries.length });
+  const opened: OpenedEntry[] = [];
+  for (const entry of entries) {
+    const leaf = decodeLeaf(entry.leaf);
+    if (!leaf.ok) return stop({ ...leaf.error, index: entry.index }, "leaf");
+    opened.push({ ...entry, decoded: leaf.value });
+  }
+  list.pass("leaf", leafDetail(opened), {
+    leafBytes: entries.reduce((sum, entry) => sum + entry.leaf.length, 0),
+    kind: opened.map((entry) => entry.decoded.kind),
+  });
+  if (trust === undefined) return stop(NO_POLICY, "signature");
+  const checkpoint = verifyLogSignature(crypto, receipt.value.checkpoint, trust);
   if (!checkpoint.ok) return stop(checkpoint.error, "signature");
-  list.pass(
-    "signature",
-    `${checkpoint.value.origin} size ${checkpoint.value.size}, signed by ${checkpoint.value.signers.length} trusted key(s)`,
-  );
-  const position = positionDefect(receipt.value, leaf.value, checkpoint.value);
+  const { origin, size, signers } = checkpoint.value;
+  list.pass("signature", `${origin} size ${size}, signed by ${signers.length} trusted key(s)`, checkpointEvidence(checkpoint.value));
+  const unwitnessed = witnessDefect(checkpoint.value, trust);
+  if (unwitnessed !== undefined) return stop(unwitnessed, "witnesses");
+  list.pass("witnesses", ...witnessEvidence(checkpoint.value, asPolicy(trust)));
+  const position = first(opened, (entry) => positionDefect(entry, checkpoint.value));
   if (position !== undefined) return stop(position, "position");
-  list.pass("position", `entry ${leaf.value.index} of ${leaf.value.origin}`);
+  list.pass("position", `entry ${entries.map((entry) => entry.index).join(", ")} of ${origin}`, {
+    origin,
+    index: entries.map((entry) => String(entry.index)),
+  });
   const hasher = treeHasher(crypto.sm3);
-  const claim = { leafHash: hasher.leaf(receipt.value.leaf), index: leaf.value.index, proof: receipt.value.path };
-  const inclusion = verifyInclusion(hasher, checkpoint.value, claim);
-  if (!inclusion.ok) return stop({ ...inclusion.error, index: leaf.value.index }, "inclusion");
-  list.pass("inclusion", `${receipt.value.path.length} hashes lead to the signed root`);
-  const disclosure = openingsDefect(crypto, leaf.value, receipt.value.openings);
+  const inclusion = first(opened, (entry) => inclusionDefect(hasher, entry, checkpoint.value));
+  if (inclusion !== undefined) return stop(inclusion, "inclusion");
+  const pathHashes = entries.reduce((sum, entry) => sum + entry.path.length, 0);
+  list.pass("inclusion", `${pathHashes} hashes lead to the signed root`, { pathHashes, root: toHex(checkpoint.value.root) });
+  const disclosure = first(opened, (entry) => openingsDefect(crypto, entry));
   if (disclosure !== undefined) return stop(disclosure, "disclosures");
-  list.pass("disclosures", `${receipt.value.openings.length} of ${leaf.value.commitments?.length ?? 0} personal fields disclosed`);
-  return { ok: true, checks: list.results(), proven: { leaf: leaf.value, openings: receipt.value.openings, checkpoint: checkpoint.value } };
+  const erasures = erasuresOf(opened);
+  if (!erasures.ok) return stop(erasures.error, "disclosures");
+  const disclosed = entries.reduce((sum, entry) => sum + entry.openings.length, 0);
+  const committed = opened.reduce((sum, entry) => sum + (entry.decoded.commitments?.length ?? 0), 0);
+  const proven = opened.map((entry) => ({
+    leaf: entry.decoded,
+    hash: hasher.leaf(entry.leaf),
+    openings: entry.openings,
+    erased: erasures.value.flatMap((by) => by.fields.filter(({ index }) => index === entry.index).map(({ name }) => ({ name, by }))),
+  }));
+  const erased = proven.flatMap((entry) => entry.erased);
+  const places = [...new Set(erased.map(({ by }) => String(by.at)))];
+  list.pass(
+    "disclosures",
+    `${disclosed} of ${committed} personal fields disclosed` +
+      (erased.length === 0 ? "" : `, ${erased.length} erased lawfully at entry ${places.join(", ")}`),
+    { disclosed, committed, ...(erased.length === 0 ? {} : { erasedAt: places }) },
+  );
+  return {
+    verdict: verdictOf(list.results()),
+    ok: true,
+    checks: list.results(),
+    proven: { entries: proven, checkpoint: checkpoint.value },
+  };
 }
 
-function positionDefect(receipt: Receipt, leaf: Leaf, checkpoint: VerifiedCheckpoint): Defect | undefined {
-  if (leaf.index !== receipt.index)
-    return { name: "leafIndex", detail: `the leaf is entry ${leaf.index}, not ${receipt.index}`, index: receipt.index };
-  if (leaf.origin !== checkpoint.origin)
-    return { name: "leafOrigin", detail: `the leaf belongs to ${leaf.origin}, the checkpoint to ${checkpoint.origin}`, index: leaf.index };
+function leafDetail(entries: readonly OpenedEntry[]): string {
+  const bytes = entries.reduce((sum, entry) => sum + entry.leaf.length, 0);
+  return `${bytes} canonical bytes, kind ${entries.map((entry) => JSON.stringify(entry.decoded.kind)).join(", ")}`;
+}
+
+function first(entries: readonly OpenedEntry[], check: (entry: OpenedEntry) => Defect | undefined): Defect | undefined {
+  for (const entry of entries) {
+    const defect = check(entry);
+    if (defect !== undefined) return defect;
+  }
   return undefined;
 }
 
+function positionDefect({ index, decoded }: OpenedEntry, checkpoint: VerifiedCheckpoint): Defect | undefined {
+  if (decoded.index !== index) return { name: "leafIndex", detail: `the leaf is entry ${decoded.index}, not ${index}`, index };
+  if (decoded.origin !== checkpoint.origin)
+    return { name: "leafOrigin", detail: `the leaf belongs to ${decoded.origin}, the checkpoint to ${checkpoint.origin}`, index };
+  return undefined;
+}
+
+function inclusionDefect(hasher: TreeHasher, { leaf, index, path }: OpenedEntry, checkpoint: VerifiedCheckpoint): Defect | undefined {
+  const inclusion = verifyInclusion(hasher, checkpoint, { leafHash: hasher.leaf(leaf), index, proof: path });
+  return inclusion.ok ? undefined : { ...inclusion.error, index };
+}
+
+/** The erasures that a receipt holds. What they name must be as they say, and no longer be shown, in the same receipt. */
+function erasuresOf(entries: readonly OpenedEntry[]): Checked<readonly Erasure[]> {
+  const erasures: Erasure[] = [];
+  for (const { decoded } of entries) {
+    const erasure = erasureOf(decoded);
+    if (erasure === undefined) continue;
+    if (!erasure.ok) return erasure;
+    erasures.push(erasure.value);
+    for (const field of erasure.value.fields) {
+      const entry = entries.find(({ index }) => index === field.index);
+      const defect = entry === undefined ? undefined : erasedFieldDefect(erasure.value.at, field, entry.decoded);
+      if (defect !== undefined) return { ok: false, error: defect };
+      if (entry?.openings.some(({ name }) => name === field.name) === true)
+        return failed("erasedDisclosed", `a value is disclosed that entry ${decoded.index} says was destroyed`, field.index);
+    }
+  }
+  return passed(erasures);
+}
+
 /** Openings stand in the order of the leaf's commitments, each at most once. */
-function openingsDefect(crypto: VerifierCrypto, leaf: Leaf, openings: readonly Opening[]): Defect | undefined {
+function openingsDefect(crypto: VerifierCrypto, { decoded, openings }: OpenedEntry): Defect | undefined {
   let before = -1;
   for (const opening of openings) {
-    const result = verifyOpening(crypto.sm3, leaf, opening);
+    const result = verifyOpening(crypto.sm3, decoded, opening);
     if (!result.ok) return result.error;
-    const at = leaf.commitments?.findIndex((commitment) => commitment.name === opening.name) ?? -1;
-    if (at <= before) return { name: "receiptMalformed", detail: "disclosed fields repeat or are out of order", index: leaf.index };
+    const at = decoded.commitments?.findIndex((commitment) => commitment.name === opening.name) ?? -1;
+    if (at <= before) return { name: "receiptMalformed", detail: "disclosed fields repeat or are out of order", index: decoded.index };
     before = at;
   }
   return undefined;

@@ -159,6 +159,19 @@ describe("the public RFC 6962 vectors, by the same code with SHA-256", () => {
   });
 });
 
+test("the vectors and the slow definition agree, for every index and every pair of sizes", async () => {
+  const hasher = treeHasher(sha256);
+  const leaves = Array.from({ length: 8 }, (_, n) => hasher.leaf(new TextEncoder().encode(`vector ${n}`)));
+  for (let to = 1; to <= 8; to += 1) {
+    const { prover } = proverOf(hasher, leaves.slice(0, to));
+    expect(toHex(await prover.root(to))).toBe(toHex(mth(hasher, leaves.slice(0, to))));
+    for (let at = 0; at < to; at += 1)
+      expect((await prover.inclusion(at, to)).map(toHex)).toEqual(path(hasher, at, leaves.slice(0, to)).map(toHex));
+    for (let from = 1; from <= to; from += 1)
+      expect((await prover.consistency(from, to)).map(toHex)).toEqual(proof(hasher, from, leaves.slice(0, to)).map(toHex));
+  }
+});
+
 describe("SM3 trees against the slow recursive definition", () => {
   const all = leafHashes(sm3, 300);
 
@@ -211,8 +224,19 @@ describe("SM3 trees against the slow recursive definition", () => {
       }
   });
 
-  test("sizes up to 70,000, three levels of tiles: proofs from tiles verify against the compact range", async () => {
-    const size = 70_000;
+  test("consistency between all pairs of sizes up to 300 verifies against the roots of the definition", async () => {
+    const { prover } = proverOf(sm3, all);
+    const refused: string[] = [];
+    for (let to = 1; to <= 300; to += 1)
+      for (let from = 1; from <= to; from += 1) {
+        const heads = [from, to].map((size) => ({ size: BigInt(size), root: oracleRoot(0, size) })) as [Head, Head];
+        if (!verifyConsistency(sm3, ...heads, await prover.consistency(from, to)).ok) refused.push(`${from} to ${to}`);
+      }
+    expect(refused).toEqual([]);
+  });
+
+  test("sizes up to 100,000, three levels of tiles: proofs from tiles verify against the compact range", async () => {
+    const size = 100_000;
     const range = new CompactRange(sm3);
     const roots = new Map<number, Uint8Array>();
     const sizes = Array.from({ length: 60 }, (_, n) => (n === 0 ? size : 1 + ((n * 104_729 * 7919) % size)));
@@ -308,6 +332,68 @@ describe("a proof with anything changed is refused", () => {
     expect(verifyConsistency(sm3, head, head, [head.root])).toMatchObject({ error: { name: "proofMalformed" } });
     expect(verifyConsistency(sm3, { ...head, root: leaves[0] as Uint8Array }, head, [])).toMatchObject({ error: { name: "proofRoot" } });
   });
+});
+
+test("a proof for one index and size is a proof for no other: every single bit of both", async () => {
+  const leaves = leafHashes(sm3, 100);
+  const head = { size: 100n, root: mth(sm3, leaves) };
+  const from = { size: 37n, root: mth(sm3, leaves.slice(0, 37)) };
+  const { prover } = proverOf(sm3, leaves);
+  const consistency = await prover.consistency(37, 100);
+  for (let bit = 0n; bit < 63n; bit += 1n) {
+    for (const index of [0, 1, 36, 63, 64, 99]) {
+      const claim = { leafHash: leaves[index] as Uint8Array, index: BigInt(index), proof: await prover.inclusion(index, 100) };
+      expect(verifyInclusion(sm3, head, { ...claim, index: claim.index ^ (1n << bit) }).ok, `index ${index}, bit ${bit}`).toBe(false);
+    }
+    expect(verifyConsistency(sm3, { ...from, size: from.size ^ (1n << bit) }, head, consistency).ok, `old size, bit ${bit}`).toBe(false);
+  }
+  // The size steers the walk only: where another size has the same walk, the pair of size and root is what a signature binds.
+  for (const size of [1n, 36n, 37n, 64n, 128n, 200n, 1n << 40n])
+    expect(
+      verifyInclusion(sm3, { ...head, size }, { leafHash: leaves[99] as Uint8Array, index: 99n, proof: await prover.inclusion(99, 100) })
+        .ok,
+    ).toBe(false);
+});
+
+test("leaves appended together, cut anywhere and by either way of hashing, give the same tree, tiles and nodes", () => {
+  const [hash, many] = [crypto.sm3, crypto.sm3Many];
+  if (many === undefined) throw new Error("Node has a batch implementation");
+  const leaves = leafHashes(sm3, 1_500);
+  const straight = new CompactRange(sm3);
+  const roots = [toHex(straight.root())];
+  const nodes = new Map<string, string>();
+  for (const leaf of leaves) {
+    straight.append(leaf, (height, index, node) => nodes.set(`${height}/${index}`, toHex(node)));
+    roots.push(toHex(straight.root()));
+  }
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 600 }), { minLength: 1, maxLength: 12 }), fc.boolean(), (cuts, isMany) => {
+      const range = new CompactRange(treeHasher(hash, isMany ? many : undefined));
+      const seen = new Map<string, string>();
+      for (const cut of cuts) {
+        const next = leaves.slice(range.size, range.size + cut);
+        range.appendMany(next, (height, index, node) => {
+          expect(seen.has(`${height}/${index}`)).toBe(false);
+          seen.set(`${height}/${index}`, toHex(node));
+        });
+        expect(toHex(range.root())).toBe(roots[range.size]);
+      }
+      for (const [place, node] of seen) expect(node, place).toBe(nodes.get(place));
+      const complete = Array.from({ length: 12 }, (_, height) => Math.floor(range.size / 2 ** height)).reduce((sum, n) => sum + n, 0);
+      expect(seen.size).toBe(complete);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("leaves of one buffer, and of several, have the same hashes", () => {
+  const buffer = new Uint8Array(1_000).map((_, at) => at);
+  const leaves = [buffer.subarray(0, 10), buffer.subarray(500, 1_000), buffer.subarray(10, 10), buffer.subarray(3, 70)];
+  const hasher = treeHasher(crypto.sm3, crypto.sm3Many);
+  const wanted = leaves.map((leaf) => toHex(sm3.leaf(leaf)));
+  expect(hasher.leaves(leaves).map(toHex)).toEqual(wanted);
+  expect(hasher.leaves(leaves.map((leaf) => leaf.slice())).map(toHex)).toEqual(wanted);
+  expect(hasher.leaves([])).toEqual([]);
 });
 
 test("an edge that is cloned and thrown away leaves no trace", () => {

@@ -11,6 +11,12 @@ export const HASH_BYTES = 32;
 /** Hash of the concatenation of `parts`. */
 export type Hash = (...parts: readonly Uint8Array[]) => Uint8Array;
 
+/**
+ * HASH(prefix ‖ message) of many messages in one call: message n is `bytes` from `bounds[2n]` up to `bounds[2n + 1]`. Gives
+ * 32 bytes after 32 bytes. Only a faster way to the same hashes.
+ */
+export type HashMany = (prefix: number, bytes: Uint8Array, bounds: Uint32Array) => Uint8Array;
+
 export interface TreeHead {
   readonly size: bigint;
   readonly root: Uint8Array;
@@ -24,22 +30,67 @@ export interface TreeHasher {
   node(left: Uint8Array, right: Uint8Array): Uint8Array;
   /** HASH(): the root of nothing. */
   empty(): Uint8Array;
+  /** Nodes of the pairs in `children`, 64 bytes each: 32 bytes after 32 bytes. */
+  nodes(children: Uint8Array): Uint8Array;
+  /** Leaf hashes of leaves that stand in one buffer. */
+  leaves(leaves: readonly Uint8Array[]): readonly Uint8Array[];
 }
 
 const LEAF_PREFIX = Uint8Array.of(0x00);
 
-export function treeHasher(hash: Hash): TreeHasher {
+export function treeHasher(hash: Hash, many?: HashMany): TreeHasher {
   const pair = new Uint8Array(1 + 2 * HASH_BYTES);
   pair[0] = 0x01;
-  return {
-    leaf: (bytes) => hash(LEAF_PREFIX, bytes),
-    node(left, right) {
-      pair.set(left, 1);
-      pair.set(right, 1 + HASH_BYTES);
-      return hash(pair);
-    },
-    empty: () => hash(),
+  const node = (left: Uint8Array, right: Uint8Array): Uint8Array => {
+    pair.set(left, 1);
+    pair.set(right, 1 + HASH_BYTES);
+    return hash(pair);
   };
+  const leaf = (bytes: Uint8Array): Uint8Array => hash(LEAF_PREFIX, bytes);
+  return {
+    leaf,
+    node,
+    empty: () => hash(),
+    nodes(children) {
+      const count = children.length / (2 * HASH_BYTES);
+      if (many !== undefined && count > 1) return many(0x01, children, pairBounds(count));
+      const nodes = new Uint8Array(count * HASH_BYTES);
+      for (let at = 0; at < count; at += 1) {
+        pair.set(children.subarray(2 * HASH_BYTES * at, 2 * HASH_BYTES * (at + 1)), 1);
+        nodes.set(hash(pair), HASH_BYTES * at);
+      }
+      return nodes;
+    },
+    leaves(leaves) {
+      const [first] = leaves;
+      if (many === undefined || first === undefined || leaves.some((bytes) => bytes.buffer !== first.buffer)) return leaves.map(leaf);
+      return hashesOf(manyLeaves(many, first, leaves));
+    },
+  };
+}
+
+/** The leaves stand in one buffer, mostly one behind the other: it is handed on once. */
+function manyLeaves(many: HashMany, first: Uint8Array, leaves: readonly Uint8Array[]): Uint8Array {
+  let [low, high] = [first.byteOffset, first.byteOffset];
+  for (const { byteOffset, byteLength } of leaves) {
+    low = Math.min(low, byteOffset);
+    high = Math.max(high, byteOffset + byteLength);
+  }
+  const bounds = new Uint32Array(2 * leaves.length);
+  for (const [at, { byteOffset, byteLength }] of leaves.entries()) {
+    bounds[2 * at] = byteOffset - low;
+    bounds[2 * at + 1] = byteOffset - low + byteLength;
+  }
+  return many(0x00, new Uint8Array(first.buffer, low, high - low), bounds);
+}
+
+function pairBounds(count: number): Uint32Array {
+  return Uint32Array.from({ length: 2 * count }, (_, at) => 2 * HASH_BYTES * ((at + 1) >>> 1));
+}
+
+/** Hashes that stand one behind the other. */
+export function hashesOf(bytes: Uint8Array): readonly Uint8Array[] {
+  return Array.from({ length: bytes.length / HASH_BYTES }, (_, at) => bytes.subarray(HASH_BYTES * at, HASH_BYTES * (at + 1)));
 }
 
 /** Told of every node that becomes complete: `height` 0 is a leaf; `index` counts nodes of that height. */
@@ -62,6 +113,11 @@ export class CompactRange {
     return this.#size;
   }
 
+  /** What a range of this size is made from again. */
+  get peaks(): readonly Uint8Array[] {
+    return [...this.#peaks];
+  }
+
   clone(): CompactRange {
     return new CompactRange(this.#hasher, this.#size, this.#peaks);
   }
@@ -81,6 +137,28 @@ export class CompactRange {
     }
     this.#peaks.push(hash);
     this.#size += 1;
+  }
+
+  /** As {@link CompactRange.append} of each, level by level: nodes of one height are hashed together. */
+  appendMany(leafHashes: readonly Uint8Array[], visit?: NodeVisitor): void {
+    let nodes = leafHashes;
+    let index = this.#size;
+    // Peaks of greater heights wait here while those below are joined with what is new.
+    const kept = this.#peaks.splice(0);
+    const peaks: Uint8Array[] = [];
+    for (let height = 0; nodes.length > 0; height += 1) {
+      if (visit !== undefined) for (const [at, hash] of nodes.entries()) visit(height, index + at, hash);
+      const joined = index % 2 === 1 ? [kept.pop() as Uint8Array, ...nodes] : nodes;
+      const left = joined.length % 2 === 1 ? joined.at(-1) : undefined;
+      if (left !== undefined) peaks.push(left);
+      const children = new Uint8Array((joined.length - (joined.length % 2)) * HASH_BYTES);
+      for (let at = 0; at * HASH_BYTES < children.length; at += 1) children.set(joined[at] as Uint8Array, HASH_BYTES * at);
+      nodes = hashesOf(this.#hasher.nodes(children));
+      index = Math.floor(index / 2);
+      // A height without anything new keeps its peak, if it has one.
+    }
+    this.#size += leafHashes.length;
+    this.#peaks.push(...kept, ...peaks.toReversed());
   }
 
   root(): Uint8Array {

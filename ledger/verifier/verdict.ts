@@ -9,34 +9,68 @@ export interface Defect {
   readonly index?: bigint;
 }
 
-/** Why something was refused. `FORMAT.md` section 9 says what each stands for. */
-export type DefectName =
-  | "policyMalformed"
-  | "leafMalformed"
-  | "leafIndex"
-  | "leafOrigin"
-  | "leafChain"
-  | "leafTime"
-  | "noteMalformed"
-  | "checkpointMalformed"
-  | "checkpointOrigin"
-  | "checkpointSize"
-  | "checkpointRoot"
-  | "signatureMissing"
-  | "signatureInvalid"
-  | "proofMalformed"
-  | "proofRoot"
-  | "proofVacuous"
-  | "receiptMalformed"
-  | "commitmentMismatch"
-  | "truncated"
-  | "uncovered"
-  | "headMissing"
-  | "headMismatch"
-  | "projectionMismatch"
-  | "tileMismatch"
-  | "knownCheckpoint"
-  | "unreadable";
+/** Why something was refused. `FORMAT.md` section 9 says what each stands for, `words.ts` says it in both languages. */
+export const DEFECT_NAMES = [
+  "policyMalformed",
+  "leafMalformed",
+  "leafIndex",
+  "leafOrigin",
+  "leafChain",
+  "leafTime",
+  "noteMalformed",
+  "checkpointMalformed",
+  "checkpointOrigin",
+  "checkpointSize",
+  "checkpointRoot",
+  "signatureMissing",
+  "signatureInvalid",
+  "keyRetired",
+  "quorumMissing",
+  "proofMalformed",
+  "proofRoot",
+  "proofVacuous",
+  "receiptMalformed",
+  "commitmentMismatch",
+  "erasureMalformed",
+  "erasureMismatch",
+  "erasedDisclosed",
+  "rangeMalformed",
+  "rangeBoundary",
+  "rangeOpen",
+  "truncated",
+  "uncovered",
+  "headMissing",
+  "headMismatch",
+  "projectionMismatch",
+  "tileMismatch",
+  "knownCheckpoint",
+  "unreadable",
+  "exportMalformed",
+  "exportUnfinished",
+  "fileMissing",
+  "fileUnknown",
+  "fileHash",
+  "logMissing",
+  "policyMissing",
+  "proofMissing",
+  "cancelled",
+] as const;
+export type DefectName = (typeof DEFECT_NAMES)[number];
+
+/** Defects that contradict nothing and only leave something unproven: the verdict is then "incomplete", never "valid". */
+const INCONCLUSIVE: ReadonlySet<DefectName> = new Set([
+  "uncovered",
+  "unreadable",
+  "exportUnfinished",
+  "policyMissing",
+  "proofMissing",
+  "rangeOpen",
+  "cancelled",
+]);
+
+export function isInconclusive(name: DefectName): boolean {
+  return INCONCLUSIVE.has(name);
+}
 
 export function passed<T>(value: T): Checked<T> {
   return { ok: true, value };

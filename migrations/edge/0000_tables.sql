@@ -9,6 +9,7 @@ CREATE TABLE `code_mark` (
 	`step` text NOT NULL,
 	`org_id` text NOT NULL,
 	`out_trade_no` text NOT NULL,
+	`term_id` text NOT NULL,
 	`expires_at_ms` integer NOT NULL,
 	PRIMARY KEY(`fingerprint`, `step`)
 );
@@ -16,10 +17,17 @@ CREATE TABLE `code_mark` (
 CREATE INDEX `code_mark_expiry` ON `code_mark` (`expires_at_ms`);--> statement-breakpoint
 CREATE TABLE `nonce` (
 	`replay_key` text PRIMARY KEY NOT NULL,
+	`org_id` text NOT NULL,
 	`expires_at_ms` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE INDEX `nonce_expiry` ON `nonce` (`expires_at_ms`);--> statement-breakpoint
+CREATE TABLE `offline_taken` (
+	`org_id` text PRIMARY KEY NOT NULL,
+	`count` integer NOT NULL,
+	`fen` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `result` (
 	`settlement_id` text NOT NULL,
 	`request_hash` text NOT NULL,

@@ -4,7 +4,7 @@
  */
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from "kafkajs";
 import { redeliveryPauseMs, SLICE_MAX_DEFAULT } from "./delivery.ts";
-import { RETRY, rootCause } from "./kafka-client.ts";
+import { protocolErrorOf, RETRY, rootCause } from "./kafka-client.ts";
 import { deliveredOf } from "./kafka-log.ts";
 import { type BusLog, errorClass } from "./log.ts";
 import type { BusConsumer, DeliveredRecord, SliceHandler, Subscription } from "./port.ts";
@@ -26,11 +26,33 @@ export interface MemberOptions {
   readonly log: BusLog;
 }
 
+/** A broker that just started makes its offsets topic when the first group asks for a coordinator; a busy one takes its time. */
+const COORDINATOR_PATIENCE_MS = 60_000;
+const COORDINATOR_PAUSE_MS = 500;
+
 /** Joins and resolves once the group has given this member its partitions. */
 export async function joinGroup(options: MemberOptions): Promise<BusConsumer> {
-  const member = new KafkaMember(options);
-  await member.start();
-  return member;
+  const deadline = performance.now() + COORDINATOR_PATIENCE_MS;
+  for (;;) {
+    const member = new KafkaMember(options);
+    try {
+      await member.start();
+      return member;
+    } catch (error) {
+      if (!lacksCoordinator(error) || performance.now() > deadline) throw error;
+      options.log("warn", "no coordinator yet, joining again", { group: options.subscription.group });
+      await new Promise((resolve) => setTimeout(resolve, COORDINATOR_PAUSE_MS));
+    }
+  }
+}
+
+/** kafkajs gives up on this after a few seconds and calls it final. */
+function lacksCoordinator(error: unknown): boolean {
+  const root = rootCause(error);
+  return (
+    (root instanceof Error && root.name === "KafkaJSGroupCoordinatorNotFound") ||
+    protocolErrorOf(error) === "GROUP_COORDINATOR_NOT_AVAILABLE"
+  );
 }
 
 class KafkaMember implements BusConsumer {

@@ -13,8 +13,11 @@ export interface OutboxRecord extends BusRecord {
 export interface Forwarder {
   /** Says that rows were just committed; without it the forwarder looks again after `pollMs`. */
   notify(): void;
-  /** Rows waiting and the age of the oldest; for back-pressure, health and metrics. */
-  backlog(): { readonly depth: number; readonly oldestAgeMs: number };
+  /**
+   * Rows waiting and the age of the oldest; for back-pressure, health and metrics. `bus`: whether the bus takes what is
+   * sent, of a key when one is named; `away` also while an answer takes too long.
+   */
+  backlog(key?: string): { readonly depth: number; readonly oldestAgeMs: number; readonly bus: "there" | "away" };
   /** Resolves when the outbox is empty; rejects when the forwarder stops first. */
   drained(): Promise<void>;
   stop(): Promise<void>;

@@ -132,9 +132,10 @@ test("while a key is refused for now its later records wait, and other keys go o
   forwarder.notify();
   while ((await published()).length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
   expect(await waiting()).toBe(3);
-  expect(forwarder.backlog()).toEqual({ depth: 3, oldestAgeMs: 100_000 });
+  expect(forwarder.backlog("bad")).toEqual({ depth: 3, oldestAgeMs: 100_000, bus: "away" });
   open = true;
   await forwarder.drained();
+  expect(forwarder.backlog("bad").bus).toBe("there");
   const all = await published();
   expect(all.filter((id) => id.startsWith("b"))).toEqual(["b1", "b2", "b3"]);
   expect(all.filter((id) => id.startsWith("g"))).toEqual(["g1", "g2"]);
@@ -200,7 +201,34 @@ test("the backlog is known while the bus hangs", async () => {
   expect(forwarder.backlog().oldestAgeMs).toBe(100_000);
   gate.resolve();
   await forwarder.drained();
-  expect(forwarder.backlog()).toEqual({ depth: 0, oldestAgeMs: 0 });
+  expect(forwarder.backlog()).toEqual({ depth: 0, oldestAgeMs: 0, bus: "there" });
+});
+
+test("a bus that takes nothing is away, for every key, until it takes something", async () => {
+  let open = false;
+  const watched = answering(() => (open ? undefined : notNow));
+  await put(record("e0", "k1"));
+  const forwarder = forward({ bus: watched });
+  expect(forwarder.backlog().bus).toBe("there");
+  await until(() => forwarder.backlog().bus === "away");
+  expect(forwarder.backlog("k2").bus).toBe("away");
+  open = true;
+  await forwarder.drained();
+  expect([forwarder.backlog().bus, forwarder.backlog("k1").bus, forwarder.backlog("k2").bus]).toEqual(["there", "there", "there"]);
+});
+
+test("a bus that throws, instead of saying so, is away too", async () => {
+  let open = false;
+  const throwing: EventBus = {
+    ...answering(() => undefined),
+    publish: (records) => (open ? bus.publish(records) : Promise.reject(new Error("cut"))),
+  };
+  await put(record("e0"));
+  const forwarder = forward({ bus: throwing });
+  await until(() => forwarder.backlog().bus === "away");
+  open = true;
+  await forwarder.drained();
+  expect(forwarder.backlog().bus).toBe("there");
 });
 
 test("a crash between publish and delete repeats the batch and loses nothing", async () => {

@@ -40,6 +40,9 @@ export interface ForwarderLimits {
   readonly windowRowsMax: number;
 }
 
+/** A bus that has not answered for so long counts as away, whatever it says in the end. */
+const ANSWER_LATE_MS = 5_000;
+
 const LIMITS: ForwarderLimits = { retryMinMs: 100, retryMaxMs: 5_000, windowRowsMax: 2_000 };
 
 /**
@@ -68,6 +71,12 @@ class OutboxForwarder implements Forwarder {
   #news = false;
   #counting = false;
   #stopping = false;
+  /** The last answer was "not now" to everything. */
+  #busAway = false;
+  /** Keys whose last answer was "not now". */
+  readonly #refusedKeys = new Set<string>();
+  /** When the publish under way began, by `performance.now`. */
+  #askedAt: number | undefined;
   #wake: () => void = () => undefined;
 
   constructor(options: ForwarderOptions) {
@@ -84,9 +93,14 @@ class OutboxForwarder implements Forwarder {
     void this.#count();
   }
 
-  backlog(): { readonly depth: number; readonly oldestAgeMs: number } {
+  backlog(key?: string): { readonly depth: number; readonly oldestAgeMs: number; readonly bus: "there" | "away" } {
     const { depth, oldestAtMs } = this.#queue.backlog();
-    return { depth, oldestAgeMs: oldestAtMs === undefined ? 0 : Math.max(0, this.#options.clock.now() - oldestAtMs) };
+    const late = this.#askedAt !== undefined && performance.now() - this.#askedAt > ANSWER_LATE_MS;
+    return {
+      depth,
+      oldestAgeMs: oldestAtMs === undefined ? 0 : Math.max(0, this.#options.clock.now() - oldestAtMs),
+      bus: late || this.#busAway || (key !== undefined && this.#refusedKeys.has(key)) ? "away" : "there",
+    };
   }
 
   async drained(): Promise<void> {
@@ -148,9 +162,26 @@ class OutboxForwarder implements Forwarder {
     if (due.length === 0) return Math.max(1, Math.min(pollMs, this.#queue.nextDueMs(performance.now())));
     const rows = prepare === undefined ? due : samePrefix(due, await prepare(due));
     if (rows.length === 0) return pollMs;
-    const verdicts = await this.#options.bus.publish(rows);
+    const verdicts = await this.#publish(rows);
     await this.#settle(rows, verdicts);
     return 0;
+  }
+
+  async #publish(rows: readonly OutboxRow[]): Promise<readonly PublishVerdict[]> {
+    this.#askedAt = performance.now();
+    try {
+      const verdicts = await this.#options.bus.publish(rows);
+      this.#busAway = !verdicts.some(({ kind }) => kind !== "retryable");
+      for (const [at, { key }] of rows.entries())
+        if (verdicts[at]?.kind === "retryable") this.#refusedKeys.add(key);
+        else this.#refusedKeys.delete(key);
+      return verdicts;
+    } catch (error) {
+      this.#busAway = true;
+      throw error;
+    } finally {
+      this.#askedAt = undefined;
+    }
   }
 
   async #settle(rows: readonly OutboxRow[], verdicts: readonly PublishVerdict[]): Promise<void> {

@@ -4,6 +4,7 @@
  * so readers tolerate unknown optional fields (`v.object`), writers are strict by type.
  */
 import * as v from "valibot";
+import { feeLine } from "../../core/protocol/fee-lines.ts";
 import { sealedCredential } from "../../core/protocol/internal.ts";
 
 const hex32 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
@@ -17,6 +18,9 @@ const termId = v.pipe(v.string(), v.minLength(1), v.maxLength(32));
 const businessType = v.pipe(v.string(), v.regex(/^\d{5}$/));
 const leg = v.object({ rail: v.picklist(["insurance", "commercial", "bank"]), fundSource: v.string(), amount: yuan });
 
+/** As the edge checked it; JSON Schema knows no pattern with flags. */
+const submittedFeeLine = v.object({ ...feeLine.entries, itemName: v.pipe(v.string(), v.minLength(1), v.maxLength(100)) });
+
 const submitted = v.object({
   action: v.picklist(["settle", "refund"]),
   institution: orgId,
@@ -27,6 +31,14 @@ const submitted = v.object({
   requestHash: hex32,
   amount: v.optional(yuan),
   originalOutTradeNo: v.optional(v.string()),
+  /** Of a refund: every leg (ALL, also when absent), the bank's only (CASH), the insurers' and no cash (HI). */
+  refundType: v.optional(v.picklist(["ALL", "CASH", "HI"])),
+  /** Of a refund: how much of those legs; all that is left when absent. */
+  refundAmount: v.optional(yuan),
+  /** 医疗类别 (NHSA `med_type`); what `businessType` implies when absent. */
+  medType: v.optional(v.string()),
+  /** Fee detail lines, nothing personal in them; their sum is `amount`. */
+  feeLines: v.optional(v.array(submittedFeeLine)),
   credential: v.optional(sealedCredential),
   codeFingerprint: v.optional(hex32),
   operatorId: v.string(),
@@ -67,6 +79,21 @@ const refunded = v.object({
 });
 const unknown = v.object({ ...outcome, person, amount: yuan, rail: v.picklist(["insurance", "commercial", "bank"]), receipt });
 
+const requestRejected = v.object({
+  /** As the request claims, none of it proven. */
+  institution: orgId,
+  terminal: termId,
+  businessType,
+  edge: v.string(),
+  action: v.picklist(["settle", "refund"]),
+  /** Why it was put aside: `originMissing`, `originForged`, `originEdgeSuspended`, … */
+  reason: v.string(),
+  /** Where the request stands on the bus. */
+  partition: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  offset: v.string(),
+  atMs: ms,
+});
+
 const scanObserved = v.object({
   institution: orgId,
   terminal: termId,
@@ -75,8 +102,13 @@ const scanObserved = v.object({
   codeKind: v.picklist(["fused.signed", "fused.opaque", "ehc.static", "ehc.dynamic", "nhsa", "unreadable"]),
   /** HMAC-SM3 under the platform's fingerprint key of the whole code; absent when unreadable. */
   codeFingerprint: v.optional(hex32),
-  /** `accepted` or a name of the error table (`codeExpired`, `codeForged`, …), `unknown` for one of a newer version. */
+  /**
+   * `accepted` or a name of the error table (`codeExpired`, `codeForged`, …), `unknown` for one of a newer version;
+   * `codeContested`: an edge took the code for a settlement, and the core found it with another transaction.
+   */
   outcome: v.string(),
+  /** With `codeContested`: who had the code before. */
+  contestedWith: v.optional(v.object({ institution: orgId, terminal: termId, transactionId: v.optional(v.string()) })),
   observedBy: v.picklist(["edge", "core"]),
   atMs: ms,
 });
@@ -127,11 +159,44 @@ const alertRaised = v.object({
 
 const rulePublished = v.object({ rule: v.string(), version: v.string(), digest: hex32, definition: v.string(), atMs: ms });
 
+/** A net sum: what was given back may be more than what was taken. */
+const netYuan = v.pipe(v.string(), v.regex(/^-?\d+\.\d{2}$/));
+const rows = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+const reconciliationFinished = v.object({
+  runId: v.string(),
+  rail: v.picklist(["insurance", "commercial", "bank"]),
+  /** Accounting day, `YYYYMMDD` of UTC+8. */
+  day: v.pipe(v.string(), v.regex(/^\d{8}$/)),
+  source: v.picklist(["service", "file"]),
+  /** `totals`: equal totals, no rows compared. */
+  method: v.picklist(["totals", "details"]),
+  /** SM3 of the payer's statement. */
+  statementHash: hex32,
+  ruleVersion: v.string(),
+  rows: v.object({ ours: rows, theirs: rows }),
+  /** Taken less given back. */
+  net: v.object({ ours: netYuan, theirs: netYuan }),
+  matched: rows,
+  /** Payments and their reversals that our books have neither of. */
+  cancelled: rows,
+  /** Calls without an answer that the statement answered. */
+  healed: rows,
+  /** Timing: rows that wait for the payer's next days, and rows that met on another day. */
+  waiting: rows,
+  met: rows,
+  /** Cases opened: 长款, 短款, amount. */
+  surplus: rows,
+  shortage: rows,
+  amount: rows,
+  atMs: ms,
+});
+
 export interface TopicContract {
   readonly summary: string;
   readonly writtenBy: readonly string[];
   readonly readBy: readonly string[];
-  readonly keyedBy: "institution" | "rule" | "alert" | "person" | "log";
+  readonly keyedBy: "institution" | "rule" | "alert" | "person" | "log" | "rail";
   /** `undefined`: the value is not JSON but the bytes that `contentType` says. */
   readonly data?: v.GenericSchema;
   readonly contentType: "application/json" | "application/vnd.ronghe.leaf" | "text/plain; charset=utf-8";
@@ -144,6 +209,14 @@ export const TOPICS = {
     readBy: ["core"],
     keyedBy: "institution",
     data: submitted,
+    contentType: "application/json",
+  },
+  "settlement.request.rejected.v1": {
+    summary: "A request that no edge in force proved its own was put aside; nothing was done",
+    writtenBy: ["core"],
+    readBy: ["fraud", "supervision"],
+    keyedBy: "institution",
+    data: requestRejected,
     contentType: "application/json",
   },
   "settlement.claim.settled.v1": {
@@ -215,6 +288,14 @@ export const TOPICS = {
     readBy: ["auditors", "witnesses", "rebuild"],
     keyedBy: "log",
     contentType: "text/plain; charset=utf-8",
+  },
+  "supervision.reconciliation.finished.v1": {
+    summary: "A payer's day was compared with the books",
+    writtenBy: ["core"],
+    readBy: ["supervisors"],
+    keyedBy: "rail",
+    data: reconciliationFinished,
+    contentType: "application/json",
   },
   "fraud.rule.published.v1": {
     summary: "A version of a fraud rule",

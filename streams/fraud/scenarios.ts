@@ -109,6 +109,25 @@ function queue(persons: number, step: number): readonly AnyEvent[] {
   return Array.from({ length: persons }, (_, n) => visit({ id: `v${n + 1}`, at: n * step, person: n + 1 }));
 }
 
+interface Rejected {
+  readonly id: string;
+  readonly at: number;
+  readonly terminal?: string;
+}
+function rejected({ id, at, terminal = "T1" }: Rejected): AnyEvent {
+  return event(id, "settlement.request.rejected.v1", {
+    institution: "H1",
+    terminal,
+    businessType: "01301",
+    edge: "e1",
+    action: "refund",
+    reason: "originForged",
+    partition: 0,
+    offset: "1",
+    atMs: START_MS + at,
+  });
+}
+
 const at =
   (rule: string) =>
   (label: Scenario["label"], name: string, events: readonly AnyEvent[], raises: readonly string[]): Scenario => ({
@@ -122,6 +141,8 @@ const code = at("code-two-terminals");
 const travel = at("impossible-travel");
 const cycle = at("settle-refund-cycle");
 const cluster = at("clustered-cards");
+const contested = at("code-contested");
+const forged = at("request-forged");
 
 /** 50,000 m and 50,001 m north, in degrees of our sphere, to the microdegree that still rounds to them. */
 const DEGREES_50_KM = 0.449656;
@@ -307,5 +328,60 @@ export const SCENARIOS: readonly Scenario[] = [
       visit({ id: `v${n}`, at: second * SECOND + (n === 5 ? 1 : 0), person: n === 5 ? 5 : Math.min(n, 3) }),
     ),
     [],
+  ),
+
+  contested(
+    "positive",
+    "two edges of one house took one code, and the core found out at the second",
+    [
+      scan({ id: "a", at: 0, terminal: "T1" }),
+      scan({ id: "b", at: 5 * SECOND, terminal: "T1" }),
+      scan({ id: "c", at: 5 * SECOND, terminal: "T1", outcome: "codeContested" }),
+    ],
+    ["c"],
+  ),
+  contested(
+    "positive",
+    "a third bill on one code is the same scheme, and one alert",
+    [
+      scan({ id: "a", at: 0, terminal: "T1", outcome: "codeContested" }),
+      scan({ id: "b", at: HOUR, terminal: "T1", outcome: "codeContested" }),
+    ],
+    ["a"],
+  ),
+  contested(
+    "negative",
+    "a code shown again and refused at the desk paid nothing twice",
+    [scan({ id: "a", at: 0, terminal: "T1" }), scan({ id: "b", at: SECOND, terminal: "T1", outcome: "codeUsed" })],
+    [],
+  ),
+  contested(
+    "boundary",
+    "again exactly two days later",
+    [
+      scan({ id: "a", at: 0, terminal: "T1", outcome: "codeContested" }),
+      scan({ id: "b", at: 2 * DAY, terminal: "T2", outcome: "codeContested" }),
+    ],
+    ["a", "b"],
+  ),
+
+  forged("positive", "one request that nobody proved", [rejected({ id: "a", at: 0 })], ["a"]),
+  forged(
+    "positive",
+    "a flood within the hour is one alert",
+    [0, 1, 2].map((n) => rejected({ id: `r${n}`, at: n * MINUTE })),
+    ["r0"],
+  ),
+  forged(
+    "negative",
+    "settlements and refunds of honest edges",
+    [claim({ id: "s1", at: 0 }), claim({ id: "r1", at: MINUTE, of: "s1" })],
+    [],
+  ),
+  forged(
+    "boundary",
+    "again exactly an hour later",
+    [rejected({ id: "a", at: 0 }), rejected({ id: "b", at: HOUR }), rejected({ id: "c", at: HOUR, terminal: "T2" })],
+    ["a", "b", "c"],
   ),
 ];

@@ -1,8 +1,9 @@
 /**
- * Builds `sm2verify.wasm` from `assembly/`, byte for byte the same each time (the compiler's version is in the lock file).
+ * Builds `sm2verify.wasm` and `sm3many.wasm` from `assembly/`, byte for byte the same each time (the
+ * compiler's version is in the lock file).
  *
- * node core/crypto/wasm/build.ts           writes it
- * node core/crypto/wasm/build.ts --check   fails when the committed file is not what the source gives
+ * node core/crypto/wasm/build.ts           writes them
+ * node core/crypto/wasm/build.ts --check   fails when a committed file is not what the source gives
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,21 +11,45 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const OUTPUT = fileURLToPath(new URL("./sm2verify.wasm", import.meta.url));
-const ENTRY = fileURLToPath(new URL("./assembly/index.ts", import.meta.url));
 const COMPILER = fileURLToPath(new URL("../../../node_modules/assemblyscript/bin/asc.js", import.meta.url));
 
-/** The six pages hold the fixed map and the base point's table; the host grows the memory for the tables of keys. */
-const PAGES = 6;
-/** No collector and no assertions, so nothing to import; neither SIMD nor threads, which stay off unless asked for. */
-const OPTIONS = ["-O3", "--runtime", "stub", "--noAssert", "--initialMemory", `${PAGES}`];
+interface Module {
+  readonly name: string;
+  readonly entry: string;
+  readonly options: readonly string[];
+}
 
-/** The module that `assembly/` gives, compiled in a folder of its own. */
+/** No collector and no assertions, so nothing to import; no threads. */
+const COMMON = ["-O3", "--runtime", "stub", "--noAssert"];
+const SM2_VERIFY: Module = {
+  name: "sm2verify.wasm",
+  entry: "./assembly/index.ts",
+  // The six pages hold the fixed map and the base point's table; the host grows the memory for the tables of keys. No SIMD.
+  options: [...COMMON, "--initialMemory", "6"],
+};
+const SM3_MANY: Module = {
+  name: "sm3many.wasm",
+  entry: "./assembly/sm3-many.ts",
+  options: [...COMMON, "--initialMemory", "4", "--enable", "simd"],
+};
+
+/** The module that `assembly/index.ts` gives. */
 export function buildSm2Verify(): Uint8Array {
-  const folder = mkdtempSync(join(tmpdir(), "sm2verify-"));
+  return build(SM2_VERIFY);
+}
+
+/** The module that `assembly/sm3-many.ts` gives. */
+export function buildSm3Many(): Uint8Array {
+  return build(SM3_MANY);
+}
+
+/** Compiled in a folder of its own. */
+function build({ name, entry, options }: Module): Uint8Array {
+  const folder = mkdtempSync(join(tmpdir(), "wasm-"));
   try {
-    const file = join(folder, "sm2verify.wasm");
-    const run = spawnSync(process.execPath, [COMPILER, ENTRY, "--outFile", file, ...OPTIONS], { encoding: "utf8" });
+    const file = join(folder, name);
+    const source = fileURLToPath(new URL(entry, import.meta.url));
+    const run = spawnSync(process.execPath, [COMPILER, source, "--outFile", file, ...options], { encoding: "utf8" });
     if (run.status !== 0) throw new Error(`the AssemblyScript compiler failed: ${run.stderr}`);
     if (run.stderr !== "") process.stderr.write(run.stderr);
     return readFileSync(file);
@@ -33,17 +58,20 @@ export function buildSm2Verify(): Uint8Array {
   }
 }
 
-if (import.meta.main) {
-  const built = buildSm2Verify();
-  if (!process.argv.includes("--check")) {
-    writeFileSync(OUTPUT, built);
-    process.stdout.write(`sm2verify.wasm: ${built.length} bytes\n`);
-  } else if (Buffer.compare(built, readFileSync(OUTPUT)) === 0) {
-    process.stdout.write(`sm2verify.wasm: ${built.length} bytes, as its source gives them\n`);
-  } else {
-    process.stderr.write(
-      "sm2verify.wasm is not what core/crypto/wasm/assembly gives: run `node core/crypto/wasm/build.ts` and commit it\n",
-    );
-    process.exitCode = 1;
+function main(isCheck: boolean): void {
+  for (const module of [SM2_VERIFY, SM3_MANY]) {
+    const built = build(module);
+    const file = fileURLToPath(new URL(module.name, import.meta.url));
+    if (!isCheck) {
+      writeFileSync(file, built);
+      process.stdout.write(`${module.name}: ${built.length} bytes\n`);
+    } else if (Buffer.compare(built, readFileSync(file)) === 0) {
+      process.stdout.write(`${module.name}: ${built.length} bytes, as its source gives them\n`);
+    } else {
+      process.stderr.write(`${module.name} is not what its source gives: run \`node core/crypto/wasm/build.ts\` and commit it\n`);
+      process.exitCode = 1;
+    }
   }
 }
+
+if (import.meta.main) main(process.argv.includes("--check"));

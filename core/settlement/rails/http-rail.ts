@@ -1,68 +1,63 @@
 /**
- * The rail port over HTTP (docs/rails.md): kept-alive connections, a limit on every wait, every reply validated.
+ * The payer port over our own HTTP contract (docs/rails.md section 3), for commercial insurers and banks.
  *
  * A lost answer is looked for at once: the key is queried, and when the payer never saw it the same request goes again
  * under the same key. What is still not definite after that is `unknown`; the saga asks again later.
  */
-import { errors, Pool } from "undici";
 import * as v from "valibot";
 import { asFen, type Fen, formatYuan, parseYuan } from "../../protocol/money.ts";
 import type { FundPart, RailName } from "../plan.ts";
-import { type AuthoriseBody, type MoveBody, PATHS, REPLY, type Reply, REPLY_BYTES_MAX } from "./contract.ts";
+import { type AuthoriseBody, type MoveBody, PATHS, type QuoteBody, REPLY, type Reply, STATEMENT_TOTALS } from "./contract.ts";
+import { Exchange, type ExchangeLimits } from "./exchange.ts";
 import {
   type Asking,
   type AuthoriseAnswer,
   type AuthoriseRequest,
   type LegRequest,
   type MoveAnswer,
+  type Payer,
+  type PresettleAnswer,
+  type PresettleRequest,
   type QueryAnswer,
-  type Rail,
   type RailAccount,
   railKey,
   type RefundRequest,
+  StatementError,
+  type StatementRow,
+  type StatementTotals,
   type UnknownAnswer,
   type VoidAnswer,
 } from "./port.ts";
+import { readStatementCsv } from "./statement-csv.ts";
 
 export interface HttpRailOptions {
-  readonly name: RailName;
-  /** Origin of the payer's service, for example `http://127.0.0.1:7101`. */
+  readonly name: Exclude<RailName, "insurance">;
+  /** Origin of the payer's service, for example `http://127.0.0.1:7102`. */
   readonly url: string;
   /** Longest wait for one answer, 3,000 ms by default. */
   readonly timeoutMs?: number;
-  /** Kept-alive connections, 64 by default: as many as settlements in flight. */
-  readonly connections?: number;
   /** Times one action is sent before its outcome is left unknown, 2 by default. */
   readonly sendsMax?: number;
+  readonly limits?: Partial<ExchangeLimits>;
 }
 
-const TIMEOUT_MS = 3_000;
-const CONNECTIONS = 64;
 const SENDS_MAX = 2;
-const JSON_HEADERS = { "content-type": "application/json" } as const;
-const TIMEOUTS: ReadonlySet<string> = new Set(["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "UND_ERR_CONNECT_TIMEOUT"]);
 
 /** @example const bank = createHttpRail({ name: "bank", url: "http://127.0.0.1:7103" }) */
-export function createHttpRail(options: HttpRailOptions): Rail {
+export function createHttpRail(options: HttpRailOptions): Payer {
   return new HttpRail(options);
 }
 
-class HttpRail implements Rail {
-  readonly name: RailName;
-  readonly #pool: Pool;
+class HttpRail implements Payer {
+  readonly name: Exclude<RailName, "insurance">;
+  readonly #exchange: Exchange;
   readonly #sendsMax: number;
 
   constructor(options: HttpRailOptions) {
-    const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.name = options.name;
     this.#sendsMax = options.sendsMax ?? SENDS_MAX;
-    this.#pool = new Pool(options.url, {
-      connections: options.connections ?? CONNECTIONS,
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
-      connectTimeout: timeoutMs,
-      maxResponseSize: REPLY_BYTES_MAX,
-    });
+    const answerMs = options.timeoutMs;
+    this.#exchange = new Exchange(options.url, { ...options.limits, ...(answerMs === undefined ? {} : { answerMs }) });
   }
 
   async authorise(request: AuthoriseRequest, asking: Asking): Promise<AuthoriseAnswer> {
@@ -82,23 +77,50 @@ class HttpRail implements Rail {
   }
 
   async refund(request: RefundRequest, asking: Asking): Promise<MoveAnswer> {
-    return await this.#move(PATHS.refund, railKey(request.refundId, this.name, request.action), request, asking);
+    return await this.#move(PATHS.refund, railKey(request.refundId, this.name, request.action), request, asking, request.parts);
   }
 
   async query(key: string): Promise<QueryAnswer> {
-    return await this.#exchange(key, `${PATHS.operations}?key=${encodeURIComponent(key)}`);
+    return await this.#exchangeKey(key, `${PATHS.operations}?key=${encodeURIComponent(key)}`);
+  }
+
+  async presettle(request: PresettleRequest): Promise<PresettleAnswer> {
+    const key = `${request.visitId}/${this.name}/quote`;
+    const body = quoteBody(key, request);
+    if (body === undefined) return { kind: "refused", reason: "accountUnknown" };
+    const answer = await this.#exchangeKey(key, PATHS.quote, JSON.stringify(body));
+    if (answer.kind === "absent") return { kind: "unknown", reason: "garbage" };
+    return answer.kind === "done" && answer.amount > request.asked ? { kind: "unknown", reason: "garbage" } : answer;
+  }
+
+  async statementTotals(day: string): Promise<StatementTotals> {
+    const answer = await this.#exchange.ask({ path: `${PATHS.statementTotals}?day=${encodeURIComponent(day)}` });
+    if (answer.kind === "unknown")
+      throw new StatementError(answer.reason === "garbage" ? "malformed" : answer.reason, `the payer's totals: ${answer.reason}`);
+    if (answer.status !== 200) throw new StatementError("refused", `the payer answered ${answer.status}`);
+    const read = v.safeParse(STATEMENT_TOTALS, jsonOf(answer.text));
+    const [captured, refunded] = read.success ? [parseYuan(read.output.captured), parseYuan(read.output.refunded)] : [];
+    if (!read.success || read.output.day !== day || captured === undefined || refunded === undefined)
+      throw new StatementError("malformed", "the payer's totals are no totals");
+    const { closed, captures, refunds } = read.output;
+    return { day, closed, captures, captured, refunds, refunded };
+  }
+
+  statementRows(day: string): AsyncIterable<StatementRow> {
+    return readStatementCsv(this.#exchange.stream({ path: `${PATHS.statement}?day=${encodeURIComponent(day)}` }, "text/csv"));
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await this.#exchange.close();
   }
 
-  async #move(path: string, key: string, request: LegRequest, asking: Asking): Promise<MoveAnswer> {
+  async #move(path: string, key: string, request: LegRequest, asking: Asking, parts?: readonly FundPart[]): Promise<MoveAnswer> {
     const body: MoveBody = {
       key,
       settlementId: request.settlementId,
       institution: request.institution,
       amount: formatYuan(request.amount),
+      ...(parts === undefined ? {} : { parts: parts.map((part) => ({ fundSource: part.fundSource, amount: formatYuan(part.amount) })) }),
     };
     const answer = await this.#ask(path, key, asking, () => Promise.resolve(body));
     // Only an account can be missing, and a move names none.
@@ -120,7 +142,7 @@ class HttpRail implements Rail {
     const text = JSON.stringify(content);
     let last: UnknownAnswer = { kind: "unknown", reason: "unreachable" };
     for (let sends = 1; sends <= this.#sendsMax; sends++) {
-      const answer = await this.#exchange(key, path, text);
+      const answer = await this.#exchangeKey(key, path, text);
       if (answer.kind === "done" || answer.kind === "refused") return answer;
       last = answer.kind === "absent" ? { kind: "unknown", reason: "garbage" } : answer;
       const found = await this.query(key);
@@ -130,18 +152,10 @@ class HttpRail implements Rail {
     return last;
   }
 
-  async #exchange(key: string, path: string, body?: string): Promise<QueryAnswer> {
-    try {
-      const response = await this.#pool.request(
-        body === undefined ? { path, method: "GET" } : { path, method: "POST", headers: JSON_HEADERS, body },
-      );
-      const text = await response.body.text();
-      if (response.statusCode >= 500) return { kind: "unknown", reason: "serverError" };
-      if (response.statusCode !== 200) return { kind: "unknown", reason: "garbage" };
-      return readReply(key, text);
-    } catch (error) {
-      return { kind: "unknown", reason: reasonOf(error) };
-    }
+  async #exchangeKey(key: string, path: string, body?: string): Promise<QueryAnswer> {
+    const answer = await this.#exchange.ask(body === undefined ? { path } : { path, body });
+    if (answer.kind === "unknown") return answer;
+    return answer.status === 200 ? readReply(key, answer.text) : { kind: "unknown", reason: "garbage" };
   }
 }
 
@@ -166,9 +180,13 @@ export function readReply(key: string, text: string): QueryAnswer {
 }
 
 function parseReply(text: string): Reply | undefined {
+  const parsed = v.safeParse(REPLY, jsonOf(text));
+  return parsed.success ? parsed.output : undefined;
+}
+
+function jsonOf(text: string): unknown {
   try {
-    const parsed = v.safeParse(REPLY, JSON.parse(text));
-    return parsed.success ? parsed.output : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
@@ -178,20 +196,29 @@ function hasAmount(part: { readonly fundSource: string; readonly amount: Fen | u
   return part.amount !== undefined;
 }
 
-function authoriseBody(key: string, request: AuthoriseRequest, account: RailAccount): AuthoriseBody {
+/** `undefined`: the account is not of this family. */
+function authoriseBody(key: string, request: AuthoriseRequest, account: RailAccount): AuthoriseBody | undefined {
   const { settlementId, institution, businessType } = request;
   const common = { key, settlementId, institution, businessType, bill: formatYuan(request.bill), asked: formatYuan(request.asked) };
+  return withAccount(common, account);
+}
+
+function quoteBody(key: string, request: PresettleRequest): QuoteBody | undefined {
+  const { institution, businessType } = request;
+  const common = { key, institution, businessType, bill: formatYuan(request.bill), asked: formatYuan(request.asked) };
+  return withAccount(common, request.account);
+}
+
+function withAccount<Common extends object>(
+  common: Common,
+  account: RailAccount,
+): (Common & ({ account: { authorisationId: string } } | { account: { contractId: string } })) | undefined {
   switch (account.rail) {
     case "insurance":
-      return { ...common, account: { ecToken: account.ecToken, psnNo: account.psnNo, insuplcAdmdvs: account.insuOrg } };
+      return undefined;
     case "commercial":
       return { ...common, account: { authorisationId: account.authorisationId } };
     case "bank":
       return { ...common, account: { contractId: account.contractId } };
   }
-}
-
-function reasonOf(error: unknown): UnknownAnswer["reason"] {
-  if (error instanceof errors.ResponseExceededMaxSizeError) return "garbage";
-  return error instanceof errors.UndiciError && TIMEOUTS.has(error.code) ? "timeout" : "unreachable";
 }

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -11,7 +11,6 @@ import { type SandboxRails, startSandboxRails } from "./sandbox/start.ts";
 import { startSandboxRailsThread } from "./sandbox/thread.ts";
 
 const SEEDS: readonly SeedAccount[] = [
-  { rail: "insurance", account: "i1", sharePercent: 60, deductible: "10.00", ceiling: "50.00", personalAccount: "1.00" },
   { rail: "commercial", account: "c1", sharePercent: "33.33" },
   { rail: "bank", account: "b1", balance: "100.00" },
 ];
@@ -31,7 +30,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 async function start(): Promise<void> {
-  sandbox = await startSandboxRails({ clock, file: join(folder, "journal"), seedAccounts: SEEDS, holdMs: 1_000 });
+  sandbox = await startSandboxRails({ clock, file: join(folder, "payers.db"), seedAccounts: SEEDS, holdMs: 1_000 });
   bank = createHttpRail({ name: "bank", url: sandbox.bankUrl, timeoutMs: 1_000 });
 }
 async function stop(): Promise<void> {
@@ -98,22 +97,54 @@ describe("a payer", () => {
     });
   });
 
-  test("knows after a restart what it answered before, and drops a last line cut short", async () => {
+  test("gives back in parts, each key once, and never more than it took", async () => {
+    await bank.authorise(asking("s1", "30.00"), "first");
+    await bank.capture(leg("s1", "30.00"), "first");
+    const part = (refundId: string, yuan: string): ReturnType<Rail["refund"]> =>
+      bank.refund(
+        { ...leg("s1", yuan), refundId, action: "refund", parts: [{ fundSource: "psn_cash_pay", amount: leg("", yuan).amount }] },
+        "first",
+      );
+    const first = await part("r1", "10.00");
+    expect(first).toMatchObject({ kind: "done", amount: 1_000n, parts: [{ fundSource: "psn_cash_pay", amount: 1_000n }] });
+    expect(await part("r1", "10.00")).toEqual(first);
+    expect(await part("r2", "20.01")).toEqual({ kind: "refused", reason: "refundExceeds" });
+    expect(await part("r3", "20.00")).toMatchObject({ kind: "done", amount: 2_000n });
+    expect(await part("r4", "0.01")).toEqual({ kind: "refused", reason: "refunded" });
+    expect(await balance()).toMatchObject({ balance: "100.00" });
+  });
+
+  test("refuses to give back from a fund that paid nothing", async () => {
+    await bank.authorise(asking("s1", "30.00"), "first");
+    await bank.capture(leg("s1", "30.00"), "first");
+    const parts = [{ fundSource: "hifp_pay", amount: asFen(100n) }];
+    expect(await bank.refund({ ...leg("s1", "1.00"), refundId: "r1", action: "refund", parts }, "first")).toEqual({
+      kind: "refused",
+      reason: "refundExceeds",
+    });
+  });
+
+  test("says what it would pay without holding anything", async () => {
+    const commercial = createHttpRail({ name: "commercial", url: sandbox.commercialUrl });
+    const account = { rail: "commercial" as const, authorisationId: "c1" };
+    const bill = asFen(100_00n);
+    const request = { institution: "H1", visitId: "v1", businessType: "01301", bill, asked: bill, account };
+    const parts = [{ fundSource: "commercial_claim", amount: 33_33n }];
+    expect(await commercial.presettle(request)).toMatchObject({ kind: "done", amount: 33_33n, parts });
+    expect(await commercial.presettle({ ...request, account: { ...account, authorisationId: "nobody" } })).toEqual({
+      kind: "refused",
+      reason: "accountUnknown",
+    });
+    expect(await (await fetch(`${sandbox.adminUrl}/admin/totals`)).json()).toMatchObject({ held: 0, legs: [] });
+    await commercial.close();
+  });
+
+  test("knows after a restart what it answered before", async () => {
     const held = await bank.authorise(asking("s1", "30.00"), "first");
     await stop();
-    await appendFile(join(folder, "journal"), '{"at":1,"rail":"ba');
     await start();
     expect(await bank.authorise(asking("s1", "30.00"), "again")).toEqual(held);
     expect(await balance()).toMatchObject({ balance: "70.00" });
-  });
-
-  test("keeps no ecToken in its journal", async () => {
-    const insurance = createHttpRail({ name: "insurance", url: sandbox.insuranceUrl });
-    const insured = { rail: "insurance" as const, ecToken: "510104SECRETSECRETSECRETSECRET", psnNo: "i1", insuOrg: "510104" };
-    const answer = await insurance.authorise({ ...asking("s1", "100.00"), account: () => Promise.resolve(insured) }, "first");
-    expect(answer).toMatchObject({ kind: "done", amount: 5_100n });
-    await insurance.close();
-    expect(await readFile(join(folder, "journal"), "utf8")).not.toContain("SECRET");
   });
 
   test.each([
@@ -162,6 +193,8 @@ describe("a reply", () => {
     ["with a negative amount", JSON.stringify({ ...done, amount: "-1.00" })],
     ["whose parts do not sum to its amount", JSON.stringify({ ...done, parts: [{ fundSource: "hifp_pay", amount: "0.99" }] })],
     ["with a reason that is not in the table", JSON.stringify({ status: "refused", key: "k", reason: "whatever" })],
+    ["that is done and states an error", JSON.stringify({ ...done, error: "failed" })],
+    ["with a reference that no statement could hold", JSON.stringify({ ...done, reference: "a,b" })],
     ["without a status", JSON.stringify({ key: "k", amount: "1.00", reference: "r" })],
   ])("%s is garbage", (_, text) => {
     expect(readReply("k", text)).toEqual({ kind: "unknown", reason: "garbage" });
@@ -180,6 +213,9 @@ describe("the admin endpoint", () => {
     ["/admin/delay", { rail: "bank", ms: -1 }],
     ["/admin/faults", { rail: "bank", action: "capture", kind: "explode" }],
     ["/admin/faults", { rail: "bank", action: "capture", kind: "refuse", count: 0 }],
+    ["/admin/faults", { rail: "bank", action: "capture", kind: "refuse", probability: 1.1 }],
+    ["/admin/faults", { rail: "bank", action: "capture", kind: "refuse", lateMs: 5 }],
+    ["/admin/faults", { rail: "bank", action: "capture", kind: "missingRow" }],
   ])("refuses %s %j", async (path, body) => {
     expect(await post(path, body)).toBe(400);
   });
@@ -189,6 +225,17 @@ describe("the admin endpoint", () => {
     const answers = [];
     for (const id of ["s1", "s2", "s3"]) answers.push((await bank.authorise(asking(id, "1.00"), "first")).kind);
     expect(answers).toEqual(["refused", "refused", "done"]);
+  });
+
+  test("arms a fault that hits a share of the calls, drawn at random", async () => {
+    await stop();
+    const draws = [0.9, 0.1, 0.5];
+    sandbox = await startSandboxRails({ clock, file: join(folder, "payers.db"), seedAccounts: SEEDS, draw: () => draws.shift() ?? 1 });
+    bank = createHttpRail({ name: "bank", url: sandbox.bankUrl });
+    await post("/admin/faults", { rail: "bank", action: "authorise", kind: "refuse", count: null, probability: 0.5 });
+    const answers = [];
+    for (const id of ["s1", "s2", "s3"]) answers.push((await bank.authorise(asking(id, "1.00"), "first")).kind);
+    expect(answers).toEqual(["done", "refused", "done"]);
   });
 });
 

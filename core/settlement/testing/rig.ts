@@ -1,86 +1,35 @@
-/**
- * A settlement room for tests: real bus, real shard, real log, real payers over HTTP. Only the vault is a table in
- * memory: a credential names its person there by its own text.
- */
+/** A settlement room for tests, and everything around it: real bus, real shard, real log, real payers over HTTP. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadCrypto } from "../../crypto/index.ts";
 import type { Crypto } from "../../crypto/port.ts";
-import { fromBase64, toBase64, toHex, utf8, utf8Text } from "../../protocol/bytes.ts";
-import type { ErrorName } from "../../protocol/errors.ts";
-import { ok, refused, type Result } from "../../protocol/result.ts";
+import { toHex, utf8 } from "../../protocol/bytes.ts";
 import { type Clock, systemClock } from "../../protocol/time.ts";
-import type { AccountBindings, DeTokenise } from "../../vault/port.ts";
-import { openLog } from "../../../ledger/log.ts";
 import { verifierKey } from "../../../ledger/verifier/note.ts";
 import { verifyDatabase, verifyReceiptText } from "../../../ledger/verify-files.ts";
-import { type Database, openDatabase } from "../../../migrations/database.ts";
+import { openDatabase } from "../../../migrations/database.ts";
 import { openEmbeddedBus } from "../../../streams/bus/embedded.ts";
 import type { EventBus } from "../../../streams/bus/port.ts";
-import { decodeEvent, encodeEvent, topicPlan } from "../../../streams/contracts/codec.ts";
+import { decodeEvent, topicPlan } from "../../../streams/contracts/codec.ts";
 import type { AnyEvent } from "../../../streams/contracts/event.ts";
-import type { EventData } from "../../../streams/contracts/topics.ts";
-import { createHttpRail } from "../rails/http-rail.ts";
-import type { Rail } from "../rails/port.ts";
 import type { SeedAccount } from "../rails/sandbox/accounts.ts";
 import type { SandboxTotals } from "../rails/sandbox/admin-app.ts";
 import type { FaultRequest } from "../rails/sandbox/faults.ts";
 import { type SandboxRails, startSandboxRails } from "../rails/sandbox/start.ts";
 import { startSandboxRailsThread } from "../rails/sandbox/thread.ts";
-import type { OpenCredential } from "../saga.ts";
-import { openShard, type Shard } from "../shard.ts";
-import { type SettlementLimits, type SettlementWorker, startSettlement } from "../worker.ts";
+import type { SettlementLimits } from "../worker.ts";
+import { compareWithLeaves } from "./compare.ts";
+import { type Interposed, ORIGIN, type Request, requestRecord, type Running, shardFileIn, startRoom, TableVault } from "./room.ts";
 
-export const INSTITUTION = "H51010400001";
-export const ORIGIN = "ronghe.test/settlement-0";
+export { INSTITUTION, type Interposed, ORIGIN, type Request, type Running, TableVault } from "./room.ts";
 const OUTCOME_TOPICS = [
   "settlement.claim.settled.v1",
   "settlement.claim.refused.v1",
   "settlement.claim.refunded.v1",
   "settlement.claim.unknown.v1",
 ] as const;
-/** Quick enough for a test, slow enough for a busy machine to answer in. */
-const QUICK: Partial<SettlementLimits> = { askAgainMinMs: 20, askAgainMaxMs: 100 };
-const RAIL_TIMEOUT_MS = 300;
-
-type Submitted = EventData<"settlement.request.submitted.v1">;
 export type Outcome = Extract<AnyEvent, { type: (typeof OUTCOME_TOPICS)[number] }>;
-
-/** What stands between the worker and its parts, so that a test can cut it off at any call. */
-export interface Interposed {
-  readonly database?: (db: Database) => Database;
-  readonly rail?: (rail: Rail) => Rail;
-}
-export interface Running {
-  readonly worker: SettlementWorker;
-  readonly shard: Shard;
-  stop(): Promise<void>;
-}
-
-/** People by credential text; each credential serves one transaction, as the real vault has it. */
-export class TableVault {
-  readonly people: Map<string, Omit<AccountBindings, "position" | "ecToken">> = new Map();
-  readonly refusals: Map<string, ErrorName> = new Map();
-  readonly calls: DeTokenise[] = [];
-  readonly #used = new Map<string, string>();
-
-  deTokenise(request: DeTokenise): Promise<Result<AccountBindings, ErrorName>> {
-    this.calls.push(request);
-    if (request.purpose === "refund") return Promise.resolve(refused("badRequest"));
-    const { value } = request.credential;
-    const refusal = this.refusals.get(value);
-    const person = this.people.get(value);
-    const user = this.#used.get(value) ?? request.transactionId;
-    if (refusal !== undefined) return Promise.resolve(refused(refusal));
-    if (person === undefined) return Promise.resolve(refused("codeUnknown"));
-    if (user !== request.transactionId) return Promise.resolve(refused("codeUsed"));
-    this.#used.set(value, user);
-    return Promise.resolve(
-      ok({ ...person, ecToken: `510104${"A".repeat(32)}`, position: { origin: "r", index: 0n, leafHash: new Uint8Array(32) } }),
-    );
-  }
-}
 
 export interface Rig {
   readonly folder: string;
@@ -101,21 +50,13 @@ export interface Rig {
   totals(settlementId?: string): Promise<SandboxTotals>;
   /** What an auditor finds in the shard's file: the first defect, or "verified" and the number of entries. */
   audit(): Promise<{ readonly verdict: string; readonly size: bigint }>;
+  /** Where the shard's tables differ from what its leaves say; nowhere, unless there is a bug. */
+  leavesDiffer(): Promise<readonly string[]>;
   /** Whether a receipt verifies offline. */
   isReceipt(text: string | undefined): boolean;
   restartSandbox(): Promise<void>;
   close(): Promise<void>;
 }
-export type Request = Pick<Submitted, "action" | "outTradeNo" | "originalOutTradeNo" | "amount" | "terminal" | "institution"> & {
-  readonly credential: string | undefined;
-  readonly eventId: string;
-};
-
-const openCredential: OpenCredential = (sealed) => {
-  const value = fromBase64(sealed.sealed);
-  return Promise.resolve(value === undefined ? refused("badRequest") : ok({ kind: sealed.kind, value: utf8Text(value) ?? "" }));
-};
-
 export async function openRig(options: { readonly partitions?: number; readonly railsThread?: boolean } = {}): Promise<Rig> {
   const folder = await mkdtemp(join(tmpdir(), "ronghe-settlement-"));
   const crypto = await loadCrypto();
@@ -124,49 +65,14 @@ export async function openRig(options: { readonly partitions?: number; readonly 
   const bus = await openEmbeddedBus({ file: join(folder, "bus.db"), clock });
   await bus.ensureTopics(topicPlan(options.partitions ?? 1));
   const openSandbox = (): Promise<SandboxRails> => {
-    const file = join(folder, "rails.journal");
+    const file = join(folder, "payers.db");
     return options.railsThread === true ? startSandboxRailsThread({ file }) : startSandboxRails({ clock, file });
   };
   let sandbox = await openSandbox();
   const keys = crypto.sm2GenerateKeyPair();
+  const railsKey = crypto.random(32);
   const trustedKeys = [{ ...verifierKey((...parts) => crypto.sm3(...parts), ORIGIN, keys.publicKey), origins: [ORIGIN] }];
-  const shardFile = join(folder, "shard-0.db");
-
-  const start = async (interposed: Interposed = {}, limits: Partial<SettlementLimits> = {}): Promise<Running> => {
-    const rail = (name: "insurance" | "commercial" | "bank", url: string): Rail => {
-      const http = createHttpRail({ name, url, timeoutMs: RAIL_TIMEOUT_MS });
-      return interposed.rail?.(http) ?? http;
-    };
-    const rails = {
-      insurance: rail("insurance", sandbox.insuranceUrl),
-      commercial: rail("commercial", sandbox.commercialUrl),
-      bank: rail("bank", sandbox.bankUrl),
-    };
-    const opened = await openDatabase({ kind: "shard", file: shardFile });
-    const db = interposed.database?.(opened) ?? opened;
-    const sign = (message: Uint8Array): Promise<Uint8Array> => Promise.resolve(crypto.sm2Sign(keys.privateKey, message));
-    const signer = { keyName: ORIGIN, publicKey: keys.publicKey, sign };
-    const log = await openLog({ db, origin: ORIGIN, crypto, random: (length) => crypto.random(length), signer });
-    const shard = await openShard({ db, log, bus, crypto, clock, partition: 0 });
-    const worker = await startSettlement({
-      bus,
-      vault,
-      openCredential,
-      rails,
-      crypto,
-      clock,
-      shards: () => shard,
-      limits: { ...QUICK, ...limits },
-    });
-    return {
-      worker,
-      shard,
-      async stop() {
-        await worker.stop();
-        await Promise.all(Object.values(rails).map((one) => one.close()));
-      },
-    };
-  };
+  const shardFile = shardFileIn(folder);
 
   const admin = async (path: string, init?: RequestInit): Promise<unknown> => {
     const response = await fetch(`${sandbox.adminUrl}${path}`, init);
@@ -184,7 +90,10 @@ export async function openRig(options: { readonly partitions?: number; readonly 
     vault,
     bus,
     shardFile,
-    start,
+    start: (interposed, limits) => {
+      const urls = { insurance: sandbox.insuranceUrl, commercial: sandbox.commercialUrl, bank: sandbox.bankUrl };
+      return startRoom({ folder, crypto, clock, vault, bus, urls, keys, railsKey }, interposed, limits);
+    },
     get sandbox() {
       return sandbox;
     },
@@ -218,6 +127,14 @@ export async function openRig(options: { readonly partitions?: number; readonly 
         await db.close();
       }
     },
+    async leavesDiffer() {
+      const db = await openDatabase({ kind: "shard", file: shardFile, readOnly: true });
+      try {
+        return await compareWithLeaves(db, crypto);
+      } finally {
+        await db.close();
+      }
+    },
     isReceipt: (text) => text !== undefined && verifyReceiptText(text, { crypto, trustedKeys }).ok,
     async restartSandbox() {
       await sandbox.close();
@@ -229,33 +146,6 @@ export async function openRig(options: { readonly partitions?: number; readonly 
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-function requestRecord(crypto: Crypto, request: Partial<Request>): ReturnType<typeof encodeEvent> {
-  const { eventId, credential, ...given } = request;
-  const content = { action: "settle" as const, institution: INSTITUTION, terminal: "T1", outTradeNo: "no-1", ...given };
-  const amount = content.action === "settle" && !("amount" in given) ? "100.00" : given.amount;
-  const whose = content.action === "settle" && !("credential" in request) ? "p1" : credential;
-  const requestHash = toHex(crypto.sm3(utf8(JSON.stringify({ ...content, amount, whose }))));
-  return encodeEvent({
-    id: eventId ?? `${content.institution}.${content.outTradeNo}.${requestHash.slice(0, 16)}`,
-    type: "settlement.request.submitted.v1",
-    source: "/ronghe/edge/test",
-    timeMs: systemClock.now(),
-    key: content.institution,
-    data: {
-      ...content,
-      businessType: "01301",
-      requestHash,
-      operatorId: "op1",
-      acceptedAtMs: systemClock.now(),
-      edge: "test",
-      ...(amount === undefined ? {} : { amount }),
-      ...(whose === undefined
-        ? {}
-        : { credential: { kind: "code" as const, keyHandle: "edge.seal/1", wrappedKey: "", sealed: toBase64(utf8(whose)) } }),
-    },
-  });
 }
 
 /** A person with accounts on the rails named, and those accounts at the payers. */

@@ -4,6 +4,11 @@ import { startFromJars } from "./kafka-jars.ts";
 
 export type { NoKafka, TestKafka } from "./broker.ts";
 
+/** `RONGHE_KAFKA_SESSION_S` for tests that kill consumers: our brokers allow short sessions, others by default 6 seconds. */
+export function shortestSession(): string {
+  return (process.env["RONGHE_KAFKA_BROKERS"] ?? "") === "" ? "3" : "6";
+}
+
 /**
  * A broker by the first way that works: `RONGHE_KAFKA_BROKERS` (not ours: never restarted); a container of
  * `RONGHE_KAFKA_IMAGE` (default `apache/kafka`) where a Docker daemon answers; the broker's jars, where Java 17 and

@@ -41,6 +41,7 @@ export const INPUT_FIELDS = {
   "settlement.claim.settled.v1": ["institution", "terminal", "businessType", "person", "amount", "settlement"],
   "settlement.claim.refunded.v1": ["institution", "terminal", "businessType", "person", "amount", "settlement", "originalSettlement"],
   "settlement.claim.refused.v1": ["institution", "terminal", "businessType", "person", "amount", "settlement", "action", "outcome"],
+  "settlement.request.rejected.v1": ["institution", "terminal", "businessType", "action", "outcome"],
 } as const satisfies Partial<Record<DataTopic, readonly Field[]>>;
 
 export type InputTopic = keyof typeof INPUT_FIELDS;
@@ -99,6 +100,10 @@ export function factsOf(event: InputEvent): Result<Facts, { readonly reason: str
       const { person, amount, settlementId: settlement, action, refusal: outcome, atMs } = event.data;
       const text = { ...place, settlement, action, outcome, ...(person === undefined ? {} : { person }) };
       return withAmount(amount, { atMs, text, number: {} });
+    }
+    case "settlement.request.rejected.v1": {
+      const { action, reason: outcome, atMs } = event.data;
+      return ok({ atMs, text: { ...place, action, outcome }, number: {} });
     }
   }
 }

@@ -184,6 +184,8 @@ describe("a rule is published", () => {
       "impossible-travel",
       "settle-refund-cycle",
       "clustered-cards",
+      "code-contested",
+      "request-forged",
     ]);
   });
 

@@ -1,8 +1,10 @@
 /** Accounts of the sandbox payers, as the admin endpoint and seeds describe them, and as the books keep them. */
 import * as v from "valibot";
 import { asFen, type Fen, formatYuan, parseYuan } from "../../../protocol/money.ts";
+import type { BenefitPlan } from "../../split/split.ts";
 
 const yuan = v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,13})(?:\.\d{1,2})?$/));
+const unitPrice = v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,9})(?:\.\d{1,6})?$/));
 const accountId = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
 /** Percent with at most two decimals, as text or number. */
 const percent = v.pipe(
@@ -12,25 +14,48 @@ const percent = v.pipe(
   v.check((value) => Math.abs(value * 100 - Math.round(value * 100)) < 1e-6, "at most two decimals"),
 );
 const status = v.optional(v.picklist(["active", "closed"]), "active");
+const NO_CEILING = "99999999999999.99";
 
-/** What a payer knows of one person. Amounts are yuan; the deductible and the ceiling are what is left of them. */
+/** What a payer knows of one person. Amounts are yuan; deductible and ceilings are what is left of them this year. */
 export const seedAccount = v.variant("rail", [
   v.pipe(
     v.strictObject({
       rail: v.literal("insurance"),
       account: accountId,
       status,
+      /** 职工 or 居民; decides whether 大额 (`hifob_pay`) or 大病 (`hifmi_pay`) pays. */
+      plan: v.optional(v.picklist(["employee", "resident"]), "resident"),
       /** 统筹 share of what lies above the deductible. */
       sharePercent: percent,
-      /** 大病 share of the same. */
+      /** 大病/大额 share of the same, and the others' shares: 公务员, 企业补充, 医疗救助, 其他. */
       seriousIllnessPercent: v.optional(percent, 0),
-      /** 医疗救助 share of the same. */
+      civilServantPercent: v.optional(percent, 0),
+      enterprisePercent: v.optional(percent, 0),
       assistancePercent: v.optional(percent, 0),
+      otherPercent: v.optional(percent, 0),
       deductible: v.optional(yuan, "0.00"),
-      ceiling: v.optional(yuan, "99999999999999.99"),
+      ceiling: v.optional(yuan, NO_CEILING),
+      /** 大病/大额 share of what 统筹 could not pay because of its ceiling. */
+      aboveCeilingPercent: v.optional(percent, 0),
+      /** 乙类先行自付. */
+      classBSelfPayPercent: v.optional(percent, 0),
+      /** Highest insured unit price by item code. */
+      priceLimits: v.optional(v.record(v.string(), unitPrice), {}),
       personalAccount: v.optional(yuan, "0.00"),
+      /** 家庭共济. */
+      familyAccount: v.optional(yuan, "0.00"),
     }),
-    v.check((seed) => seed.sharePercent + seed.seriousIllnessPercent + seed.assistancePercent <= 100, "shares above 100 percent"),
+    v.check(
+      (seed) =>
+        seed.sharePercent +
+          seed.seriousIllnessPercent +
+          seed.civilServantPercent +
+          seed.enterprisePercent +
+          seed.assistancePercent +
+          seed.otherPercent <=
+        100,
+      "shares above 100 percent",
+    ),
   ),
   v.strictObject({
     rail: v.literal("commercial"),
@@ -38,7 +63,10 @@ export const seedAccount = v.variant("rail", [
     status,
     /** Share of what is left for the person. */
     sharePercent: percent,
-    ceiling: v.optional(yuan, "99999999999999.99"),
+    /** What is left of the policy's yearly limit. */
+    ceiling: v.optional(yuan, NO_CEILING),
+    /** The policy's limit for one claim. */
+    claimCeiling: v.optional(yuan, NO_CEILING),
   }),
   v.strictObject({ rail: v.literal("bank"), account: accountId, status, balance: yuan }),
 ]);
@@ -51,17 +79,14 @@ interface CommonAccount {
 }
 export interface InsuranceAccount extends CommonAccount {
   readonly rail: "insurance";
-  /** Shares in hundredths of a percent. */
-  readonly share: bigint;
-  readonly seriousIllnessShare: bigint;
-  readonly assistanceShare: bigint;
-  deductible: Fen;
-  ceiling: Fen;
-  personalAccount: Fen;
+  /** With what is left of deductible, ceiling and accounts: replaced whole at each movement. */
+  plan: BenefitPlan;
 }
 export interface CommercialAccount extends CommonAccount {
   readonly rail: "commercial";
+  /** Hundredths of a percent. */
   readonly share: bigint;
+  readonly claimCeiling: Fen;
   ceiling: Fen;
 }
 export interface BankAccount extends CommonAccount {
@@ -77,15 +102,31 @@ export function openAccount(seed: v.InferOutput<typeof seedAccount>): SandboxAcc
       return {
         ...common,
         rail: "insurance",
-        share: hundredths(seed.sharePercent),
-        seriousIllnessShare: hundredths(seed.seriousIllnessPercent),
-        assistanceShare: hundredths(seed.assistancePercent),
-        deductible: fen(seed.deductible),
-        ceiling: fen(seed.ceiling),
-        personalAccount: fen(seed.personalAccount),
+        plan: {
+          insured: seed.plan,
+          deductibleLeft: fen(seed.deductible),
+          poolShare: hundredths(seed.sharePercent),
+          seriousShare: hundredths(seed.seriousIllnessPercent),
+          civilServantShare: hundredths(seed.civilServantPercent),
+          enterpriseShare: hundredths(seed.enterprisePercent),
+          assistanceShare: hundredths(seed.assistancePercent),
+          otherShare: hundredths(seed.otherPercent),
+          poolCeilingLeft: fen(seed.ceiling),
+          aboveCeilingShare: hundredths(seed.aboveCeilingPercent),
+          classBSelfPayShare: hundredths(seed.classBSelfPayPercent),
+          priceLimits: new Map(Object.entries(seed.priceLimits)),
+          personalAccount: fen(seed.personalAccount),
+          familyAccount: fen(seed.familyAccount),
+        },
       };
     case "commercial":
-      return { ...common, rail: "commercial", share: hundredths(seed.sharePercent), ceiling: fen(seed.ceiling) };
+      return {
+        ...common,
+        rail: "commercial",
+        share: hundredths(seed.sharePercent),
+        ceiling: fen(seed.ceiling),
+        claimCeiling: fen(seed.claimCeiling),
+      };
     case "bank":
       return { ...common, rail: "bank", balance: fen(seed.balance) };
   }
@@ -98,9 +139,11 @@ export function describeAccount(account: SandboxAccount): Readonly<Record<string
     case "insurance":
       return {
         ...common,
-        deductible: formatYuan(account.deductible),
-        ceiling: formatYuan(account.ceiling),
-        personalAccount: formatYuan(account.personalAccount),
+        plan: account.plan.insured,
+        deductible: formatYuan(account.plan.deductibleLeft),
+        ceiling: formatYuan(account.plan.poolCeilingLeft),
+        personalAccount: formatYuan(account.plan.personalAccount),
+        familyAccount: formatYuan(account.plan.familyAccount),
       };
     case "commercial":
       return { ...common, ceiling: formatYuan(account.ceiling) };

@@ -3,14 +3,22 @@ import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { asFen, formatYuan } from "../../../protocol/money.ts";
 import type { RailName } from "../../plan.ts";
-import { describeAccount, seedAccounts } from "./accounts.ts";
-import type { LegTotal, RailBook } from "./book.ts";
+import { describeAccount, type SandboxAccount, seedAccounts } from "./accounts.ts";
 import { faultRequest, type Faults, RAIL_NAMES } from "./faults.ts";
+import type { LegTotal, Totals } from "./totals.ts";
 
 export interface AdminPorts {
-  readonly books: Readonly<Record<RailName, RailBook>>;
+  readonly books: Readonly<Record<RailName, AdminBook>>;
   readonly faults: Faults;
-  readonly upsert: (seeds: v.InferOutput<typeof seedAccounts>) => void;
+  /** Makes or replaces accounts; resolves when it is durable. */
+  readonly upsert: (seeds: v.InferOutput<typeof seedAccounts>) => Promise<void>;
+  readonly correctStatements: () => Promise<void>;
+}
+/** What the admin endpoint reads of any payer's books. */
+export interface AdminBook {
+  readonly accounts: ReadonlyMap<string, SandboxAccount>;
+  readonly totals: Totals;
+  heldCount?(): number;
 }
 
 const delayRequest = v.strictObject({
@@ -23,7 +31,7 @@ export function createAdminApp(ports: AdminPorts): Hono {
   app.post("/admin/accounts", async (c) => {
     const seeds = await read(c, seedAccounts);
     if (seeds === undefined) return c.json({ error: "malformed" }, 400);
-    ports.upsert(seeds);
+    await ports.upsert(seeds);
     return c.json({ accounts: seeds.length });
   });
   app.get("/admin/accounts", (c) => {
@@ -48,6 +56,10 @@ export function createAdminApp(ports: AdminPorts): Hono {
     ports.faults.clear();
     return c.json({ faults: [] });
   });
+  app.post("/admin/statements/correct", async (c) => {
+    await ports.correctStatements();
+    return c.json({ corrected: true });
+  });
   app.get("/admin/totals", (c) => c.json(totals(ports.books, c.req.query("settlement"))));
   return app;
 }
@@ -69,26 +81,26 @@ export interface SandboxTotals {
     readonly captured: string;
     readonly refunded: string;
   }[];
-  /** Legs paid or given back more than once; must be 0. */
+  /** Legs paid more than once, or given back beyond what was paid; must be 0. */
   readonly doubled: number;
   /** Holds that are still open. */
   readonly held: number;
 }
 
 function totals(books: AdminPorts["books"], settlementId: string | undefined): SandboxTotals {
-  const all = RAIL_NAMES.flatMap((rail) => [...books[rail].totals.values()]);
+  const all = RAIL_NAMES.flatMap((rail) => [...books[rail].totals.legs.values()]);
   return {
     legs: all.filter((leg) => settlementId === undefined || leg.settlementId === settlementId).map(describeLeg),
     sources: RAIL_NAMES.flatMap((rail) =>
-      [...books[rail].bySource].map(([fundSource, sum]) => ({
+      [...books[rail].totals.sources].map(([fundSource, sum]) => ({
         rail,
         fundSource,
         captured: formatYuan(asFen(sum.captured)),
         refunded: formatYuan(asFen(sum.refunded)),
       })),
     ),
-    doubled: all.filter((leg) => leg.captures > 1 || leg.refunds > 1).length,
-    held: RAIL_NAMES.reduce((sum, rail) => sum + books[rail].heldCount(), 0),
+    doubled: all.filter((leg) => leg.captures > 1 || leg.refunded > leg.captured).length,
+    held: RAIL_NAMES.reduce((sum, rail) => sum + (books[rail].heldCount?.() ?? 0), 0),
   };
 }
 

@@ -6,7 +6,7 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 import { systemClock } from "../../../protocol/time.ts";
 import { type SandboxRails, type SandboxRailsOptions, startSandboxRails } from "./start.ts";
 
-type ThreadOptions = Omit<SandboxRailsOptions, "clock">;
+type ThreadOptions = Omit<SandboxRailsOptions, "clock" | "draw">;
 type Urls = Omit<SandboxRails, "close">;
 /** Marks a thread that this file started: other workers may import it. */
 const ROLE = "ronghe.sandbox-rails";

@@ -1,0 +1,73 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { loadCrypto } from "../../core/crypto/index.ts";
+import { exportFolder } from "../../ledger/export/folder.ts";
+import { ExportError } from "../../ledger/export/log.ts";
+import { exportPlatform, type LogToExport } from "../../ledger/export/platform.ts";
+import { newestPublishable } from "../../ledger/export/publishable.ts";
+import { type Config, UsageError } from "../config.ts";
+import { printJson } from "../output.ts";
+import { layoutOf, readPlatform } from "../platform/layout.ts";
+import { readTrustedKeys } from "../platform/trust.ts";
+import { logFiles, openLogFile } from "../platform/verify.ts";
+import { progressBar } from "../progress.ts";
+
+export interface LedgerExportOptions {
+  readonly out: string;
+  readonly policy?: string;
+  readonly page?: string;
+  readonly json?: boolean;
+}
+
+/** The page that goes along when it is built; `--page` names another. */
+const PAGE = new URL("../../ledger/verifier/page/verify.html", import.meta.url);
+
+/** `ronghe ledger export`: all logs as plain files (`ledger/FORMAT.md` section 11). Reading only; also beside a running platform. */
+export async function ledgerExport(config: Config, options: LedgerExportOptions): Promise<number> {
+  const layout = layoutOf(config.RONGHE_DATA);
+  const platform = readPlatform(layout);
+  const crypto = await loadCrypto();
+  const policyFile = options.policy ?? layout.policy;
+  const trust = await readTrustedKeys(crypto, policyFile);
+  const page = await pageOf(options.page);
+  const bar = progressBar("entries");
+  const opened: LogToExport[] = [];
+  try {
+    for (const { origin, file } of logFiles(layout, platform)) {
+      if (!existsSync(file)) throw new UsageError(`${file} is not there: the log ${origin} cannot be exported`);
+      const db = await openLogFile(origin, file);
+      opened.push({ origin, db, note: "" });
+      const { note } = await newestPublishable(db, crypto, trust, origin);
+      opened.splice(-1, 1, { origin, db, note });
+    }
+    const summary = await exportPlatform({
+      folder: exportFolder(options.out),
+      logs: opened,
+      policy: await readFile(policyFile),
+      ...(page === undefined ? {} : { page }),
+      sm3: crypto.sm3,
+      onProgress: (done, total) => bar.update(done, total),
+    });
+    bar.stop();
+    if (options.json === true) printJson({ out: options.out, ...summary });
+    else {
+      for (const log of summary.logs) console.log(`${log.folder}  ${log.origin}  ${log.size} entries, ${log.written} files written`);
+      console.log(`${options.out} is complete. Auditors keep ${options.out}/policy and give it as --policy the next time.`);
+    }
+    return 0;
+  } catch (error) {
+    bar.stop();
+    if (!(error instanceof ExportError)) throw error;
+    console.error(`ronghe: ${error.message}`);
+    return 1;
+  } finally {
+    for (const { db } of opened) await db.close();
+  }
+}
+
+async function pageOf(file: string | undefined): Promise<Uint8Array | undefined> {
+  if (file === undefined) return existsSync(PAGE) ? await readFile(PAGE) : undefined;
+  return await readFile(file).catch(() => {
+    throw new UsageError(`${file} cannot be read`);
+  });
+}

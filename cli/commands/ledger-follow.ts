@@ -1,0 +1,319 @@
+/**
+ * `ronghe ledger follow`: reads entries and checkpoints from the bus as they come and checks each; the first defect ends it
+ * with status 1 and one line that names it. What it knows goes into a state file, so that it goes on where it stopped.
+ */
+import { existsSync } from "node:fs";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import * as v from "valibot";
+import { loadCrypto } from "../../core/crypto/index.ts";
+import type { Crypto } from "../../core/crypto/port.ts";
+import { toHex, utf8Text } from "../../core/protocol/bytes.ts";
+import { leafOf, scanLeaf, TAG } from "../../ledger/verifier/leaf.ts";
+import type { Policy } from "../../ledger/verifier/note.ts";
+import { type FollowDefect, type Followed, type FollowedState, LogFollower } from "../../ledger/witness/follower.ts";
+import { ProvenanceTracker } from "../../ledger/witness/provenance.ts";
+import type { DeliveredRecord, EventBus } from "../../streams/bus/port.ts";
+import { type Config, UsageError } from "../config.ts";
+import { printJson } from "../output.ts";
+import { openBusForReading } from "../platform/bus.ts";
+import { layoutOf } from "../platform/layout.ts";
+import { onStopAsked } from "../platform/stop.ts";
+import { readTrustedKeys } from "../platform/trust.ts";
+
+const ENTRIES = "ledger.entry.appended.v1";
+const CHECKPOINTS = "ledger.checkpoint.published.v1";
+const READ_MAX = 500;
+const LOOK_AGAIN_MS = 200;
+
+export interface LedgerFollowOptions {
+  readonly policy?: string;
+  readonly state?: string;
+  readonly from: "state" | "beginning";
+  readonly once?: boolean;
+  /** With `once`, seconds: how long the checkpoint over the last entries may take to come. */
+  readonly wait: number;
+  readonly entries?: boolean;
+  readonly requests?: boolean;
+  readonly allowUnwitnessed?: boolean;
+  readonly json?: boolean;
+}
+
+export async function ledgerFollow(config: Config, options: LedgerFollowOptions): Promise<number> {
+  const crypto = await loadCrypto();
+  const trust = await readTrustedKeys(crypto, options.policy ?? layoutOf(config.RONGHE_DATA).policy);
+  const bus = await openBusForReading(config);
+  const following = new Following({ bus, crypto, trust, options }, await readState(options));
+  let stopped = false;
+  onStopAsked(() => (stopped = true));
+  try {
+    const found = await following.run(() => stopped);
+    await writeState(options, following);
+    following.report(found);
+    return found === undefined ? 0 : 1;
+  } finally {
+    await bus.close();
+  }
+}
+
+/** A defect with the place on the bus where it was met. */
+interface Found {
+  readonly origin: string;
+  readonly defect: FollowDefect;
+  readonly record?: DeliveredRecord;
+}
+
+interface FollowingOptions {
+  readonly bus: EventBus;
+  readonly crypto: Crypto;
+  readonly trust: Policy;
+  readonly options: LedgerFollowOptions;
+}
+
+class Following {
+  readonly #bus: EventBus;
+  readonly #crypto: Crypto;
+  readonly #trust: Policy;
+  readonly #options: LedgerFollowOptions;
+  readonly #logs = new Map<string, LogFollower>();
+  readonly #next = new Map<string, bigint>();
+  readonly #provenance = new ProvenanceTracker();
+  #requestsMissing = 0;
+  #written = "";
+
+  constructor({ bus, crypto, trust, options }: FollowingOptions, state: StateFile | undefined) {
+    this.#bus = bus;
+    this.#crypto = crypto;
+    this.#trust = trust;
+    this.#options = options;
+    for (const [origin, log] of Object.entries(state?.logs ?? {})) this.#logs.set(origin, this.#follower(origin, log));
+    for (const [place, offset] of Object.entries(state?.next ?? {})) this.#next.set(place, BigInt(offset));
+  }
+
+  /** Until stopped, caught up (`--once`), or something is wrong. */
+  async run(stopped: () => boolean): Promise<Found | undefined> {
+    let coverUntilMs: number | undefined;
+    while (!stopped()) {
+      // Checkpoints first: entries published before them are then there when they are read.
+      const [found, count] = await this.#round();
+      if (found !== undefined) return found;
+      if (count > 0) {
+        coverUntilMs = undefined;
+        await writeState(this.#options, this);
+        continue;
+      }
+      if (this.#options.once === true) {
+        coverUntilMs ??= Date.now() + this.#options.wait * 1000;
+        const open = this.#open();
+        if (open === undefined) return undefined;
+        if (Date.now() > coverUntilMs) return open;
+      }
+      await sleep(LOOK_AGAIN_MS);
+    }
+    return undefined;
+  }
+
+  state(): StateFile {
+    const logs = Object.fromEntries([...this.#logs].map(([origin, log]) => [origin, log.state()]));
+    return { format: "ronghe-follow/1", next: Object.fromEntries([...this.#next].map(([place, at]) => [place, at.toString()])), logs };
+  }
+
+  /** Whether the state differs from what was written last. */
+  news(): string | undefined {
+    const text = `${JSON.stringify(this.state())}\n`;
+    if (text === this.#written) return undefined;
+    this.#written = text;
+    return text;
+  }
+
+  report(found: Found | undefined): void {
+    const logs = [...this.#logs].map(([origin, log]) => ({ origin, size: log.size, uncovered: log.uncovered, ...log.counts }));
+    const provenance = {
+      ...this.#provenance.counts,
+      ...(this.#options.requests === true ? { requestsMissing: this.#requestsMissing } : {}),
+    };
+    const where = found?.record === undefined ? {} : { at: this.#place(found.record) };
+    const defect = found === undefined ? undefined : { origin: found.origin, ...found.defect, ...where };
+    if (this.#options.json === true) printJson({ ok: found === undefined, logs, provenance, ...(defect === undefined ? {} : { defect }) });
+    else {
+      for (const log of logs)
+        console.log(
+          `${log.origin}  size ${log.size}  ${log.checkpoints} checkpoints, ${log.uncovered} entries uncovered, ${log.duplicates} repeats`,
+        );
+      console.log(
+        `requests: ${provenance.requests} with entries, ${provenance.gaps} without (repeats), ${provenance.reordered} out of order`,
+      );
+    }
+    if (defect === undefined) return;
+    const place = "at" in defect ? ` at ${defect.at.topic}/${defect.at.partition}/${defect.at.offset}` : "";
+    process.stderr.write(`ronghe: DEFECT ${defect.name} in ${defect.origin}, entry ${defect.index ?? "?"}${place}: ${defect.detail}\n`);
+  }
+
+  async #round(): Promise<readonly [Found | undefined, number]> {
+    let count = 0;
+    for (const topic of [CHECKPOINTS, ENTRIES]) {
+      const ends = await this.#bus.endOffsets(topic);
+      for (const [partition, end] of ends.entries()) {
+        const place = `${topic}/${partition}`;
+        for (let from = this.#next.get(place) ?? 0n; from < end; from = this.#next.get(place) ?? end) {
+          const records = await this.#bus.read(topic, partition, from, READ_MAX);
+          if (records.length === 0) break;
+          count += records.length;
+          const found = await this.#take(topic, partition, records);
+          if (found !== undefined) return [found, count];
+        }
+      }
+    }
+    return [undefined, count];
+  }
+
+  async #take(topic: string, partition: number, records: readonly DeliveredRecord[]): Promise<Found | undefined> {
+    for (const record of records) {
+      const place = `${topic}/${partition}`;
+      const wanted = this.#next.get(place);
+      if (wanted !== undefined && record.offset !== wanted) {
+        const detail = `offset ${record.offset} came where ${wanted} was wanted`;
+        return { origin: record.key, record, defect: { name: record.offset > wanted ? "streamGap" : "streamReordered", detail } };
+      }
+      const found = topic === ENTRIES ? await this.#entry(record) : this.#checkpoint(record);
+      if (found !== undefined) return found;
+      this.#next.set(place, record.offset + 1n);
+    }
+    return undefined;
+  }
+
+  async #entry(record: DeliveredRecord): Promise<Found | undefined> {
+    const scanned = scanLeaf(record.value);
+    if (!scanned.ok) return { origin: record.key, record, defect: scanned.error };
+    const origin = scanned.value.text(TAG.origin) ?? "";
+    const { index } = scanned.value;
+    const bad = (name: FollowDefect["name"], detail: string): Found => ({ origin, record, defect: { name, detail, index } });
+    const { ce_ledgerlog: log, ce_ledgerseq: seq } = record.headers;
+    if (record.key !== origin || log !== origin || seq !== index.toString())
+      return bad("streamHeader", `the record says ${log ?? "nothing"}/${seq ?? "nothing"}, its entry says ${origin}/${index}`);
+    const followed = this.#log(origin).addEntry(record.value);
+    if (followed.kind === "ahead") return bad(...(await this.#missing(record, origin, followed.wanted)));
+    if (followed.kind === "defect") return { origin, record, defect: followed.defect };
+    if (followed.kind !== "entry") return undefined;
+    return await this.#provenanceOf(record, followed);
+  }
+
+  /** A gap, unless what is missing stands further on. */
+  async #missing(record: DeliveredRecord, origin: string, wanted: bigint): Promise<[FollowDefect["name"], string]> {
+    for (let from = record.offset + 1n; ;) {
+      const more = await this.#bus.read(record.topic, record.partition, from, READ_MAX);
+      const late = more.find((one) => one.key === origin && one.headers["ce_ledgerseq"] === wanted.toString());
+      if (late !== undefined) return ["streamReordered", `entry ${wanted} stands behind later ones, at offset ${late.offset}`];
+      const last = more.at(-1);
+      if (last === undefined) return ["streamGap", `entry ${wanted} is missing on the topic`];
+      from = last.offset + 1n;
+    }
+  }
+
+  async #provenanceOf(record: DeliveredRecord, { view, hash }: Extract<Followed, { kind: "entry" }>): Promise<Found | undefined> {
+    const { origin, index, provenance, kind } = leafOf(view);
+    const bad = (detail: string): Found => ({ origin, record, defect: { name: "provenanceMismatch", detail, index } });
+    if (this.#options.entries === true)
+      printJson({
+        origin,
+        index,
+        kind,
+        leafHash: toHex(hash),
+        at: this.#place(record),
+        ...(provenance === undefined ? {} : { from: { ...provenance, recordHash: toHex(provenance.recordHash) } }),
+      });
+    if (provenance === undefined) return undefined;
+    const place = `${provenance.topic}/${provenance.partition}/${provenance.offset}`;
+    const seen = this.#provenance.add(provenance);
+    if (seen === "conflict") return bad(`two entries name different records at ${place}`);
+    if (seen === "again" || this.#options.requests !== true) return undefined;
+    const [request] = await this.#bus.read(provenance.topic, provenance.partition, provenance.offset, 1);
+    if (request?.offset !== provenance.offset) {
+      // Requests are kept for a time only; the hash in the entry stays.
+      this.#requestsMissing += 1;
+      return undefined;
+    }
+    const isSame = toHex(this.#crypto.sm3(request.value)) === toHex(provenance.recordHash);
+    return isSame ? undefined : bad(`the record at ${place} is not the one that the entry came from`);
+  }
+
+  #checkpoint(record: DeliveredRecord): Found | undefined {
+    const note = utf8Text(record.value);
+    const origin = note?.split("\n", 1)[0] ?? record.key;
+    if (note === undefined || record.key !== origin)
+      return { origin: record.key, record, defect: { name: "streamHeader", detail: "the record is not a checkpoint of the log it says" } };
+    const followed = this.#log(origin).addCheckpoint(note);
+    return followed.kind === "defect" ? { origin, record, defect: followed.defect } : undefined;
+  }
+
+  /** What is not complete yet. */
+  #open(): Found | undefined {
+    for (const [origin, log] of this.#logs) {
+      const defect = log.finish();
+      if (defect !== undefined) return { origin, defect };
+    }
+    // A log that the auditor trusts a key for and of which nothing came at all.
+    const silent = this.#trust.logs.flatMap((key) => key.origins ?? []).find((origin) => !this.#logs.has(origin));
+    return silent === undefined
+      ? undefined
+      : { origin: silent, defect: { name: "logMissing", detail: "nothing of this log is on the bus" } };
+  }
+
+  #log(origin: string): LogFollower {
+    const known = this.#logs.get(origin) ?? this.#follower(origin);
+    this.#logs.set(origin, known);
+    return known;
+  }
+
+  #follower(origin: string, state?: FollowedState): LogFollower {
+    const { allowUnwitnessed = false } = this.#options;
+    return new LogFollower({ crypto: this.#crypto, trust: this.#trust, origin, allowUnwitnessed }, state);
+  }
+
+  #place({ topic, partition, offset, value }: DeliveredRecord) {
+    return { topic, partition, offset, recordHash: toHex(this.#crypto.sm3(value)) };
+  }
+}
+
+const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const decimal = v.pipe(v.string(), v.regex(/^\d{1,19}$/));
+const stateFile = v.strictObject({
+  format: v.literal("ronghe-follow/1"),
+  /** Next offset by `<topic>/<partition>`. */
+  next: v.record(v.string(), decimal),
+  logs: v.record(
+    v.string(),
+    v.strictObject({
+      base: v.strictObject({ size: v.number(), peaks: v.array(hex) }),
+      behind: v.array(hex),
+      last: v.exactOptional(v.strictObject({ hash: hex, postedMs: decimal })),
+      checkpoint: v.exactOptional(v.strictObject({ size: decimal, root: hex })),
+      accepted: decimal,
+      roots: v.array(v.tuple([decimal, hex])),
+      recent: v.array(v.tuple([v.number(), hex])),
+      waiting: v.array(v.strictObject({ size: decimal, root: hex, hasQuorum: v.boolean() })),
+      counts: v.strictObject({ entries: v.number(), duplicates: v.number(), checkpoints: v.number(), unwitnessed: v.number() }),
+    }),
+  ),
+});
+interface StateFile {
+  readonly format: "ronghe-follow/1";
+  readonly next: Readonly<Record<string, string>>;
+  readonly logs: Readonly<Record<string, FollowedState>>;
+}
+
+async function readState({ state, from }: LedgerFollowOptions): Promise<StateFile | undefined> {
+  if (state === undefined || from === "beginning" || !existsSync(state)) return undefined;
+  try {
+    return v.parse(stateFile, JSON.parse(await readFile(state, "utf8")));
+  } catch {
+    throw new UsageError(`${state} is not a state of \`ledger follow\`; --from beginning starts anew`);
+  }
+}
+
+async function writeState({ state }: LedgerFollowOptions, following: Following): Promise<void> {
+  const text = state === undefined ? undefined : following.news();
+  if (state === undefined || text === undefined) return;
+  await writeFile(`${state}.new`, text);
+  await rename(`${state}.new`, state);
+}

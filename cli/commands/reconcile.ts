@@ -1,0 +1,276 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { asFen, formatYuan } from "../../core/protocol/money.ts";
+import { type EventMs, formatCst14 } from "../../core/protocol/time.ts";
+import { parseDay, printDay } from "../../core/settlement/day/accounting-day.ts";
+import { fundName, RAIL_NAMES } from "../../core/settlement/day/fund-names.ts";
+import { RAIL_ORDER, type RailName } from "../../core/settlement/plan.ts";
+import { CASE_REASONS, type CaseReason } from "../../core/settlement/reconcile/cases.ts";
+import { caseStory } from "../../core/settlement/reconcile/reconciler.ts";
+import type { Case } from "../../core/settlement/reconcile/records.ts";
+import { type RunSummary, Store } from "../../core/settlement/reconcile/store.ts";
+import type { OperationInput } from "../../core/settlement/reconcile/operations.ts";
+import { openDatabase } from "../../migrations/database.ts";
+import { type Config, UsageError } from "../config.ts";
+import { printJson, printTable } from "../output.ts";
+import { layoutOf, readPlatform } from "../platform/layout.ts";
+import { perform } from "../platform/office.ts";
+
+export interface RunOptions {
+  readonly rail: string;
+  readonly day: string;
+  readonly by: string;
+  readonly file?: string;
+  readonly encoding?: "utf-8" | "gb18030";
+  readonly details?: boolean;
+  readonly json?: boolean;
+  readonly lang: "zh" | "en";
+}
+
+/** `ronghe reconcile run`: compares a payer's day with the books. Status 3 when it was refused. */
+export async function reconcileRun(config: Config, options: RunOptions): Promise<number> {
+  const rail = railOf(options.rail);
+  const day = dayOf(options.day);
+  const { by, file, encoding, details } = options;
+  if (file !== undefined && !existsSync(file)) throw new UsageError(`${file} cannot be read`);
+  const answer = await done(config, {
+    do: "reconcile.run",
+    rail,
+    day,
+    by,
+    ...(file === undefined ? {} : { file: resolve(file) }),
+    ...(encoding === undefined ? {} : { encoding }),
+    ...(details === undefined ? {} : { details }),
+  });
+  if (typeof answer === "number") return answer;
+  if (options.json === true) {
+    printJson(answer);
+    return 0;
+  }
+  const run = answer as { readonly id: string; readonly repeated: boolean };
+  const found = await reading(config, async (store) => await store.run(run.id));
+  if (found === undefined) throw new Error("a run that was just made is gone");
+  if (run.repeated)
+    console.log(options.lang === "zh" ? "同一对账单已对过，以下为当时结果" : "this statement was compared before; this is what came of it");
+  printRuns([found], options.lang);
+  return 0;
+}
+
+export interface ListOptions {
+  readonly rail?: string;
+  readonly day?: string;
+  readonly all?: boolean;
+  readonly json?: boolean;
+  readonly lang: "zh" | "en";
+}
+
+/** `ronghe reconcile list`: runs, what waits for a second look, and the cases that are open (all of them with `--all`). */
+export async function reconcileList(config: Config, options: ListOptions): Promise<void> {
+  const rail = options.rail === undefined ? undefined : railOf(options.rail);
+  const day = options.day === undefined ? undefined : dayOf(options.day);
+  const found = await reading(config, async (store) => {
+    const where = "(?1 IS NULL OR rail=?1) AND (?2 IS NULL OR day=?2)";
+    const open = options.all === true ? "1" : "state NOT IN ('resolved','writtenOff')";
+    return {
+      runs: await store.runs({ rail, day }),
+      waiting: await store.unmatched(`${where} AND state='waiting' ORDER BY day, rail, id`, rail ?? null, day ?? null),
+      cases: await store.cases(`${where} AND ${open}`, rail ?? null, day ?? null),
+    };
+  });
+  if (options.json === true) {
+    printJson(found);
+    return;
+  }
+  const zh = options.lang === "zh";
+  printRuns(found.runs, options.lang);
+  console.log(zh ? `待二次核对 (T+1, T+2): ${found.waiting.length}` : `waiting for a second look (T+1, T+2): ${found.waiting.length}`);
+  if (found.waiting.length > 0)
+    printTable(
+      zh ? ["日期", "支付方", "一方", "机构", "金额", "编号"] : ["day", "payer", "side", "institution", "amount", "key"],
+      found.waiting.map((row) => [
+        printDay(row.day),
+        RAIL_NAMES[row.rail][options.lang],
+        zh ? { ours: "我方有", theirs: "对方有" }[row.side] : row.side,
+        row.institution,
+        formatYuan(row.amount),
+        row.key === "" ? row.reference : row.key,
+      ]),
+    );
+  console.log(zh ? `差异: ${found.cases.length}` : `differences: ${found.cases.length}`);
+  if (found.cases.length > 0) printCases(found.cases, options.lang);
+}
+
+/** `ronghe reconcile show CASE`: one difference with its whole history. */
+export async function reconcileShow(
+  config: Config,
+  id: string,
+  options: { readonly json?: boolean; readonly lang: "zh" | "en" },
+): Promise<void> {
+  const story = await reading(config, (store) => caseStory(store, id));
+  if (story === undefined) throw new UsageError(`no case ${id} in ${config.RONGHE_DATA}`);
+  if (options.json === true) {
+    printJson(story);
+    return;
+  }
+  const zh = options.lang === "zh";
+  printCases([story.case], options.lang);
+  const { key, reference, statementHash, runId, line } = story.case;
+  console.log(
+    `${zh ? "我方编号" : "our key"}: ${key === "" ? "-" : key}   ${zh ? "对方单号" : "payer's number"}: ${reference === "" ? "-" : reference}`,
+  );
+  console.log(
+    `${zh ? "对账单" : "statement"}: SM3 ${statementHash}${line === undefined ? "" : ` ${zh ? "第" : "row "}${line}${zh ? "行" : ""}`}   ${runId}`,
+  );
+  for (const { fundSource, amount } of story.owed) {
+    const [name, yuan] = [fundName(fundSource)[options.lang], formatYuan(asFen(amount < 0n ? -amount : amount))];
+    if (zh) console.log(amount > 0n ? `${name}: 支付方应付 ${yuan} 元` : `${name}: 我方应退 ${yuan} 元`);
+    else console.log(amount > 0n ? `${name}: the payer owes ${yuan} yuan` : `${name}: we owe ${yuan} yuan`);
+  }
+  printTable(
+    zh
+      ? ["步骤", "时间 (UTC+8)", "动作", "状态", "经办", "复核", "原因", "备注", "账本"]
+      : ["step", "time (UTC+8)", "action", "state", "by", "approved by", "reason", "note", "entry"],
+    story.steps.map((step) => [
+      String(step.step),
+      instant(step.atMs),
+      step.action + (step.owner === undefined ? "" : ` → ${step.owner}`),
+      step.state,
+      step.by,
+      step.approvedBy ?? "",
+      step.reason ?? "",
+      step.note ?? "",
+      step.entry === undefined ? "" : `${step.entry.origin} #${step.entry.index}`,
+    ]),
+  );
+  if (story.proposals.length > 0) {
+    console.log(
+      zh
+        ? "可能相关（机构、金额、时间相近，须人工判断）:"
+        : "may belong to it (same institution and amount, close in time; for a person to judge):",
+    );
+    for (const row of story.proposals)
+      console.log(`  ${printDay(row.day)} ${row.side} ${formatYuan(row.amount)} ${row.key === "" ? row.reference : row.key}`);
+  }
+}
+
+export interface StepOptions {
+  readonly by: string;
+  readonly to?: string;
+  readonly approvedBy?: string;
+  readonly reason?: string;
+  readonly note?: string;
+  readonly json?: boolean;
+}
+
+/** `ronghe reconcile assign|resolve|suspend|release|write-off CASE`. Status 3 when it was refused. */
+export async function reconcileStep(
+  config: Config,
+  what: "assign" | "resolve" | "suspend" | "release" | "writeOff",
+  id: string,
+  options: StepOptions,
+): Promise<number> {
+  const { by, to, approvedBy, note } = options;
+  const common = { case: id, by, ...(note === undefined ? {} : { note }) };
+  const operation: OperationInput =
+    what === "assign"
+      ? { do: "case.assign", ...common, owner: to ?? by }
+      : what === "writeOff"
+        ? { do: "case.writeOff", ...common, reason: reasonOf(options.reason), ...(approvedBy === undefined ? {} : { approvedBy }) }
+        : { do: `case.${what}`, ...common, reason: reasonOf(options.reason) };
+  const answer = await done(config, operation);
+  if (typeof answer === "number") return answer;
+  if (options.json === true) printJson(answer);
+  else {
+    const { state, owner } = answer as { readonly state: string; readonly owner?: string };
+    console.log(`${id}: ${state}${owner === undefined ? "" : ` (${owner})`}`);
+  }
+  return 0;
+}
+
+/** The value, or status 3 after one line that says why not. */
+export async function done(config: Config, operation: OperationInput): Promise<unknown> {
+  const reply = await perform(config, operation);
+  if (reply.ok) return reply.value;
+  console.error(`ronghe: ${reply.message} (${reply.code})`);
+  return 3;
+}
+
+/** Reads beside whoever owns the books. */
+export async function reading<T>(config: Config, use: (store: Store) => Promise<T>): Promise<T> {
+  const layout = layoutOf(config.RONGHE_DATA);
+  readPlatform(layout);
+  if (!existsSync(layout.core.books)) throw new UsageError(`nothing has been reconciled on ${config.RONGHE_DATA} yet`);
+  const db = await openDatabase({ kind: "books", file: layout.core.books, readOnly: true });
+  try {
+    return await use(new Store(db));
+  } finally {
+    await db.close();
+  }
+}
+
+export function railOf(text: string): RailName {
+  const rail = RAIL_ORDER.find((name) => name === text);
+  if (rail === undefined) throw new UsageError(`no payer ${text}: ${RAIL_ORDER.join(", ")}`);
+  return rail;
+}
+
+export function dayOf(text: string): NonNullable<ReturnType<typeof parseDay>> {
+  const day = parseDay(text);
+  if (day === undefined) throw new UsageError("a day is yyyy-mm-dd");
+  return day;
+}
+
+function reasonOf(text: string | undefined): CaseReason {
+  const reason = CASE_REASONS.find((name) => name === text);
+  if (reason === undefined) throw new UsageError(`--reason is one of ${CASE_REASONS.join(", ")}`);
+  return reason;
+}
+
+function printRuns(runs: readonly RunSummary[], lang: "zh" | "en"): void {
+  const zh = lang === "zh";
+  printTable(
+    zh
+      ? ["日期", "支付方", "方式", "我方/对方 (笔)", "相符", "补正", "待核对", "跨日相符", "长款", "短款", "金额不符", "编号"]
+      : ["day", "payer", "method", "rows ours/theirs", "matched", "healed", "waiting", "met later", "surplus", "shortage", "amount", "run"],
+    runs.map(({ id, day, rail, method, source, counts }) => [
+      printDay(day),
+      RAIL_NAMES[rail][lang],
+      zh
+        ? `${{ totals: "总额", details: "明细" }[method]}${source === "file" ? "·文件" : ""}`
+        : `${method}${source === "file" ? ", file" : ""}`,
+      `${counts.rowsOurs} / ${counts.rowsTheirs}`,
+      String(counts.matched + counts.byReference + counts.cancelled),
+      ...[counts.healed, counts.waiting, counts.met, counts.surplus, counts.shortage, counts.amount].map(String),
+      id.slice(0, 14),
+    ]),
+  );
+}
+
+const CLASS_NAMES = { surplus: "长款", shortage: "短款", amount: "金额不符" } as const;
+
+function printCases(cases: readonly Case[], lang: "zh" | "en"): void {
+  const zh = lang === "zh";
+  printTable(
+    zh
+      ? ["编号", "类别", "机构", "我方金额", "对方金额", "状态", "负责人"]
+      : ["case", "class", "institution", "ours", "theirs", "state", "owner"],
+    cases.map((one) => [
+      one.id,
+      zh ? CLASS_NAMES[one.class] : one.class,
+      one.institution,
+      sideAmount(one.ours),
+      sideAmount(one.theirs),
+      one.state,
+      one.owner ?? "",
+    ]),
+  );
+}
+
+function sideAmount(side: Case["ours"]): string {
+  return side === undefined ? "-" : formatYuan(side.amount);
+}
+
+function instant(atMs: EventMs): string {
+  const text = formatCst14(atMs);
+  return `${text.slice(0, 4)}-${text.slice(4, 6)}-${text.slice(6, 8)} ${text.slice(8, 10)}:${text.slice(10, 12)}:${text.slice(12)}`;
+}

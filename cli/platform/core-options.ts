@@ -1,0 +1,22 @@
+import type { CommitWatch } from "../../core/settlement/committer.ts";
+import type { Witnessing } from "../../core/checkpoint-publication.ts";
+import type { Crypto, KeyStore } from "../../core/crypto/port.ts";
+import type { Clock } from "../../core/protocol/time.ts";
+import type { EventBus } from "../../streams/bus/port.ts";
+import type { Config } from "../config.ts";
+import type { Layout, PlatformFile } from "./layout.ts";
+
+/** What a core is put together from. */
+export interface CoreOptions {
+  readonly config: Config;
+  readonly layout: Layout;
+  readonly platform: PlatformFile;
+  readonly crypto: Crypto;
+  readonly keys: KeyStore;
+  readonly clock: Clock;
+  readonly bus: EventBus;
+  /** Who cosigns the logs; nobody while a platform is founded. */
+  readonly witnessing?: Witnessing | undefined;
+  /** Who looks on at settlements; nobody while a platform is founded. */
+  readonly watch?: CommitWatch | undefined;
+}

@@ -1,0 +1,114 @@
+/**
+ * What reconciliation, day close and statements ask of a settlement shard. Implemented by the shard; the rooms
+ * `reconcile/` and `day/` know only this port. All amounts are fen, all days are accounting days of UTC+8.
+ */
+import type { LeafDraft, LedgerPosition } from "../../ledger/leaf-draft.ts";
+import type { Fen } from "../protocol/money.ts";
+import type { EventMs } from "../protocol/time.ts";
+import type { RailName } from "./plan.ts";
+
+/** `YYYYMMDD`, UTC+8. */
+export type AccountingDay = string & { readonly __brand: "AccountingDay" };
+
+/** One movement at a payer that our books count: a captured leg, or a leg given back, by one call's key. */
+export interface Posting {
+  readonly rail: RailName;
+  readonly settlementId: string;
+  /** `railKey(…)` of the call that moved the money, as the payer's statement repeats it. */
+  readonly key: string;
+  readonly kind: "capture" | "refund" | "reversal";
+  readonly institution: string;
+  readonly amount: Fen;
+  readonly parts: readonly { readonly fundSource: string; readonly amount: Fen }[];
+  readonly railReference: string;
+  readonly postedAtMs: EventMs;
+  readonly day: AccountingDay;
+  /** Came after its own day was sealed. */
+  readonly late: boolean;
+  readonly ledgerIndex: bigint;
+}
+
+/** What a payer's statement proves about a call whose answer we miss. */
+export interface Evidence {
+  readonly key: string;
+  readonly rail: RailName;
+  /** `absent`: the payer's closed day does not have it. */
+  readonly found:
+    | {
+        readonly kind: "done";
+        readonly amount: Fen;
+        readonly railReference: string;
+        readonly parts: readonly { readonly fundSource: string; readonly amount: Fen }[];
+      }
+    | { readonly kind: "absent" };
+  /** SM3 hex of the statement, and the row or day it stands for; enters the leaf. */
+  readonly statementHash: string;
+  readonly runId: string;
+}
+export type Healing = "healed" | "notOpen" | "contradicts" | "unknownKey";
+
+/** A correction of the books outside the saga: into suspense (挂账), out of it, or a write-off (核销). */
+export interface Adjustment {
+  readonly adjustmentId: string;
+  readonly caseId: string;
+  readonly kind: "suspend" | "release" | "writeOff";
+  readonly rail: RailName;
+  readonly fundSource: string;
+  readonly institution: string;
+  /** The settlement concerned, where there is one. */
+  readonly settlementId: string | undefined;
+  /** Signed: above zero, the payer owes us. */
+  readonly amount: bigint;
+  readonly reason: string;
+  /** Two different people for a write-off. */
+  readonly requestedBy: string;
+  readonly approvedBy: string | undefined;
+}
+export type AdjustmentRefusal = "repeated" | "needsSecondPerson" | "samePerson" | "daySealed" | "nothingSuspended";
+
+export interface TrialBalanceRow {
+  readonly account: string;
+  readonly fundSource: string;
+  /** Turnover of the day. */
+  readonly debit: Fen;
+  readonly credit: Fen;
+  /** Posted balance at the end of the day: credits less debits. */
+  readonly balance: bigint;
+}
+export interface TrialBalance {
+  readonly day: AccountingDay;
+  readonly rows: readonly TrialBalanceRow[];
+  /** SM3 hex over the rows in their order; enters the seal. */
+  readonly hash: string;
+}
+/** The seal of one day of one shard; itself a leaf `day.closed`. */
+export interface DaySeal {
+  readonly day: AccountingDay;
+  readonly sealedAtMs: EventMs;
+  readonly trialBalance: TrialBalance;
+  /** Tree head before the seal's own entry. */
+  readonly head: { readonly size: bigint; readonly root: Uint8Array };
+  /** Next offset per partition of the requests topic: the watermark. */
+  readonly offsets: readonly { readonly topic: string; readonly partition: number; readonly nextOffset: bigint }[];
+  /** Settlements accepted on or before the day that had no end yet: they post into a later day, with a mark. */
+  readonly carriedOver: readonly string[];
+  readonly position: LedgerPosition;
+}
+export type SealRefusal = "dayNotOver" | "earlierDayOpen" | "alreadySealed";
+
+export interface ShardBooks {
+  readonly shard: number;
+  /** In the order of `key`; of the whole day, sealed or not. */
+  postings(query: { readonly rail: RailName; readonly day: AccountingDay }): AsyncIterable<Posting>;
+  /** Keys whose answer is missing, with the day of the first asking. */
+  openKeys(
+    rail: RailName,
+  ): Promise<readonly { readonly key: string; readonly settlementId: string; readonly amount: Fen; readonly askedAtMs: EventMs }[]>;
+  heal(evidence: Evidence, atMs: EventMs): Promise<Healing>;
+  adjust(adjustment: Adjustment, atMs: EventMs): Promise<LedgerPosition | AdjustmentRefusal>;
+  /** An entry without money: a reconciliation run, a case that changed hands. */
+  record(draft: LeafDraft, atMs: EventMs): Promise<LedgerPosition>;
+  trialBalance(day: AccountingDay): Promise<TrialBalance>;
+  seal(day: AccountingDay, atMs: EventMs): Promise<DaySeal | SealRefusal>;
+  seals(): Promise<readonly DaySeal[]>;
+}

@@ -1,0 +1,89 @@
+/**
+ * The life of a difference, as a table. Pure.
+ *
+ * ```
+ * open ─ assign → investigating ─ resolve → resolved
+ *                     │  ▲ assign (to somebody else)
+ *                     │ suspend (挂账)
+ *                     ▼
+ *                 suspended ─ writeOff (核销, two people) → writtenOff
+ *                     └ release → resolved
+ * ```
+ * `settle` closes a case without anybody: the counterpart came after all, or the payer corrected its statement.
+ */
+export const CASE_STATES = ["open", "investigating", "suspended", "resolved", "writtenOff"] as const;
+export type CaseState = (typeof CASE_STATES)[number];
+export const CASE_ACTIONS = ["assign", "resolve", "suspend", "release", "writeOff", "settle"] as const;
+export type CaseAction = (typeof CASE_ACTIONS)[number];
+
+/** Why, from a closed list: it enters the ledger in clear. What else there is to say is a note, of which the ledger holds a commitment. */
+export const CASE_REASONS = [
+  "payerError",
+  "ourError",
+  "hospitalError",
+  "sameMovement",
+  "payerCorrected",
+  "counterpartArrived",
+  "statementCorrected",
+  "underInquiry",
+  "immaterial",
+  "uncollectable",
+  "agreed",
+] as const;
+export type CaseReason = (typeof CASE_REASONS)[number];
+
+/** In the order in which they are looked for. */
+export const CASE_REFUSALS = {
+  caseUnknown: "no such case",
+  personMalformed: "a person is named by 1 to 32 of a-z, 0-9, dot, underscore and hyphen",
+  caseClosed: "the case is closed",
+  notFromHere: "the case is not in a state for this",
+  reasonMissing: `a reason is one of ${CASE_REASONS.join(", ")}`,
+  needsSecondPerson: "a write-off needs a second person",
+  samePerson: "a write-off needs two different people",
+  daySealed: "the day is sealed",
+  nothingSuspended: "nothing is suspended for this case",
+} as const;
+export type CaseRefusal = keyof typeof CASE_REFUSALS;
+
+export interface CaseStep {
+  readonly action: CaseAction;
+  readonly by: string;
+  readonly owner?: string | undefined;
+  readonly approvedBy?: string | undefined;
+  readonly reason?: CaseReason | undefined;
+  readonly note?: string | undefined;
+}
+
+const ARROWS: Readonly<Record<CaseState, Partial<Readonly<Record<CaseAction, CaseState>>>>> = {
+  open: { assign: "investigating", settle: "resolved" },
+  investigating: { assign: "investigating", resolve: "resolved", suspend: "suspended", settle: "resolved" },
+  suspended: { writeOff: "writtenOff", release: "resolved" },
+  resolved: {},
+  writtenOff: {},
+};
+/** The people of the table above; `settle` is nobody's. */
+export const NOBODY = "ronghe";
+const PERSON = /^[a-z0-9][a-z0-9._-]{0,31}$/;
+
+export function isPerson(name: string): boolean {
+  return PERSON.test(name) && name !== NOBODY;
+}
+
+export function isClosed(state: CaseState): boolean {
+  return state === "resolved" || state === "writtenOff";
+}
+
+/** The state after a step, or why there is none. */
+export function afterStep(state: CaseState, step: CaseStep): { readonly state: CaseState } | CaseRefusal {
+  const { action, by, owner, approvedBy, reason } = step;
+  if (action !== "settle" && [by, owner, approvedBy].some((name) => name !== undefined && !isPerson(name))) return "personMalformed";
+  if (action === "assign" && owner === undefined) return "personMalformed";
+  if (isClosed(state)) return "caseClosed";
+  const to = ARROWS[state][action];
+  if (to === undefined) return "notFromHere";
+  if (action !== "assign" && reason === undefined) return "reasonMissing";
+  if (action === "writeOff" && approvedBy === undefined) return "needsSecondPerson";
+  if (action === "writeOff" && approvedBy === by) return "samePerson";
+  return { state: to };
+}

@@ -1,0 +1,388 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { asFen } from "../../protocol/money.ts";
+import type { EventMs } from "../../protocol/time.ts";
+import { addDays, dayStart } from "../day/accounting-day.ts";
+import type { StatementRow } from "../rails/port.ts";
+import type { RunAnswer, RunRequest } from "./run.ts";
+import { DAY, type Desk, HOUR, openDesk, row } from "./testing/desk.ts";
+
+let desk: Desk;
+beforeEach(async () => {
+  desk = await openDesk();
+});
+afterEach(async () => {
+  await desk.close();
+});
+
+const NEXT = addDays(DAY, 1);
+const noon = (day = DAY): EventMs => (dayStart(day) + 12 * HOUR) as EventMs;
+
+async function run(more: Partial<RunRequest> = {}): Promise<RunAnswer> {
+  const answer = await desk.reconciler.run({ rail: "bank", day: DAY, by: "li", input: { kind: "service", details: "asNeeded" }, ...more });
+  if (!answer.ok) throw new Error(JSON.stringify(answer.error));
+  return answer.value;
+}
+/** Runs the days that follow, as the payer closes them. */
+async function daysLater(days: number): Promise<readonly RunAnswer[]> {
+  const answers: RunAnswer[] = [];
+  for (let after = 1; after <= days; after++) {
+    const day = addDays(DAY, after);
+    desk.clock.at = (dayStart(day) + 25 * HOUR) as EventMs;
+    answers.push(await run({ day }));
+  }
+  return answers;
+}
+const counts = (answer: RunAnswer): Record<string, number> =>
+  Object.fromEntries(Object.entries(answer.counts).flatMap(([name, value]) => (value === 0n ? [] : [[name, Number(value)]])));
+const cases = async (): Promise<readonly (readonly [string, string, bigint | undefined, bigint | undefined])[]> =>
+  (await desk.reconciler.store.cases()).map((one) => [one.class, one.state, one.ours?.amount, one.theirs?.amount]);
+const settle = (n: number): string => `rs${n}/bank/capture`;
+
+describe("equal totals", () => {
+  test("match a day without details", async () => {
+    desk.both(settle(1), 100n);
+    desk.both(settle(2), 250n, { institution: "H2" });
+    const answer = await run();
+    expect(counts(answer)).toEqual({ rowsOurs: 2, rowsTheirs: 2, fenOurs: 350, fenTheirs: 350, matched: 2 });
+    expect(answer.method).toBe("totals");
+    expect(desk.payers.bank.asked).toBe(0);
+  });
+
+  test("are not enough when details are asked for, and give the same result", async () => {
+    desk.both(settle(1), 100n);
+    const answer = await run({ input: { kind: "service", details: "always" } });
+    expect(answer.method).toBe("details");
+    expect(counts(answer)).toEqual({ rowsOurs: 1, rowsTheirs: 1, fenOurs: 100, fenTheirs: 100, matched: 1 });
+  });
+
+  test("are not enough while a call of ours has no answer", async () => {
+    desk.both(settle(1), 100n);
+    open(settle(2), 40n);
+    expect((await run()).method).toBe("details");
+  });
+
+  test("of nothing at all are a reconciled day", async () => {
+    expect(counts(await run())).toEqual({});
+  });
+});
+
+describe("rows", () => {
+  test("of all shards are matched by key, whatever the order of the payer", async () => {
+    for (const n of [5, 1, 4, 2, 3]) desk.both(settle(n), BigInt(n) * 100n, { institution: n % 2 === 0 ? "H1" : "H2" });
+    desk.both("rf1/bank/refund", 100n, { kind: "refund" });
+    const answer = await run({ input: { kind: "service", details: "always" } });
+    expect(counts(answer)).toMatchObject({ matched: 6, rowsOurs: 6, fenOurs: 1400, fenTheirs: 1400 });
+    expect(await cases()).toEqual([]);
+  });
+
+  test("without our key are matched by the payer's reference", async () => {
+    desk.shards.get(0)?.add({ key: settle(1), rail: "bank", amount: 100n, postedAtMs: noon(), railReference: "B77" });
+    const file = await desk.csv("s.csv", [row("", 100n, { railReference: "B77" })]);
+    expect(counts(await run({ input: { kind: "file", file } }))).toMatchObject({ byReference: 1, rowsTheirs: 1 });
+  });
+
+  test("of a payment that was reversed before it counted cancel each other", async () => {
+    desk.payers.bank.rows.push(row(settle(1), 100n), row("rs1/bank/reverse", 100n, { kind: "reversal" }));
+    expect(counts(await run({ input: { kind: "service", details: "always" } }))).toMatchObject({ cancelled: 2, rowsTheirs: 2 });
+    await daysLater(3);
+    expect(await cases()).toEqual([]);
+  });
+
+  test("of a payment that was reversed on its own day meet ours of a later day, which are as little", async () => {
+    desk.payers.bank.rows.push(row(settle(1), 100n), row("rs1/bank/reverse", 100n, { kind: "reversal" }));
+    await run({ input: { kind: "service", details: "always" } });
+    for (const [key, kind] of [
+      [settle(1), "capture"],
+      ["rs1/bank/reverse", "reversal"],
+    ] as const)
+      desk.shards.get(0)?.add({ key, kind, rail: "bank", amount: 100n, postedAtMs: noon(NEXT) });
+    const [next] = await daysLater(3);
+    expect(next === undefined ? {} : counts(next)).toMatchObject({ cancelled: 2 });
+    expect(await cases()).toEqual([]);
+  });
+
+  test.each<[string, Partial<StatementRow>]>([
+    ["amount", { amount: asFen(101n) }],
+    ["kind", { kind: "refund" }],
+    ["institution", { institution: "H2" }],
+    ["split over funds", { parts: [{ fundSource: "acct_pay", amount: asFen(100n) }] }],
+  ])("that disagree about the %s are a case at once", async (_, wrong) => {
+    desk.shards.get(0)?.add({ key: settle(1), rail: "bank", amount: 100n, postedAtMs: noon() });
+    desk.payers.bank.rows.push(row(settle(1), 100n, wrong));
+    expect(counts(await run({ input: { kind: "service", details: "always" } }))).toMatchObject({ amount: 1 });
+    expect(await cases()).toEqual([["amount", "open", 100n, wrong.amount ?? 100n]]);
+  });
+});
+
+describe("a row without counterpart", () => {
+  test("waits for the payer's next days, and meets it there: timing, not a difference", async () => {
+    desk.shards.get(0)?.add({ key: settle(1), rail: "bank", amount: 100n, postedAtMs: (dayStart(NEXT) - 1000) as EventMs });
+    desk.payers.bank.rows.push(row(settle(1), 100n, { atMs: (dayStart(NEXT) + 1000) as EventMs }));
+    expect(counts(await run())).toMatchObject({ waiting: 1 });
+    const [next] = await daysLater(2);
+    expect(next === undefined ? {} : counts(next)).toMatchObject({ met: 1 });
+    expect(await cases()).toEqual([]);
+  });
+
+  test("may also be the payer's, ours coming a day later", async () => {
+    desk.payers.bank.rows.push(row(settle(1), 100n));
+    desk.shards.get(0)?.add({ key: settle(1), rail: "bank", amount: 100n, postedAtMs: noon(NEXT) });
+    expect(counts(await run())).toMatchObject({ waiting: 1 });
+    const [next] = await daysLater(1);
+    expect(next === undefined ? {} : counts(next)).toMatchObject({ met: 1 });
+  });
+
+  test("that meets it with another amount is an amount case", async () => {
+    desk.payers.bank.rows.push(row(settle(1), 100n));
+    desk.shards.get(0)?.add({ key: settle(1), rail: "bank", amount: 90n, postedAtMs: noon(NEXT) });
+    await run();
+    await daysLater(1);
+    expect(await cases()).toEqual([["amount", "open", 90n, 100n]]);
+  });
+
+  test.each([
+    ["ours", "shortage", 100n, undefined],
+    ["the payer's", "surplus", undefined, 100n],
+  ] as const)("that is %s becomes a %s after the second look, and not before", async (whose, difference, ours, theirs) => {
+    if (whose === "ours") desk.shards.get(0)?.add({ key: settle(1), rail: "bank", amount: 100n, postedAtMs: noon() });
+    else desk.payers.bank.rows.push(row(settle(1), 100n));
+    await run();
+    const [first, second] = await daysLater(2);
+    expect(first === undefined ? {} : counts(first)).toEqual({});
+    expect(second === undefined ? {} : counts(second)).toEqual({ [difference]: 1 });
+    expect(await cases()).toEqual([[difference, "open", ours, theirs]]);
+  });
+
+  test("that comes after all clears its case by itself", async () => {
+    desk.payers.bank.rows.push(row(settle(1), 100n));
+    await run();
+    await daysLater(2);
+    desk.shards.get(0)?.add({ key: settle(1), rail: "bank", amount: 100n, postedAtMs: noon(addDays(DAY, 3)) });
+    desk.clock.at = (dayStart(addDays(DAY, 4)) + HOUR) as EventMs;
+    await run({ day: addDays(DAY, 3) });
+    expect(await cases()).toEqual([["surplus", "resolved", undefined, 100n]]);
+    const [only] = await desk.reconciler.store.cases();
+    expect((await desk.reconciler.store.steps(only?.id ?? "")).map(({ action, reason }) => [action, reason])).toEqual([
+      ["open", undefined],
+      ["settle", "counterpartArrived"],
+    ]);
+  });
+
+  test("is shown what may belong to it, and never matched with it by itself", async () => {
+    desk.payers.bank.rows.push(row("B-unknown", 100n));
+    desk.shards.get(0)?.add({ key: settle(1), rail: "bank", amount: 100n, postedAtMs: (dayStart(DAY) + 10 * HOUR + 60_000) as EventMs });
+    await run({ input: { kind: "service", details: "always" } });
+    await daysLater(2);
+    const all = await desk.reconciler.store.cases();
+    expect(all.map((one) => one.class).sort()).toEqual(["shortage", "surplus"]);
+    for (const one of all) expect((await desk.reconciler.show(one.id))?.proposals).toHaveLength(1);
+  });
+});
+
+describe("a call whose answer is missing", () => {
+  test("is healed by the payer's row, which is then no difference, today or when the posting comes tomorrow", async () => {
+    open(settle(1), 100n);
+    desk.payers.bank.rows.push(row(settle(1), 100n));
+    const answer = await run();
+    expect(counts(answer)).toMatchObject({ healed: 1 });
+    const [evidence] = desk.shards.get(0)?.evidence ?? [];
+    expect(evidence).toMatchObject({
+      key: settle(1),
+      runId: answer.id,
+      statementHash: answer.statementHash,
+      found: { kind: "done", amount: 100n },
+    });
+    // It posted on the day of its healing.
+    const [next] = await daysLater(3);
+    expect(next === undefined ? {} : counts(next)).toMatchObject({ met: 1 });
+    expect(await cases()).toEqual([]);
+  });
+
+  test("is healed by its absence from the day the payer has closed", async () => {
+    open(settle(1), 100n);
+    expect(counts(await run())).toMatchObject({ healed: 1 });
+    expect(desk.shards.get(0)?.evidence[0]?.found).toEqual({ kind: "absent" });
+    await daysLater(2);
+    expect(await cases()).toEqual([]);
+  });
+
+  test("asked just before midnight is not called absent before the next day is compared too", async () => {
+    open(settle(1), 100n, (dayStart(NEXT) - 60_000) as EventMs);
+    expect(counts(await run())).toEqual({});
+    const [next] = await daysLater(1);
+    expect(next === undefined ? {} : counts(next)).toMatchObject({ healed: 1 });
+  });
+
+  test("of a later day is left alone", async () => {
+    open(settle(1), 100n, noon(NEXT));
+    expect(counts(await run())).toEqual({});
+    expect(desk.shards.get(0)?.open.size).toBe(1);
+  });
+
+  test("to which the payer did something else is an amount case, and stays open", async () => {
+    open(settle(1), 100n);
+    desk.payers.bank.rows.push(row(settle(1), 101n));
+    expect(counts(await run())).toMatchObject({ amount: 1 });
+    expect(await cases()).toEqual([["amount", "open", 100n, 101n]]);
+    expect(desk.shards.get(0)?.open.size).toBe(1);
+  });
+});
+
+describe("the same statement again", () => {
+  test("is the same run with the same result: nothing is opened, healed or recorded twice", async () => {
+    open(settle(1), 100n);
+    desk.payers.bank.rows.push(row(settle(1), 100n), row(settle(2), 5n));
+    desk.shards.get(0)?.add({ key: settle(2), rail: "bank", amount: 6n, postedAtMs: noon() });
+    const first = await run();
+    const leaves = desk.shards.get(0)?.leaves.length;
+    const again = await run();
+    expect(again).toEqual({ ...first, repeated: true });
+    expect(desk.shards.get(0)?.leaves.length).toBe(leaves);
+    expect(await cases()).toHaveLength(1);
+  });
+
+  test("corrected is another run; what it no longer says is withdrawn, what it still says is not opened again", async () => {
+    for (const n of [1, 2]) desk.shards.get(0)?.add({ key: settle(n), rail: "bank", amount: 100n, postedAtMs: noon() });
+    const wrong = [row(settle(1), 101n), row(settle(2), 102n)];
+    const first = await run({ input: { kind: "file", file: await desk.csv("a.csv", wrong) } });
+    expect(counts(first)).toMatchObject({ amount: 2 });
+    const second = await run({ input: { kind: "file", file: await desk.csv("b.csv", [row(settle(1), 100n), row(settle(2), 102n)]) } });
+    expect(second.id).not.toBe(first.id);
+    expect(counts(second)).toEqual({ rowsOurs: 2, rowsTheirs: 2, fenOurs: 200, fenTheirs: 202, matched: 1 });
+    expect((await cases()).map(([, state]) => state).sort()).toEqual(["open", "resolved"]);
+    // Wrong once more: a case that only a statement had cleared is opened again, under the next number.
+    await run({ input: { kind: "file", file: await desk.csv("c.csv", [row(settle(1), 103n), row(settle(2), 102n)]) } });
+    expect((await desk.reconciler.store.cases("state='open'")).map((one) => one.id.split(".")[1] ?? "1").sort()).toEqual(["1", "2"]);
+  });
+});
+
+async function csv(name: string, ...rows: StatementRow[]): Promise<RunRequest["input"]> {
+  return { kind: "file", file: await desk.csv(name, rows) };
+}
+
+describe("the right statement after a wrong one", () => {
+  test("stands again, although it was compared before: what the wrong one left is taken back", async () => {
+    desk.shards.get(0)?.add({ key: settle(1), rail: "bank", amount: 100n, postedAtMs: noon() });
+    const right = await csv("right.csv", row(settle(1), 100n));
+    const first = await run({ input: right });
+    const wrong = await run({ input: await csv("wrong.csv", row(settle(2), 7n)) });
+    expect(counts(wrong)).toMatchObject({ waiting: 2 });
+    const again = await run({ input: right });
+    expect(again).toMatchObject({ repeated: false, statementHash: first.statementHash });
+    expect(again.id).not.toBe(first.id);
+    expect(counts(again)).toMatchObject({ matched: 1 });
+    expect(await desk.reconciler.store.unmatched("state='waiting'")).toEqual([]);
+    expect(await run({ input: right })).toEqual({ ...again, repeated: true });
+    await daysLater(2);
+    expect(await cases()).toEqual([]);
+  });
+
+  test("clears the differences that the wrong one made", async () => {
+    desk.shards.get(0)?.add({ key: settle(1), rail: "bank", amount: 100n, postedAtMs: noon() });
+    const right = await csv("right.csv", row(settle(1), 100n));
+    await run({ input: right });
+    await run({ input: await csv("wrong.csv", row(settle(1), 101n)) });
+    expect((await cases()).map(([, state]) => state)).toEqual(["open"]);
+    await run({ input: right });
+    expect((await cases()).map(([, state]) => state)).toEqual(["resolved"]);
+  });
+});
+
+describe("a run", () => {
+  test("is an entry in every shard's log with that shard's counts, the statement's hash and the rules' version", async () => {
+    desk.both(settle(1), 100n);
+    desk.both(settle(2), 250n, { institution: "H2" });
+    const answer = await run();
+    for (const [shard, fen] of [
+      [0, "100"],
+      [1, "250"],
+    ] as const) {
+      const [leaf] = desk.shards.get(shard)?.leaves.filter(({ kind }) => kind === "reconciliation.finished") ?? [];
+      expect(leaf).toMatchObject({ subject: answer.id, actor: "operator/li", ruleSetVersion: "reconcile/1" });
+      expect(leaf?.facts).toMatchObject({ rail: "bank", day: DAY, method: "totals", "count.matched": "1", "count.fenOurs": fen });
+      expect(Buffer.from(leaf?.requestHash ?? []).toString("hex")).toBe(answer.statementHash);
+    }
+    expect(answer.entries.map(({ origin }) => origin)).toEqual(["test/settlement-0", "test/settlement-1"]);
+  });
+
+  test("is announced once, citing its entry", async () => {
+    desk.both(settle(1), 100n);
+    const answer = await run();
+    await run();
+    const events = await desk.db.read("SELECT event_id, topic, key, headers, value FROM outbox");
+    expect(events).toHaveLength(1);
+    expect(events[0]).toMatchObject({ event_id: `${answer.id}.finished`, topic: "supervision.reconciliation.finished.v1", key: "bank" });
+    expect(JSON.parse(String(events[0]?.["headers"]))).toMatchObject({ ce_ledgerlog: "test/settlement-0", ce_ledgerseq: "0" });
+  });
+
+  test.each([
+    ["of a day that is not over", "dayNotOver", () => void (desk.clock.at = noon())],
+    ["that the payer has not closed", "payerDayOpen", () => void (desk.payers.bank.closed = false)],
+  ] as readonly (readonly [string, string, () => void])[])("%s is refused", async (_, code, given) => {
+    given();
+    const answer = await desk.reconciler.run({ rail: "bank", day: DAY, by: "li", input: { kind: "service", details: "asNeeded" } });
+    expect(answer).toEqual({ ok: false, error: { code } });
+    expect(await desk.reconciler.store.runs()).toEqual([]);
+  });
+
+  test("whose rows do not add up to the payer's own totals is refused, and nothing is written", async () => {
+    desk.payers.bank.rows.push(row(settle(1), 100n));
+    desk.payers.bank.statementTotals = (day) =>
+      Promise.resolve({ day, closed: true, captures: 2, captured: asFen(300n), refunds: 0, refunded: asFen(0n) });
+    const answer = await desk.reconciler.run({ rail: "bank", day: DAY, by: "li", input: { kind: "service", details: "asNeeded" } });
+    expect(answer).toMatchObject({ ok: false, error: { code: "badStatement", defect: { code: "totalsDisagree" } } });
+    expect(await desk.reconciler.store.runs()).toEqual([]);
+  });
+
+  test("in which nearly nothing matches is another payer's statement: refused whole", async () => {
+    await desk.close();
+    desk = await openDesk({ version: "test/1", secondLookDays: 2, midnightMs: 1_800_000, proposalWindowMs: 600_000, unmatchedMax: 3 });
+    for (let n = 0; n < 5; n++) desk.payers.bank.rows.push(row(settle(n), 100n));
+    const answer = await desk.reconciler.run({ rail: "bank", day: DAY, by: "li", input: { kind: "service", details: "asNeeded" } });
+    expect(answer).toMatchObject({ ok: false, error: { defect: { code: "tooManyUnmatched" } } });
+  });
+});
+
+describe("a process that ends in the middle of a run", () => {
+  const moments = [
+    "heal rs1/bank/capture",
+    "healed rs1/bank/capture",
+    "heal rs3/bank/capture",
+    "healed rs3/bank/capture",
+    "record reconciliation.finished",
+    "recorded reconciliation.finished",
+    "record reconciliation.case",
+    "recorded reconciliation.case",
+  ];
+  test.each(moments)("at «%s» goes on to the same result: counted once, recorded once", async (moment) => {
+    open(settle(1), 100n);
+    open(settle(3), 70n);
+    desk.payers.bank.rows.push(row(settle(1), 100n), row(settle(2), 5n));
+    desk.shards.get(0)?.add({ key: settle(2), rail: "bank", amount: 6n, postedAtMs: noon() });
+    for (const books of desk.shards.values())
+      books.interrupt = (what) => {
+        if (what !== moment) return;
+        throw new Error("ended here");
+      };
+    await expect(run()).rejects.toThrow("ended here");
+    for (const books of desk.shards.values()) books.interrupt = () => undefined;
+    await desk.reopen();
+    const answer = await run();
+    expect(counts(answer)).toMatchObject({ healed: 2, amount: 1 });
+    for (const kind of ["reconciliation.finished", "reconciliation.case"])
+      expect(desk.shards.get(0)?.leaves.filter((leaf) => leaf.kind === kind)).toHaveLength(1);
+    expect(await cases()).toEqual([["amount", "open", 6n, 5n]]);
+    expect(await desk.db.read("SELECT 1 FROM outbox")).toHaveLength(1);
+    expect(
+      desk.shards
+        .get(0)
+        ?.evidence.map(({ key }) => key)
+        .sort(),
+    ).toEqual([settle(1), settle(3)]);
+  });
+});
+
+function open(key: string, amount: bigint, askedAtMs: EventMs = noon()): void {
+  const settlementId = key.split("/")[0] ?? "";
+  desk.shards.get(0)?.open.set(key, { key, rail: "bank", settlementId, institution: "H1", amount, askedAtMs });
+}

@@ -1,0 +1,224 @@
+/**
+ * The reconciliation room: runs, cases and what people do with them. One thing at a time; every effect is in the books
+ * in one transaction, and in the ledger behind it.
+ */
+import { formatYuan } from "../../protocol/money.ts";
+import { ok, refused, type Result } from "../../protocol/result.ts";
+import type { EventMs } from "../../protocol/time.ts";
+import type { Database, Statement } from "../../../migrations/database.ts";
+import { enqueue } from "../../../streams/bus/outbox.ts";
+import { encodeEvent } from "../../../streams/contracts/codec.ts";
+import type { Adjustment, ShardBooks } from "../books.ts";
+import type { RailName } from "../plan.ts";
+import { afterStep, type CaseRefusal, type CaseStep } from "./cases.ts";
+import { type Entry, EntryRecorder, type FindEntry, type Position } from "./entries.ts";
+import { caseEntry } from "./leaves.ts";
+import type { ReconcilePorts } from "./ports.ts";
+import { type Case, owedBySource, type Unmatched } from "./records.ts";
+import { type ReconcileRules, RULES } from "./rules.ts";
+import { reconcileDay, type RunAnswer, type RunRefusal, type RunRequest } from "./run.ts";
+import { insertSteps, RUN_KIND, type Step, stepCase, type StepRow, Store } from "./store.ts";
+
+export interface ReconcilerOptions extends Pick<ReconcilePorts, "shards" | "shardOf" | "payers" | "crypto" | "clock" | "folder"> {
+  /** Database of kind `books`; the reconciler is its only writer, and the owner closes it. */
+  readonly db: Database;
+  readonly find: FindEntry;
+  readonly rules?: ReconcilePorts["rules"];
+  /** Told when an event waits in the outbox of `db`. */
+  readonly onEvent?: () => void;
+}
+
+export interface Reconciler {
+  readonly store: Store;
+  readonly recorder: EntryRecorder;
+  run(request: RunRequest): Promise<Result<RunAnswer, RunRefusal>>;
+  /** What a person does with a case. `settle` is nobody's to do. */
+  step(caseId: string, step: CaseStep): Promise<Result<Case, CaseRefusal>>;
+  show(caseId: string): Promise<CaseStory | undefined>;
+  /** Runs, steps and whatever else writes these books take turns: each decides over what the one before wrote. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>;
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void>;
+}
+export interface CaseStory {
+  readonly case: Case;
+  readonly steps: readonly Step[];
+  /** What it means in money: above zero, the payer owes us. */
+  readonly owed: readonly { readonly fundSource: string; readonly amount: bigint }[];
+  /** Rule 3: rows of the other side that a person may want to look at. Never matched by themselves. */
+  readonly proposals: readonly Unmatched[];
+}
+
+export async function openReconciler(options: ReconcilerOptions): Promise<Reconciler> {
+  const opened = new LibsqlReconciler(options);
+  // What an earlier process had in its books and not yet in the logs.
+  await opened.recorder.record();
+  return opened;
+}
+
+class LibsqlReconciler implements Reconciler {
+  readonly store: Store;
+  readonly recorder: EntryRecorder;
+  readonly #ports: ReconcilePorts;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ReconcilerOptions) {
+    const { db, find, shards, onEvent } = options;
+    this.store = new Store(db);
+    const first = Math.min(...shards.keys());
+    const onRecorded = async (entry: Entry, position: Position): Promise<readonly Statement[]> => {
+      if (entry.draft.kind !== RUN_KIND || entry.shard !== first) return [];
+      const announced = await this.#announcement(entry.draft.subject, position);
+      onEvent?.();
+      return announced;
+    };
+    this.recorder = new EntryRecorder({ db, shards, find, onRecorded });
+    this.#ports = { ...options, rules: options.rules ?? RULES, store: this.store, recorder: this.recorder };
+  }
+
+  run(request: RunRequest): Promise<Result<RunAnswer, RunRefusal>> {
+    return this.inTurn(() => reconcileDay(this.#ports, request));
+  }
+
+  step(caseId: string, step: CaseStep): Promise<Result<Case, CaseRefusal>> {
+    return this.inTurn(() => this.#step(caseId, step));
+  }
+
+  show(caseId: string): Promise<CaseStory | undefined> {
+    return caseStory(this.store, caseId, this.#ports.rules);
+  }
+
+  async idle(): Promise<void> {
+    await this.#tail;
+  }
+
+  async #step(caseId: string, step: CaseStep): Promise<Result<Case, CaseRefusal>> {
+    const before = await this.store.case(caseId);
+    if (before === undefined) return refused("caseUnknown");
+    const after = afterStep(before.state, step);
+    if (typeof after === "string") return refused(after);
+    const atMs = this.#ports.clock.now();
+    const no = await this.#adjust(before, step, atMs);
+    if (no !== undefined) return refused(no);
+    const { action, by, approvedBy, owner, reason, note } = step;
+    const row: StepRow = { caseId, step: before.steps + 1, action, state: after.state, by, approvedBy, owner, reason, note, atMs };
+    await this.store.db.write([stepCase(row), ...insertSteps([row]), ...this.recorder.insert([caseEntry(before, row)])]);
+    await this.recorder.record();
+    const now = await this.store.case(caseId);
+    return now === undefined ? refused("caseUnknown") : ok(now);
+  }
+
+  /** Money into suspense, out of it, or written off: in the shard's books first, which take each adjustment once. */
+  async #adjust(one: Case, step: CaseStep, atMs: EventMs): Promise<CaseRefusal | undefined> {
+    const kind = ADJUSTMENT_OF[step.action];
+    if (kind === undefined) return undefined;
+    const books = this.#books(one.shard);
+    for (const { fundSource, amount } of owedBySource(one)) {
+      const answer = await books.adjust(
+        {
+          adjustmentId: `${one.id}/${kind}/${fundSource}`,
+          caseId: one.id,
+          kind,
+          rail: one.rail,
+          fundSource,
+          institution: one.institution,
+          settlementId: one.settlementId,
+          amount,
+          reason: step.reason ?? "agreed",
+          requestedBy: step.by,
+          approvedBy: step.approvedBy,
+        },
+        atMs,
+      );
+      if (typeof answer === "string" && answer !== "repeated") return answer;
+    }
+    return undefined;
+  }
+
+  #books(shard: number): ShardBooks {
+    const books = this.#ports.shards.get(shard);
+    if (books === undefined) throw new Error(`no shard ${shard}`);
+    return books;
+  }
+
+  async #announcement(runId: string, position: Position): Promise<readonly Statement[]> {
+    const run = await this.store.run(runId);
+    if (run === undefined) throw new Error("an entry without its run");
+    const { counts } = run;
+    const atMs = run.finishedAtMs ?? run.startedAtMs;
+    const event = encodeEvent({
+      id: `${run.id}.finished`,
+      type: "supervision.reconciliation.finished.v1",
+      source: "/ronghe/core/reconciliation",
+      timeMs: atMs,
+      subject: run.id,
+      key: run.rail,
+      ledger: { log: position.origin, index: position.index },
+      data: {
+        runId: run.id,
+        rail: run.rail,
+        day: run.day,
+        source: run.source,
+        method: run.method,
+        statementHash: run.statementHash,
+        ruleVersion: run.ruleVersion,
+        rows: { ours: Number(counts.rowsOurs), theirs: Number(counts.rowsTheirs) },
+        net: { ours: netYuan(counts.fenOurs), theirs: netYuan(counts.fenTheirs) },
+        matched: Number(counts.matched + counts.byReference),
+        cancelled: Number(counts.cancelled),
+        healed: Number(counts.healed),
+        waiting: Number(counts.waiting),
+        met: Number(counts.met),
+        surplus: Number(counts.surplus),
+        shortage: Number(counts.shortage),
+        amount: Number(counts.amount),
+        atMs,
+      },
+    });
+    return enqueue([{ ...event, eventId: `${run.id}.finished` }], atMs);
+  }
+
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#tail.then(work);
+    this.#tail = run.catch(() => undefined);
+    return run;
+  }
+}
+
+const ADJUSTMENT_OF: Partial<Readonly<Record<CaseStep["action"], Adjustment["kind"]>>> = {
+  suspend: "suspend",
+  release: "release",
+  writeOff: "writeOff",
+};
+
+/** Reads only: any process may. */
+export async function caseStory(
+  store: Store,
+  caseId: string,
+  rules: Pick<ReconcileRules, "proposalWindowMs"> = RULES,
+): Promise<CaseStory | undefined> {
+  const one = await store.case(caseId);
+  if (one === undefined) return undefined;
+  const proposals = await proposalsFor(store, one, rules.proposalWindowMs);
+  return { case: one, steps: await store.steps(caseId), owed: owedBySource(one), proposals };
+}
+
+async function proposalsFor(store: Store, one: Case, windowMs: number): Promise<readonly Unmatched[]> {
+  if (one.class === "amount") return [];
+  const [side, amount] = one.class === "surplus" ? ["ours", one.theirs?.amount ?? 0n] : ["theirs", one.ours?.amount ?? 0n];
+  return await store.unmatched(
+    "rail=? AND institution=? AND amount=? AND side=? AND kind=? AND at_ms BETWEEN ? AND ? AND state IN ('waiting','case') ORDER BY at_ms, id LIMIT 10",
+    one.rail satisfies RailName,
+    one.institution,
+    amount,
+    side,
+    one.kind,
+    one.atMs - windowMs,
+    one.atMs + windowMs,
+  );
+}
+
+/** A net sum may be below zero. */
+function netYuan(fen: bigint): string {
+  return formatYuan(fen as Parameters<typeof formatYuan>[0]);
+}

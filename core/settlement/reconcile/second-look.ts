@@ -1,0 +1,163 @@
+/**
+ * The second look (T+1, T+2): rows that a day left over meet rows that other days left over; what has met nothing when
+ * the payer's next days are compared too becomes a case. A corrected statement takes back what the first one began.
+ */
+import { addDays } from "../day/accounting-day.ts";
+import type { AccountingDay } from "../books.ts";
+import type { RailName } from "../plan.ts";
+import { isClosed } from "./cases.ts";
+import { disagreements } from "./match.ts";
+import type { ReconcilePorts } from "./ports.ts";
+import type { Case, Unmatched } from "./records.ts";
+import type { Run, Store } from "./store.ts";
+
+export interface SecondLook {
+  /** Pairs that agree: the payer booked it on another day. */
+  readonly met: readonly (readonly [Unmatched, Unmatched])[];
+  /** Pairs that found each other and do not agree; ours first. */
+  readonly disagreeing: readonly (readonly [Unmatched, Unmatched])[];
+  /** Of this run: a payment and its own reversal, of which the other side has neither. Together they are nothing. */
+  readonly cancelled: readonly Unmatched[];
+  /** Of this run, still alone. */
+  readonly waiting: readonly Unmatched[];
+}
+
+/** Rows in these states may still find a counterpart. A healed row of the payer meets the posting that its healing made. */
+const ALONE: ReadonlySet<Unmatched["state"]> = new Set(["waiting", "case", "healed"]);
+
+export async function meetEarlier(store: Store, rail: RailName, left: readonly Unmatched[]): Promise<SecondLook> {
+  const named = (column: "key" | "reference" | "settlement_id", values: readonly (string | undefined)[]): Promise<readonly Unmatched[]> =>
+    store.unmatchedBy(column, rail, [...new Set(values.filter((value) => value !== undefined && value !== ""))] as string[]);
+  const known = [
+    ...(await named(
+      "key",
+      left.map((row) => row.key),
+    )),
+    ...(await named(
+      "reference",
+      left.map((row) => row.reference),
+    )),
+    ...(await named(
+      "settlement_id",
+      left.map((row) => (row.kind === "refund" ? undefined : row.settlementId)),
+    )),
+  ];
+  const ids = new Set(left.map((row) => row.id));
+  const alone = new Alone(known.filter((row) => ALONE.has(row.state) && !isStandIn(row) && !ids.has(row.id)));
+  const met: (readonly [Unmatched, Unmatched])[] = [];
+  const disagreeing: (readonly [Unmatched, Unmatched])[] = [];
+  const waiting: Unmatched[] = [];
+  for (const row of left) {
+    const other = alone.take(row);
+    if (other === undefined) {
+      waiting.push(row);
+      continue;
+    }
+    const [ours, theirs] = row.side === "ours" ? [row, other] : [other, row];
+    if (ours.side === theirs.side || disagreements(ours, theirs).length === 0) met.push([row, other]);
+    else disagreeing.push([ours, theirs]);
+  }
+  const cancelled = cancelling(waiting);
+  const gone = new Set(cancelled);
+  return { met, disagreeing, cancelled, waiting: waiting.filter((row) => !gone.has(row)) };
+}
+
+function cancelling(rows: readonly Unmatched[]): readonly Unmatched[] {
+  const captures = new Map(
+    rows.flatMap((row) => (row.kind === "capture" && row.settlementId !== undefined ? [[pairName(row), row] as const] : [])),
+  );
+  return rows.flatMap((row) => {
+    const capture = row.kind === "reversal" && row.settlementId !== undefined ? captures.get(pairName(row)) : undefined;
+    if (capture === undefined) return [];
+    captures.delete(pairName(row));
+    return [capture, row];
+  });
+}
+
+function pairName({ side, settlementId = "", amount }: Unmatched): string {
+  return `${side} ${settlementId} ${amount}`;
+}
+
+/** Rows by everything they may be found by. */
+class Alone {
+  readonly #rows = new Map<string, Map<string, Unmatched>>();
+
+  constructor(rows: readonly Unmatched[]) {
+    for (const row of rows)
+      for (const name of namesOf(row)) {
+        const named = this.#rows.get(name) ?? new Map<string, Unmatched>();
+        this.#rows.set(name, named.set(row.id, row));
+      }
+  }
+
+  /** The counterpart of a row, which is then nobody else's. */
+  take(row: Unmatched): Unmatched | undefined {
+    for (const name of counterpartNames(row)) {
+      const [found] = this.#rows.get(name)?.values() ?? [];
+      if (found === undefined) continue;
+      for (const each of namesOf(found)) this.#rows.get(each)?.delete(found.id);
+      return found;
+    }
+    return undefined;
+  }
+}
+
+function namesOf(row: Unmatched): readonly string[] {
+  const names = [`${row.side} reference ${row.kind} ${row.reference}`];
+  if (row.key !== "") names.push(`${row.side} key ${row.key}`);
+  if (row.state !== "healed" && row.settlementId !== undefined) names.push(`${row.kind} ${pairName(row)}`);
+  return names.filter((name) => !name.endsWith(" "));
+}
+
+/** The same movement on the other side; or, of one side alone, a payment and its own reversal, which come to nothing. */
+function counterpartNames(row: Unmatched): readonly string[] {
+  const side = row.side === "ours" ? "theirs" : "ours";
+  const names = row.key === "" ? [] : [`${side} key ${row.key}`];
+  if (row.reference !== "") names.push(`${side} reference ${row.kind} ${row.reference}`);
+  if (row.kind !== "refund" && row.settlementId !== undefined)
+    names.push(`${row.kind === "capture" ? "reversal" : "capture"} ${pairName(row)}`);
+  return names;
+}
+
+/** Made for a call that never happened: there is nothing to meet. */
+function isStandIn(row: Unmatched): boolean {
+  return row.side === "ours" && row.state === "healed";
+}
+
+/** Rows whose next days are compared and that are still alone. `also` are rows of this run, not written yet. */
+export async function waitedLongEnough(
+  { store, rules }: Pick<ReconcilePorts, "store" | "rules">,
+  run: Run,
+  also: readonly Unmatched[],
+): Promise<readonly Unmatched[]> {
+  const days = new Set([run.day, ...(await store.reconciledDays(run.rail)).keys()]);
+  const isOver = (day: AccountingDay): boolean =>
+    Array.from({ length: rules.secondLookDays }, (_, after) => addDays(day, after + 1)).every((next) => days.has(next));
+  const known = await store.unmatched(
+    "rail=? AND state='waiting' AND id NOT IN (SELECT value FROM json_each(?))",
+    run.rail,
+    JSON.stringify(also.map((row) => row.id)),
+  );
+  return [...known, ...also].filter((row) => isOver(row.day));
+}
+
+export interface Withdrawn {
+  readonly rows: readonly Unmatched[];
+  readonly cases: readonly Case[];
+}
+
+/** What earlier statements of the same day began and this one does not confirm. */
+export async function withdrawn(
+  store: Store,
+  run: Run,
+  confirmed: { readonly rows: ReadonlySet<string>; readonly cases: ReadonlySet<string> },
+): Promise<Withdrawn> {
+  const rows = (await store.unmatched("rail=? AND day=? AND run_id<>? AND state IN ('waiting','case')", run.rail, run.day, run.id)).filter(
+    (row) => !confirmed.rows.has(row.id),
+  );
+  const gone = new Set(rows.map((row) => row.id));
+  const cases = (await store.cases("rail=? AND day=? AND state IN ('open','investigating')", run.rail, run.day)).filter((one) =>
+    one.unmatchedId === undefined ? !confirmed.cases.has(one.id) : gone.has(one.unmatchedId),
+  );
+  return { rows, cases: cases.filter((one) => !isClosed(one.state)) };
+}

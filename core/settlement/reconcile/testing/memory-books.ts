@@ -1,0 +1,157 @@
+/** A shard's books in memory, for what the reconciliation and day-close rooms do with any books. */
+import { asFen } from "../../../protocol/money.ts";
+import type { EventMs } from "../../../protocol/time.ts";
+import type { LeafDraft, LedgerPosition } from "../../../../ledger/leaf-draft.ts";
+import type {
+  AccountingDay,
+  Adjustment,
+  AdjustmentRefusal,
+  DaySeal,
+  Evidence,
+  Healing,
+  Posting,
+  SealRefusal,
+  ShardBooks,
+  TrialBalance,
+} from "../../books.ts";
+import { addDays, dayEnd, dayOf } from "../../day/accounting-day.ts";
+import type { RailName } from "../../plan.ts";
+
+interface Open {
+  readonly key: string;
+  readonly rail: RailName;
+  readonly settlementId: string;
+  readonly institution: string;
+  readonly amount: bigint;
+  readonly askedAtMs: EventMs;
+}
+
+export class MemoryBooks implements ShardBooks {
+  readonly shard: number;
+  readonly all: Posting[] = [];
+  readonly open: Map<string, Open> = new Map();
+  readonly leaves: (LeafDraft & { readonly atMs: number })[] = [];
+  readonly adjustments: Map<string, Adjustment> = new Map();
+  readonly evidence: Evidence[] = [];
+  readonly sealed: DaySeal[] = [];
+  /** Called before each change; throws to end the process there. */
+  interrupt: (what: string) => void = () => undefined;
+  #firstDay: AccountingDay | undefined;
+
+  constructor(shard: number) {
+    this.shard = shard;
+  }
+
+  add(posting: Partial<Omit<Posting, "amount">> & Pick<Posting, "key" | "rail" | "postedAtMs"> & { readonly amount: bigint }): Posting {
+    const { amount, postedAtMs } = posting;
+    const whole: Posting = {
+      settlementId: posting.key.split("/")[0] ?? "",
+      kind: "capture",
+      institution: "H1",
+      parts: [{ fundSource: SOURCE[posting.rail], amount: asFen(amount) }],
+      railReference: `R-${posting.key}`,
+      day: dayOf(postedAtMs),
+      late: false,
+      ledgerIndex: BigInt(this.all.length),
+      ...posting,
+      amount: asFen(amount),
+    };
+    this.all.push(whole);
+    this.#firstDay ??= whole.day;
+    return whole;
+  }
+
+  async *postings({ rail, day }: { readonly rail: RailName; readonly day: AccountingDay }): AsyncIterable<Posting> {
+    yield* this.all.filter((one) => one.rail === rail && one.day === day).sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  openKeys(rail: RailName): ReturnType<ShardBooks["openKeys"]> {
+    return Promise.resolve(
+      [...this.open.values()].filter((one) => one.rail === rail).map((one) => ({ ...one, amount: asFen(one.amount) })),
+    );
+  }
+
+  async heal(evidence: Evidence, atMs: EventMs): Promise<Healing> {
+    this.interrupt(`heal ${evidence.key}`);
+    const call = this.open.get(evidence.key);
+    if (call === undefined) return this.evidence.some((one) => one.key === evidence.key) ? "notOpen" : "unknownKey";
+    if (evidence.found.kind === "done" && evidence.found.amount !== call.amount) return "contradicts";
+    this.open.delete(evidence.key);
+    this.evidence.push(evidence);
+    if (evidence.found.kind === "done") {
+      const { amount, railReference, parts } = evidence.found;
+      this.add({ key: call.key, rail: call.rail, institution: call.institution, amount, railReference, parts, postedAtMs: atMs });
+    }
+    this.interrupt(`healed ${evidence.key}`);
+    return await Promise.resolve("healed");
+  }
+
+  adjust(adjustment: Adjustment, atMs: EventMs): Promise<LedgerPosition | AdjustmentRefusal> {
+    if (this.adjustments.has(adjustment.adjustmentId)) return Promise.resolve("repeated");
+    this.adjustments.set(adjustment.adjustmentId, adjustment);
+    return this.record({ kind: "adjustment", outcome: "accepted", actor: "core" }, atMs);
+  }
+
+  record(draft: LeafDraft, atMs: EventMs): Promise<LedgerPosition> {
+    this.interrupt(`record ${draft.kind}`);
+    this.leaves.push({ ...draft, atMs });
+    const position = { origin: `test/settlement-${this.shard}`, index: BigInt(this.leaves.length - 1), leafHash: new Uint8Array(32) };
+    this.interrupt(`recorded ${draft.kind}`);
+    return Promise.resolve(position);
+  }
+
+  find(kind: string, subject: string): { readonly origin: string; readonly index: bigint } | undefined {
+    const at = this.leaves.findIndex((leaf) => leaf.kind === kind && leaf.subject === subject);
+    return at === -1 ? undefined : { origin: `test/settlement-${this.shard}`, index: BigInt(at) };
+  }
+
+  trialBalance(day: AccountingDay): Promise<TrialBalance> {
+    const rows = new Map<string, { account: string; fundSource: string; debit: bigint; credit: bigint; balance: bigint }>();
+    const move = (account: string, fundSource: string, amount: bigint, today: boolean): void => {
+      const row = rows.get(account) ?? { account, fundSource, debit: 0n, credit: 0n, balance: 0n };
+      rows.set(account, row);
+      row.balance += amount;
+      if (!today) return;
+      if (amount < 0n) row.debit -= amount;
+      else row.credit += amount;
+    };
+    for (const one of this.all.filter((posting) => posting.day <= day))
+      for (const part of one.parts) {
+        const amount = one.kind === "capture" ? part.amount : -part.amount;
+        move(`payer/${one.rail}/${part.fundSource}`, part.fundSource, -amount, one.day === day);
+        move(`institution/${one.institution}/${one.rail}/${part.fundSource}`, part.fundSource, amount, one.day === day);
+      }
+    const sorted = [...rows.values()].sort((a, b) => (a.account < b.account ? -1 : 1));
+    return Promise.resolve({
+      day,
+      rows: sorted.map((row) => ({ ...row, debit: asFen(row.debit), credit: asFen(row.credit) })),
+      hash: `${day}${"0".repeat(56)}`,
+    });
+  }
+
+  async seal(day: AccountingDay, atMs: EventMs): Promise<DaySeal | SealRefusal> {
+    this.interrupt(`seal ${this.shard}`);
+    if (atMs < dayEnd(day)) return "dayNotOver";
+    if (this.sealed.some((seal) => seal.day === day)) return "alreadySealed";
+    const due = this.sealed.length === 0 ? (this.#firstDay ?? day) : addDays(this.sealed.at(-1)?.day ?? day, 1);
+    if (due < day) return "earlierDayOpen";
+    const position = await this.record({ kind: "day.closed", outcome: "accepted", actor: "core", subject: day }, atMs);
+    const seal: DaySeal = {
+      day,
+      sealedAtMs: atMs,
+      trialBalance: await this.trialBalance(day),
+      head: { size: position.index, root: new Uint8Array(32).fill(7) },
+      offsets: [{ topic: "settlement.request.submitted.v1", partition: this.shard, nextOffset: 5n }],
+      carriedOver: [...this.open.values()].map((one) => one.settlementId),
+      position,
+    };
+    this.sealed.push(seal);
+    return seal;
+  }
+
+  seals(): Promise<readonly DaySeal[]> {
+    return Promise.resolve(this.sealed);
+  }
+}
+
+const SOURCE: Readonly<Record<RailName, string>> = { insurance: "hifp_pay", commercial: "commercial_claim", bank: "psn_cash_pay" };

@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { listen } from "./listen.ts";
+
+async function slow(): Promise<Response> {
+  await sleep(5);
+  return new Response("here");
+}
+
+test("an address closes although callers ask again as soon as they are answered", async () => {
+  const server = await listen(slow, { host: "127.0.0.1", port: 0 });
+  let answered = 0;
+  const asking = Array.from({ length: 8 }, async () => {
+    for (;;) {
+      const text = await fetch(server.url).then(
+        (answer) => answer.text(),
+        () => undefined,
+      );
+      if (text === undefined) return;
+      answered++;
+    }
+  });
+  await expect.poll(() => answered).toBeGreaterThan(50);
+  await server.close();
+  await Promise.all(asking);
+});

@@ -1,0 +1,146 @@
+/** A witness over HTTP. Writing needs no login: what is believed is the log's own signature, and nothing else counts. */
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { type Counter, Metrics, METRICS_CONTENT_TYPE } from "../../core/protocol/metrics.ts";
+import { printVerifierKey } from "../verifier/note.ts";
+import { REQUEST_CHARACTERS_MAX } from "./request.ts";
+import type { SplitView, WitnessStore } from "./store.ts";
+import type { Witness } from "./witness.ts";
+
+/** Heads handed to another witness in one answer. */
+const HEADS_MAX = 100;
+
+export interface WitnessPorts {
+  readonly witness: Witness;
+  readonly store: WitnessStore;
+  /** What went wrong lately, by origin or peer; shown in `/status`. */
+  readonly troubles?: () => Readonly<Record<string, string>>;
+  /** One wide line per request; absent means no log. */
+  readonly log?: (line: WitnessLine) => void;
+  /** For ages and lines; without it there are neither. */
+  readonly now?: () => number;
+}
+
+export interface WitnessLine {
+  readonly atMs: number;
+  readonly tookMs: number;
+  readonly method: string;
+  /** One of the witness's own addresses, or `other`. */
+  readonly route: string;
+  readonly status: number;
+}
+
+const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+export interface WitnessStatus {
+  readonly status: "ok" | "splitView";
+  /** The line of this witness for a policy, without its address. */
+  readonly key: string;
+  readonly logs: readonly { readonly origin: string; readonly size: string; readonly cosignedAt: string; readonly frozen: boolean }[];
+  readonly openSplitViews: readonly number[];
+  readonly troubles: Readonly<Record<string, string>>;
+}
+
+export function witnessApp({ witness, store, troubles = () => ({}), log, now = () => 0 }: WitnessPorts): Hono {
+  const app = new Hono();
+  const { metrics, requests } = witnessMetrics(store, now);
+  let addresses: ReadonlySet<string> | undefined;
+  app.use(async function wideLog(c, next) {
+    const atMs = now();
+    await next();
+    addresses ??= new Set(app.routes.filter(({ method }) => method !== "ALL").map(({ path }) => path));
+    const route = addresses.has(c.req.path) ? c.req.path : "other";
+    const { status } = c.res;
+    requests.add({ route, status: String(status) });
+    log?.({ atMs, tookMs: now() - atMs, method: METHODS.has(c.req.method) ? c.req.method : "other", route, status });
+  });
+  app.get("/metrics", async (c) =>
+    c.text(await metrics.text(), 200, { "content-type": METRICS_CONTENT_TYPE, "cache-control": "no-store" }),
+  );
+  const tooLarge = bodyLimit({ maxSize: 2 * REQUEST_CHARACTERS_MAX, onError: (c) => c.text("the request is too long\n", 400) });
+  app.post("/add-checkpoint", tooLarge, async (c) => {
+    const { status, body } = await witness.addCheckpoint(await c.req.text());
+    return c.text(body, status, status === 409 ? { "content-type": "text/x.tlog.size" } : undefined);
+  });
+  app.get("/checkpoint", async (c) => {
+    const origin = c.req.query("origin") ?? "";
+    const note = await witness.latest(origin);
+    return note === undefined ? c.text("nothing of this log was cosigned here\n", 404) : c.text(note, 200, { "cache-control": "no-cache" });
+  });
+  app.get("/heads", async (c) => c.json({ heads: await store.history(c.req.query("origin") ?? "", HEADS_MAX) }));
+  app.get("/split-views", async (c) => c.json({ splitViews: (await store.splitViews()).map(shown) }));
+  app.get("/key", (c) => c.text(`${printVerifierKey(witness.key)}\n`));
+  app.get("/health", (c) => c.json({ status: "ok" }));
+  app.get("/status", async (c) => c.json(await statusOf(witness, store, troubles())));
+  app.notFound((c) => c.text("nothing here\n", 404));
+  app.onError((_, c) => c.text("the witness failed\n", 500));
+  return app;
+}
+
+function witnessMetrics(
+  store: WitnessStore,
+  now: () => number,
+): { readonly metrics: Metrics; readonly requests: Counter<"route" | "status"> } {
+  const metrics = new Metrics();
+  const help = "Requests by address and HTTP status.";
+  const requests = metrics.counter({ name: "ronghe_witness_requests_total", help, labels: ["route", "status"] });
+  const labels = ["log"] as const;
+  metrics.gauge({ name: "ronghe_witness_size", help: "Entries of a log that this witness stands by.", labels }, async () =>
+    (await store.heads()).map(({ origin, size }) => ({ labels: { log: origin }, value: size })),
+  );
+  metrics.gauge({ name: "ronghe_witness_head_age_seconds", help: "Since this witness last cosigned a log.", labels }, async () =>
+    (await store.heads()).map(({ origin, timeS }) => ({ labels: { log: origin }, value: Math.max(0, now() / 1000 - Number(timeS)) })),
+  );
+  const views = "Contradictions of a log that its operator has not answered.";
+  metrics.gauge({ name: "ronghe_witness_split_views_open", help: views, labels: [] }, async () => {
+    const open = (await store.splitViews()).filter((found) => found.acknowledged === undefined);
+    return [{ labels: {}, value: open.length }];
+  });
+  return { metrics, requests };
+}
+
+async function statusOf(witness: Witness, store: WitnessStore, troubles: Readonly<Record<string, string>>): Promise<WitnessStatus> {
+  const open = (await store.splitViews()).filter((found) => found.acknowledged === undefined);
+  const logs = (await store.heads()).map(({ origin, size, timeS }) => ({
+    origin,
+    size: size.toString(),
+    cosignedAt: new Date(Number(timeS) * 1000).toISOString(),
+    frozen: open.some((found) => found.origin === origin),
+  }));
+  return {
+    status: open.length === 0 ? "ok" : "splitView",
+    key: printVerifierKey(witness.key),
+    logs,
+    openSplitViews: open.map((found) => found.id),
+    troubles,
+  };
+}
+
+function shown({ foundMs, acknowledged, ...found }: SplitView): object {
+  const answer = acknowledged === undefined ? {} : { acknowledged: { ...acknowledged, atMs: undefined, at: iso(acknowledged.atMs) } };
+  return { ...found, foundAt: iso(foundMs), ...answer };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** The evidence as a text that an operator can hand on: whoever holds the log's public key can judge it without us. */
+export function printSplitView({ id, origin, kind, ours, theirs, proof, source, foundMs }: SplitView): string {
+  const why =
+    kind === "sameSize"
+      ? "The log signed two different roots for one size."
+      : "The log signed two heads, and a proof that ends at the larger one begins at another root than the smaller one has.";
+  return [
+    `Split view ${id} of ${origin}, found ${iso(foundMs)}, shown by ${source}.`,
+    why,
+    "",
+    "--- head that this witness cosigned ---",
+    ours.trimEnd(),
+    "",
+    "--- head that contradicts it ---",
+    theirs.trimEnd(),
+    ...(proof === "" ? [] : ["", "--- consistency proof, from the smaller size to the larger ---", proof]),
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,193 @@
+/** The accountant's day by the commands he types: through a running core, and on a folder whose core does not run. */
+import { appendFile, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { systemClock } from "../core/protocol/time.ts";
+import type { AccountingDay } from "../core/settlement/books.ts";
+import { addDays, dayOf, printDay } from "../core/settlement/day/accounting-day.ts";
+import { csvText } from "../core/settlement/reconcile/testing/csv-text.ts";
+import { FREE_PORTS, temporaryFolder } from "./harness/folder.ts";
+import { type Ended, ronghe, serve, type Serving } from "./harness/process.ts";
+
+const TODAY = dayOf(systemClock.now());
+const before = (days: number): AccountingDay => addDays(TODAY, -days);
+const TOMORROW = printDay(addDays(TODAY, 1));
+const RAILS = ["insurance", "commercial", "bank"];
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let settings: Record<string, string>;
+let platform: Serving;
+let institution: string;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  settings = { RONGHE_DATA: join(folder.path, "province"), ...FREE_PORTS };
+  const made = await ronghe(["sandbox", "init"], settings);
+  expect(made.code, made.stderr).toBe(0);
+  institution = /institutions: (\w+)/.exec(made.stdout)?.[1] ?? "";
+  await foundedADayEarlier(join(folder.path, "province", "platform.json"));
+  platform = await serve(["all"], settings);
+});
+afterAll(async () => {
+  await platform.stop();
+  await folder[Symbol.asyncDispose]();
+});
+
+/** So that there is a day to close: days before the founding are not the platform's. */
+async function foundedADayEarlier(file: string): Promise<void> {
+  const founded = JSON.parse(await readFile(file, "utf8")) as { createdAtMs: number };
+  await writeFile(file, JSON.stringify({ ...founded, createdAtMs: founded.createdAtMs - 86_400_000 }));
+}
+
+const books = (...args: string[]): Promise<Ended> => ronghe(args, settings);
+const json = (ended: Ended): Record<string, unknown> => JSON.parse(ended.stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
+/** One line, and no stack. */
+const said = ({ code, stderr }: Ended): object => ({ status: code, lines: stderr.trim().split("\n") });
+const one = (status: number, words: string): object => ({ status, lines: [expect.stringContaining(words)] });
+
+async function csv(name: string, ...rows: string[]): Promise<string> {
+  const file = join(folder.path, name);
+  await writeFile(file, csvText(rows));
+  return file;
+}
+function compare(day: AccountingDay, file: string): Promise<Ended> {
+  return books("reconcile", "run", "--rail", "bank", "--day", printDay(day), "--by", "li", "--file", file, "--json");
+}
+
+describe("beside a running core", () => {
+  it("a settled bill is told whole, every entry proved", async () => {
+    const code = (await books("code", "issue")).stdout.trim();
+    const paid = await books("call", "rh.settle", "--code", code, "--amount", "128.50", "--id", "bill-1");
+    expect(paid.code, paid.stdout).toBe(0);
+    const shown = await books("settlement", "show", `${institution}/bill-1`, "--json");
+    expect(shown.code, shown.stderr).toBe(0);
+    const story = json(shown) as {
+      state: string;
+      amount: string;
+      entries: { kind: string; proof: string }[];
+      reconciliation: { status: string }[];
+    };
+    expect(story).toMatchObject({ state: "settled", amount: "128.50" });
+    expect(story.entries.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["settlement.accepted", "settlement.settled"]));
+    expect(new Set(story.entries.map(({ proof }) => proof))).toEqual(new Set(["verified"]));
+    expect(new Set(story.reconciliation.map(({ status }) => status))).toEqual(new Set(["notYet"]));
+  });
+
+  it("a day that is not over is neither reconciled nor closed", async () => {
+    expect(said(await books("reconcile", "run", "--rail", "bank", "--day", printDay(TODAY), "--by", "li"))).toEqual(
+      one(3, "the day is not over (dayNotOver)"),
+    );
+    expect(said(await books("day", "close", TOMORROW, "--by", "li"))).toEqual(one(3, "is not over (dayNotOver)"));
+  });
+
+  it("a day before the platform's first, or by somebody without a name, is not closed", async () => {
+    const early = ["day", "close", printDay(before(2)), "--without-reconciliation", "drill"];
+    expect(said(await books(...early, "--by", "li"))).toEqual(one(3, "lies before the platform's first day (beforeFounding)"));
+    expect(said(await books(...early, "--by", "Li Si"))).toEqual(one(3, "a person is named by 1 to 32 of a-z"));
+    expect(said(await books(...early, "--by", "l".repeat(100)))).toEqual(one(3, "(personMalformed)"));
+  });
+
+  it("yesterday is closed once every payer's statement was compared, and the ledger still verifies", { timeout: 180_000 }, async () => {
+    const yesterday = printDay(before(1));
+    expect(said(await books("day", "close", yesterday, "--by", "li"))).toEqual(
+      one(3, "is not reconciled with insurance, commercial, bank (reconciliationMissing)"),
+    );
+    for (const rail of RAILS) {
+      const run = await books("reconcile", "run", "--rail", rail, "--day", yesterday, "--by", "li", "--json");
+      expect(run.code, run.stderr).toBe(0);
+      expect(json(run)).toMatchObject({
+        rail,
+        day: before(1),
+        method: "totals",
+        repeated: false,
+        counts: { matched: "0", rowsTheirs: "0" },
+      });
+    }
+    const closed = await books("day", "close", yesterday, "--by", "li", "--json");
+    expect(closed.code, closed.stderr).toBe(0);
+    expect(json(closed)).toMatchObject({ day: before(1), closedBy: "li", seals: [{}, {}] });
+    const shown = json(await books("day", "show", yesterday, "--json"));
+    expect(shown).toMatchObject({ days: [{ day: before(1), closedBy: "li" }], carriedOver: [] });
+    expect((await books("ledger", "verify")).code).toBe(0);
+    const told = (await books("tail", "supervision.reconciliation.finished.v1")).stdout.trim().split("\n");
+    expect(told.map((line) => (JSON.parse(line) as { key: string }).key).toSorted()).toEqual(RAILS.toSorted());
+  });
+
+  it("another operator's key is not accepted", async () => {
+    const file = join(settings["RONGHE_DATA"] ?? "", "core", "operator.key");
+    const key = await readFile(file, "utf8");
+    await writeFile(file, `${"0".repeat(64)}\n`);
+    expect(said(await books("day", "close", "--by", "li"))).toEqual(one(2, "does not accept this operator (401)"));
+    await writeFile(file, key);
+  });
+});
+
+describe("on a folder whose core does not run", () => {
+  beforeAll(async () => {
+    await platform.stop();
+  });
+
+  it("a difference goes from the payer's file through people to a write-off by two", { timeout: 180_000 }, async () => {
+    const at = `${before(5)}101500`;
+    const good = await csv("five.csv", `B-77,B77,capture,${institution},12.34,,${at}`);
+    await appendFile(good, "broken\r\n");
+    expect(said(await compare(before(5), good))).toEqual(one(3, "the statement is refused, nothing was taken in: row 4: wanted 7 fields"));
+    const fixed = await csv("five.csv", `B-77,B77,capture,${institution},12.34,,${at}`);
+    expect(json(await compare(before(5), fixed))).toMatchObject({ repeated: false, counts: { waiting: "1", surplus: "0" } });
+    expect(json(await compare(before(5), fixed))).toMatchObject({ repeated: true, counts: { waiting: "1" } });
+    const nothing = await csv("nothing.csv");
+    expect(json(await compare(before(4), nothing))).toMatchObject({ counts: { surplus: "0" } });
+    expect(json(await compare(before(3), nothing))).toMatchObject({ counts: { surplus: "1" } });
+
+    const list = json(await books("reconcile", "list", "--json")) as { cases: { id: string; class: string; state: string }[] };
+    expect(list.cases).toMatchObject([{ class: "surplus", state: "open" }]);
+    const id = list.cases[0]?.id ?? "";
+    expect((await books("reconcile", "assign", id, "--by", "li", "--to", "zhao")).stdout).toBe(`${id}: investigating (zhao)\n`);
+    expect(said(await books("reconcile", "suspend", id, "--by", "zhao", "--reason", "because"))).toEqual(one(2, "--reason is one of"));
+    expect((await books("reconcile", "suspend", id, "--by", "zhao", "--reason", "underInquiry", "--note", "asked")).stdout).toContain(
+      "suspended",
+    );
+    const writeOff = ["reconcile", "write-off", id, "--by", "zhao", "--reason", "immaterial"];
+    expect(said(await books(...writeOff))).toEqual(one(3, "a write-off needs a second person (needsSecondPerson)"));
+    expect(said(await books(...writeOff, "--approved-by", "zhao"))).toEqual(one(3, "a write-off needs two different people (samePerson)"));
+    expect((await books(...writeOff, "--approved-by", "qian")).stdout).toContain("writtenOff");
+    expect(said(await books("reconcile", "assign", id, "--by", "li"))).toEqual(one(3, "the case is closed (caseClosed)"));
+    expect(said(await books("reconcile", "assign", "20200101-bank-0000000000", "--by", "li"))).toEqual(
+      one(3, "no such case (caseUnknown)"),
+    );
+
+    const story = json(await books("reconcile", "show", id, "--json")) as { steps: { action: string; entry?: object }[] };
+    expect(story.steps.map(({ action }) => action)).toEqual(["open", "assign", "suspend", "writeOff"]);
+    expect(story.steps.every(({ entry }) => entry !== undefined)).toBe(true);
+    expect((await books("ledger", "verify")).code).toBe(0);
+  });
+
+  it("payers that do not run cannot be asked, and that is said in one line", async () => {
+    expect(said(await books("reconcile", "run", "--rail", "bank", "--day", printDay(before(2)), "--by", "li"))).toEqual(
+      one(3, "no payer can be asked here"),
+    );
+  });
+
+  it.each([
+    [["reconcile", "run", "--rail", "gold", "--day", "2026-01-05", "--by", "li"], "no payer gold"],
+    [["reconcile", "run", "--rail", "bank", "--day", "2026-01-05", "--by", "li", "--file", "/nowhere.csv"], "/nowhere.csv cannot be read"],
+    [["settlement", "show", "rs00000000000000000000000000000000"], "no settlement rs0000"],
+    [["day", "show", "2020-01-01"], "2020-01-01 is not closed"],
+    [["day", "statement", "--month", "2026-01", "--institution", "H0"], "no institution H0"],
+  ])("%j says what is wrong in one line, with status 2", async (args, words) => {
+    expect(said(await books(...args))).toEqual(one(2, words));
+  });
+
+  it("the month adds up on paper, and says which day is not closed yet", async () => {
+    const story = json(await books("settlement", "show", `${institution}/bill-1`, "--json")) as { transfers: { day: AccountingDay }[] };
+    const day = printDay(story.transfers[0]?.day ?? TODAY);
+    const [table, page] = [join(folder.path, "month.csv"), join(folder.path, "month.html")];
+    const month = day.slice(0, 7);
+    const made = await books("day", "statement", "--month", month, "--institution", institution, "--csv", table, "--html", page);
+    expect(made.code, made.stderr).toBe(0);
+    const lines = (await readFile(table, "utf8")).trimEnd().split("\r\n");
+    const totals = lines.filter((line) => line.startsWith("合计")).map((line) => BigInt(line.split(",")[8]?.replace(".", "") ?? ""));
+    expect(totals.reduce((sum, fen) => sum + fen, 0n)).toBe(12_850n);
+    expect(await readFile(page, "utf8")).toContain(`暂定数：以下日期尚未日切：${day}`);
+  });
+});

@@ -1,0 +1,206 @@
+/** `ronghe ledger follow` over both buses: a sound log is followed to its end, and the first defect ends it by its name. */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { startLedgerPublisher } from "../core/ledger-publisher.ts";
+import { systemClock } from "../core/protocol/time.ts";
+import { AT, crypto, ORIGIN, TestPlatform, testSigner } from "../ledger/testing/platform.ts";
+import { printPolicy } from "../ledger/verifier/policy.ts";
+import { openEmbeddedBus } from "../streams/bus/embedded.ts";
+import { connectKafkaBus } from "../streams/bus/kafka.ts";
+import type { BusRecord, DeliveredRecord, EventBus } from "../streams/bus/port.ts";
+import { startKafka } from "../streams/bus/testing/kafka.ts";
+import { topicPlan } from "../streams/contracts/codec.ts";
+import { temporaryFolder } from "./harness/folder.ts";
+import { type Ended, ronghe } from "./harness/process.ts";
+
+// Each test starts whole processes: a busy machine takes its time.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+const ENTRIES = "ledger.entry.appended.v1";
+const CHECKPOINTS = "ledger.checkpoint.published.v1";
+const REQUESTS = "settlement.request.submitted.v1";
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let platform: TestPlatform;
+let policy: string;
+/** What a sound log puts on the bus, in its order. */
+let sound: { readonly entries: readonly BusRecord[]; readonly checkpoints: readonly BusRecord[] };
+
+/** The request that entry `n` says it came from, so that its hash is the one in the entry. */
+const request = (n: number): BusRecord => ({ topic: REQUESTS, key: "H1", partition: 0, headers: {}, value: Uint8Array.of(n & 255) });
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  policy = join(folder.path, "policy.txt");
+  await writeFile(policy, printPolicy([{ ...testSigner().trusted, origins: [ORIGIN] }]));
+  platform = await TestPlatform.create();
+  const bus = await openEmbeddedBus({ file: join(folder.path, "sound.db"), clock: systemClock });
+  await bus.ensureTopics(topicPlan(1));
+  const publisher = await startLedgerPublisher({ db: platform.db, log: platform.log, bus, partition: 0, clock: systemClock, gatherMs: 1 });
+  for (let n = 0; n < 3; n++) {
+    await platform.append(4);
+    await platform.log.checkpoint(AT);
+    await publisher.drained();
+  }
+  await publisher.stop();
+  const read = async (topic: string): Promise<readonly BusRecord[]> => (await bus.read(topic, 0, 0n, 1_000)).map(plain);
+  sound = { entries: await read(ENTRIES), checkpoints: await read(CHECKPOINTS) };
+  expect([sound.entries.length, sound.checkpoints.length]).toEqual([12, 3]);
+  await bus.close();
+});
+afterAll(async () => {
+  await platform.close();
+  await folder[Symbol.asyncDispose]();
+});
+
+function plain({ topic, key, value, headers, partition }: DeliveredRecord): BusRecord {
+  return { topic, key, value, headers, partition };
+}
+
+/** Still a leaf: one bit of its last commitment is another. */
+function flipped(value: Uint8Array): Uint8Array {
+  return value.with(value.length - 5, (value[value.length - 5] ?? 0) ^ 1);
+}
+
+function changed(at: number, change: (record: BusRecord) => Partial<BusRecord>): readonly BusRecord[] {
+  return sound.entries.map((record, n) => (n === at ? { ...record, ...change(record) } : record));
+}
+
+function swapped(): readonly BusRecord[] {
+  const [a, b] = [sound.entries[5], sound.entries[6]];
+  if (a === undefined || b === undefined) throw new Error("twelve entries");
+  return sound.entries.with(5, b).with(6, a);
+}
+
+let counter = 0;
+/** A data folder whose bus holds these records. */
+async function withBus(records: readonly BusRecord[]): Promise<{ readonly data: string; add(more: readonly BusRecord[]): Promise<void> }> {
+  const data = join(folder.path, `bus-${counter++}`);
+  await mkdir(data);
+  const add = async (more: readonly BusRecord[]): Promise<void> => {
+    const bus = await openEmbeddedBus({ file: join(data, "bus.db"), clock: systemClock });
+    await bus.ensureTopics(topicPlan(1));
+    await publishAll(bus, more);
+    await bus.close();
+  };
+  await add(records);
+  return { data, add };
+}
+
+async function publishAll(bus: EventBus, records: readonly BusRecord[]): Promise<void> {
+  const verdicts = await bus.publish(records);
+  expect(verdicts.filter(({ kind }) => kind !== "ok")).toEqual([]);
+}
+
+async function follow(data: string, ...more: readonly string[]): Promise<Ended & { readonly report: Record<string, unknown> }> {
+  const ended = await ronghe(["ledger", "follow", "--data", data, "--policy", policy, "--once", "--json", ...more]);
+  return { ...ended, report: JSON.parse(ended.stdout.trim().split("\n").at(-1) || "{}") as Record<string, unknown> };
+}
+
+describe("a log on the embedded bus", () => {
+  it("is followed to its end, and later from where it was left", async () => {
+    const state = join(folder.path, "state.json");
+    const requests = Array.from({ length: 12 }, (_, n) => request(n));
+    const [first, second] = [sound.entries.slice(0, 4), sound.entries.slice(4)];
+    const bus = await withBus([...requests, ...first, ...sound.checkpoints.slice(0, 1)]);
+    const begun = await follow(bus.data, "--state", state, "--requests");
+    expect(begun.code, begun.stderr).toBe(0);
+    expect(begun.report).toMatchObject({
+      logs: [{ origin: ORIGIN, size: 4, entries: 4, checkpoints: 1 }],
+      provenance: { requests: 4, requestsMissing: 0 },
+    });
+    await bus.add([...second, ...sound.checkpoints.slice(1)]);
+    const ended = await follow(bus.data, "--state", state, "--entries");
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.report).toMatchObject({ ok: true, logs: [{ size: 12, entries: 12, duplicates: 0, checkpoints: 3, uncovered: 0 }] });
+    // Both ways: where each entry stands on the bus, and which record it came from.
+    const lines = ended.stdout
+      .trim()
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as { index: string; at: object; from: object });
+    expect(lines.map(({ index }) => index)).toEqual(["4", "5", "6", "7", "8", "9", "10", "11"]);
+    expect(lines[0]).toMatchObject({
+      at: { topic: ENTRIES, partition: 0, offset: "4" },
+      from: { topic: REQUESTS, partition: 0, offset: "4", recordHash: Buffer.from(crypto.sm3(Uint8Array.of(4))).toString("hex") },
+    });
+    expect(JSON.parse(await readFile(state, "utf8"))).toMatchObject({ format: "ronghe-follow/1" });
+    await writeFile(state, "{}");
+    expect((await follow(bus.data, "--state", state)).code).toBe(2);
+    expect((await follow(bus.data, "--state", state, "--from", "beginning")).code).toBe(0);
+  });
+
+  const table: readonly (readonly [string, string, () => readonly BusRecord[], string?])[] = [
+    ["an entry left out", "streamGap", () => [...sound.entries.toSpliced(5, 1), ...sound.checkpoints]],
+    ["two entries swapped", "streamReordered", () => [...swapped(), ...sound.checkpoints]],
+    ["an entry changed", "leafChain", () => [...changed(5, ({ value }) => ({ value: flipped(value) })), ...sound.checkpoints]],
+    ["the last entry changed", "checkpointRoot", () => [...changed(11, ({ value }) => ({ value: flipped(value) })), ...sound.checkpoints]],
+    ["the tail cut off", "truncated", () => [...sound.entries.slice(0, 10), ...sound.checkpoints]],
+    ["the newest checkpoint left out", "uncovered", () => [...sound.entries, ...sound.checkpoints.slice(0, 2)]],
+    ["checkpoints out of order", "streamReordered", () => [...sound.entries, ...sound.checkpoints.toReversed()]],
+    [
+      "an entry under another name",
+      "streamHeader",
+      () => [...changed(3, ({ headers }) => ({ headers: { ...headers, ce_ledgerseq: "4" } })), ...sound.checkpoints],
+    ],
+    ["bytes that are no entry", "leafMalformed", () => [...changed(3, () => ({ value: Uint8Array.of(1, 2, 3) })), ...sound.checkpoints]],
+    ["nothing of a log that the policy names", "logMissing", () => []],
+    [
+      "a request that is another one",
+      "provenanceMismatch",
+      () => [request(0), request(99), ...sound.entries, ...sound.checkpoints],
+      "--requests",
+    ],
+  ];
+  it.each(table.map(([what, name, records, option]) => ({ what, name, records, option })))(
+    "$what: $name",
+    async ({ name, records, option }) => {
+      const { data } = await withBus(records());
+      const ended = await follow(data, "--wait", "0", ...(option === undefined ? [] : [option]));
+      expect(ended.code).toBe(1);
+      expect(ended.report).toMatchObject({ ok: false, defect: { name, origin: ORIGIN } });
+      expect(ended.stderr).toContain(`DEFECT ${name}`);
+    },
+  );
+
+  it("repeats of the same records are counted, and no defect", async () => {
+    const repeated = [...sound.entries.slice(0, 6), ...sound.entries.slice(2), ...sound.checkpoints, ...sound.checkpoints];
+    const { data } = await withBus(repeated);
+    const ended = await follow(data);
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.report).toMatchObject({ logs: [{ entries: 12, duplicates: 7 }] });
+  });
+});
+
+describe("a log on Kafka", async () => {
+  const kafka = await startKafka();
+  // Topics have fixed names: a broker that others use as well holds their logs, too.
+  const isOurs = !("skipped" in kafka) && kafka.via !== "RONGHE_KAFKA_BROKERS";
+  afterAll(async () => {
+    if (!("skipped" in kafka)) await kafka.stop();
+  });
+
+  it.skipIf(!isOurs)("is followed like one on the embedded bus, and a defect names its place", async () => {
+    if ("skipped" in kafka) return;
+    const settings = { RONGHE_BUS: "kafka", RONGHE_KAFKA_BROKERS: kafka.brokers.join(",") };
+    const bus = await connectKafkaBus({ brokers: kafka.brokers, clientId: "follow-test" });
+    const state = join(folder.path, "kafka-state.json");
+    const command = ["ledger", "follow", "--policy", policy, "--once", "--json", "--state", state];
+    try {
+      await bus.ensureTopics(topicPlan(1));
+      await publishAll(bus, [...sound.entries, ...sound.checkpoints]);
+      const good = await ronghe(command, settings);
+      expect(good.code, good.stderr).toBe(0);
+      // The same index once more with other bytes.
+      const [entry] = sound.entries.slice(-1);
+      if (entry === undefined) throw new Error("twelve entries");
+      await publishAll(bus, [{ ...entry, value: flipped(entry.value) }]);
+      const bad = await ronghe(command, settings);
+      expect(bad.code).toBe(1);
+      expect(bad.stderr).toContain(`DEFECT streamConflict in ${ORIGIN}, entry 11 at ${ENTRIES}/0/`);
+    } finally {
+      await bus.close();
+    }
+  });
+});
