@@ -4,6 +4,8 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { CorruptRowError } from "../core/settlement/rows.ts";
+import { LogDamagedError } from "../ledger/store/load.ts";
 import { systemTrouble } from "./system-trouble.ts";
 
 const failureOf = async (act: () => Promise<unknown>): Promise<unknown> =>
@@ -31,6 +33,11 @@ test("a database whose bytes are damaged is told as such", () => {
   const error = Object.assign(new Error("database disk image is malformed"), { code: "SQLITE_CORRUPT_INDEX" });
   expect(systemTrouble(error)).toContain("a database file is damaged (SQLITE_CORRUPT_INDEX)");
   expect(systemTrouble(Object.assign(new Error("busy"), { code: "SQLITE_BUSY" }))).toBeUndefined();
+});
+
+test("rows and entries that were changed by hand are told as such", () => {
+  for (const error of [new LogDamagedError("entry 3 is missing"), new CorruptRowError("the state of a settlement is none")])
+    expect(systemTrouble(error)).toBe(`${error.message}: \`ronghe ledger fsck\` says more`);
 });
 
 test.each([

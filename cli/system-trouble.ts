@@ -19,11 +19,15 @@ const SQLITE_TROUBLE: Readonly<Record<number, string>> = {
   14: "a database file cannot be opened",
 };
 
+/** Our own errors that say the same of rows and entries; by name, so that the command line loads no room for it. */
+const DAMAGED_ROWS: ReadonlySet<string> = new Set(["LogDamagedError", "CorruptRowError"]);
+
 /** What the machine or the network refused, and where; also when it stands under other errors (`fetch failed`, kafkajs). */
 export function systemTrouble(error: unknown): string | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code, path, address, port, hostname, broker } = cause as NodeJS.ErrnoException & Readonly<Record<string, unknown>>;
-    if (damageCode(cause) !== undefined) return `a database file is damaged (${code ?? ""}): \`ronghe ledger fsck\` says which`;
+    if (damageCode(cause) !== undefined) return `a database file is damaged (${code ?? ""}): \`ronghe ledger fsck\` says which of the core`;
+    if (DAMAGED_ROWS.has(cause.name)) return `${cause.message}: \`ronghe ledger fsck\` says more`;
     const database = databaseTrouble(cause);
     if (database !== undefined) return `${database} (${code ?? ""})`;
     const said = SYSTEM_TROUBLE[code ?? ""];

@@ -1,12 +1,6 @@
 /** The commands of those who watch the ledger: witnesses, and what an operator asks about them. */
 import { type Command, Option } from "commander";
-import type { Config } from "./config.ts";
-
-interface Shared {
-  configured(options: { readonly data?: string; readonly bus?: string }): Config;
-  dataOption(): Option;
-  wholeNumber(min: number, max: number): (text: string) => number;
-}
+import { configured, dataOption, wholeNumber } from "./options.ts";
 
 const WITNESS_PORT = 8795;
 const GOSSIP_S = 30;
@@ -15,7 +9,7 @@ const COVER_S = 10;
 const folder = (): Option => new Option("--data <dir>", "folder of the witness").default("ronghe-witness");
 const url = (): Option => new Option("--url <url>", "address where logs reach it, for the line");
 
-export function addWitnessCommands(program: Command, { configured, wholeNumber }: Shared): void {
+export function addWitnessCommands(program: Command): void {
   const witness = program.command("witness").description("stand by the logs of others: cosign what only grows, and find split views");
   witness
     .command("init")
@@ -24,7 +18,7 @@ export function addWitnessCommands(program: Command, { configured, wholeNumber }
     .requiredOption("--name <name>", "stands in every cosignature: witness.hospital.example")
     .addOption(url())
     .action(async (options) => {
-      const { witnessInit } = await import("./commands/witness.ts");
+      const { witnessInit } = await import("../commands/witness.ts");
       await witnessInit(configured({}), options.data, options);
     });
   witness
@@ -33,7 +27,7 @@ export function addWitnessCommands(program: Command, { configured, wholeNumber }
     .addOption(folder())
     .addOption(url())
     .action(async (options) => {
-      const { witnessKeys } = await import("./commands/witness.ts");
+      const { witnessKeys } = await import("../commands/witness.ts");
       await witnessKeys(configured({}), options.data, options);
     });
   witness
@@ -42,7 +36,7 @@ export function addWitnessCommands(program: Command, { configured, wholeNumber }
     .argument("<file>")
     .option("--json", "print one JSON object")
     .action(async (file: string, options) => {
-      const { witnessPolicy } = await import("./commands/witness.ts");
+      const { witnessPolicy } = await import("../commands/witness.ts");
       await witnessPolicy(file, options);
     });
   witness
@@ -55,7 +49,7 @@ export function addWitnessCommands(program: Command, { configured, wholeNumber }
     .option("--proofs <url...>", "where logs show that one head goes on from another: <core>/ledger/v1")
     .option("--gossip-every <seconds>", "how often to compare", wholeNumber(1, 86_400), GOSSIP_S)
     .action(async (options) => {
-      const { witnessServe } = await import("./commands/witness.ts");
+      const { witnessServe } = await import("../commands/witness.ts");
       await witnessServe(configured({}), options.data, options);
     });
   witness
@@ -65,7 +59,7 @@ export function addWitnessCommands(program: Command, { configured, wholeNumber }
     .option("--policy <file>", "keys of the logs (default: <data>/logs-policy.txt)")
     .option("--json", "print one JSON object")
     .action(async (options) => {
-      const { witnessCheck } = await import("./commands/witness.ts");
+      const { witnessCheck } = await import("../commands/witness.ts");
       process.exitCode = await witnessCheck(options.data, options);
     });
   witness
@@ -76,12 +70,12 @@ export function addWitnessCommands(program: Command, { configured, wholeNumber }
     .requiredOption("--by <name>", "who answers")
     .requiredOption("--reason <text>", "what was found out")
     .action(async (options) => {
-      const { witnessAcknowledge } = await import("./commands/witness.ts");
+      const { witnessAcknowledge } = await import("../commands/witness.ts");
       await witnessAcknowledge(options.data, options);
     });
 }
 
-export function addFollowCommands(ledger: Command, { configured, dataOption, wholeNumber }: Shared): void {
+export function addFollowCommands(ledger: Command): void {
   ledger
     .command("follow")
     .description("check entries and checkpoints as they come over the bus; ends with status 1 at the first defect, naming it")
@@ -97,7 +91,7 @@ export function addFollowCommands(ledger: Command, { configured, dataOption, who
     .option("--allow-unwitnessed", "count checkpoints without the policy's quorum instead of ending with them")
     .option("--json", "print one JSON object at the end")
     .action(async (options) => {
-      const { ledgerFollow } = await import("./commands/ledger-follow.ts");
+      const { ledgerFollow } = await import("../commands/ledger-follow.ts");
       process.exitCode = await ledgerFollow(configured(options), options);
     });
   ledger
@@ -106,7 +100,7 @@ export function addFollowCommands(ledger: Command, { configured, dataOption, who
     .addOption(dataOption())
     .option("--json", "print one JSON object")
     .action(async (options) => {
-      const { ledgerWitnesses } = await import("./commands/ledger-witnesses.ts");
+      const { ledgerWitnesses } = await import("../commands/ledger-witnesses.ts");
       process.exitCode = await ledgerWitnesses(configured(options), options);
     });
   ledger
@@ -117,7 +111,7 @@ export function addFollowCommands(ledger: Command, { configured, dataOption, who
     .option("--retire", "end the older key")
     .option("--by <name>", "who does it, for the entry", "cli")
     .action(async (options) => {
-      const { ledgerRotateKey } = await import("./commands/ledger-rotate-key.ts");
+      const { ledgerRotateKey } = await import("../commands/ledger-rotate-key.ts");
       await ledgerRotateKey(configured(options), options);
     });
 }
