@@ -1,7 +1,7 @@
 /**
  * Memory of the edge over ten minutes of load (`RONGHE_BENCH_MINUTES`), on its three runtimes at once: settlements taken
- * durably and drained to the core, and one call in ten that is garbage. What it holds at the end, beside what it held
- * once warm, says whether it grows.
+ * durably and drained to the core, and one call in ten that is garbage. What it holds in each fifth of the time says
+ * whether it grows: nonces do for ten minutes and marks of codes for as long as codes live, and then no more.
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";

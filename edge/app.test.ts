@@ -178,6 +178,12 @@ describe("rh.refund and rh.result", () => {
     expect(valueOf(await platform.client(hospital).result({ outTradeNo })).status).toBe("settled");
   });
 
+  test("waiting for what is no number of seconds is refused by the edge, not given up by the client", async () => {
+    const { hospital } = platform.institutions;
+    const asked = platform.client(hospital).result({ outTradeNo: number(), waitSeconds: "soon" });
+    expect(await asked).toMatchObject({ ok: false, error: { answered: true, error: "badRequest" } });
+  });
+
   test("a hospital sees only its own numbers", async () => {
     const { hospital, pharmacy } = platform.institutions;
     const outTradeNo = number();

@@ -46,7 +46,9 @@ export function createHisClient(options: HisClientOptions): HisClient {
     transType: OperationName,
     request: { readonly outTradeNo: string; readonly waitSeconds?: string | undefined },
   ): CallResult<Reply> {
-    const reply = await signedCall(transType, request, 1000 * Number(request.waitSeconds ?? 0));
+    // What is no number of seconds the edge refuses, in words; until then it is no reason to wait for ever.
+    const waitMs = /^\d{1,2}$/.test(request.waitSeconds ?? "") ? 1000 * Number(request.waitSeconds) : 0;
+    const reply = await signedCall(transType, request, waitMs);
     if (!reply.ok) return reply;
     const { data } = reply.value;
     return reply.value.orgId === orgId && data["outTradeNo"] === request.outTradeNo ? ok(data as Reply) : refused(NO_ANSWER);

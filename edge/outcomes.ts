@@ -5,8 +5,8 @@ import { ERRORS, type ErrorName } from "../core/protocol/errors.ts";
 import type { SettlementReply } from "../core/protocol/operations.ts";
 import type { AnyEvent } from "../streams/contracts/event.ts";
 
-/** Outcomes kept in memory for those about to wait for them. */
-const RECENT_MAX = 20_000;
+/** Outcomes kept in memory for those who looked for one on disk and are about to wait for it; some 4 KB each, with receipt. */
+const RECENT_MAX = 2_000;
 
 /** One outcome as it is kept: under whose number, of which content, and what `rh.result` answers. */
 export interface Outcome {

@@ -3,6 +3,7 @@
  * that arrive together are decided together and share one fsync: nonces, code marks, transaction numbers and
  * outbox rows of a group are one batch. Memory answers what the hot path asks; the file is read once per group.
  */
+import { ownText } from "../../core/protocol/bytes.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
 import { type Database, insertRows, type Statement } from "../../migrations/database.ts";
 import { GroupCommit } from "../../migrations/queue.ts";
@@ -243,7 +244,8 @@ export class LibsqlEdgeState implements EdgeState {
 function applyMark(into: Map<string, MarkEntry>, mark: Mark, earlier?: MarkEntry): void {
   const before = into.get(mark.fingerprint) ?? earlier;
   into.set(mark.fingerprint, {
-    marks: { ...before?.marks, [mark.step]: { orgId: mark.orgId, outTradeNo: mark.outTradeNo, termId: mark.termId } },
+    // Parts of a request's text: a mark outlives it by far.
+    marks: { ...before?.marks, [mark.step]: { orgId: mark.orgId, outTradeNo: ownText(mark.outTradeNo), termId: ownText(mark.termId) } },
     expiresAtMs: Math.max(mark.expiresAtMs, before?.expiresAtMs ?? 0),
   });
 }
