@@ -72,7 +72,7 @@ export function createEdgeApp(given: EdgePorts): Hono {
         traceparent: () => c.req.header(TRACEPARENT),
         readBody: () => readTextWithin(c.req.raw, WITH_FEE_LINES.has(transType) ? ports.limits.billBytesMax : ports.limits.bodyBytesMax),
       });
-    return answered.then(responseOf);
+    return answered instanceof Promise ? answered.then(responseOf) : responseOf(answered);
   };
 
   /** Writes the line of an answer that is no call's. */

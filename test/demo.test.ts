@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeProvince } from "../cli/sandbox/province.ts";
 import { seededRandom } from "../cli/sandbox/random.ts";
 import { startKafka } from "../streams/bus/testing/kafka.ts";
-import { allFiles, temporaryFolder } from "./harness/folder.ts";
+import { allFiles, copyFolder, temporaryFolder } from "./harness/folder.ts";
 import { launch, ronghe } from "./harness/process.ts";
 
 const SETTLEMENTS = "60";
@@ -137,8 +137,7 @@ describe("a ledger that somebody changed", () => {
   it.each(edits)("%s: verification fails and names the first defect", async (_, sql, named) => {
     const file = join(data, "core", "settlement-1.db");
     await using copy = await temporaryFolder();
-    const { cp } = await import("node:fs/promises");
-    await cp(data, copy.path, { recursive: true });
+    await copyFolder(data, copy.path);
     const db = createClient({ url: `file:${file.replace(data, copy.path)}` });
     for (const trigger of (await db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")).rows)
       await db.execute(`DROP TRIGGER ${String(trigger["name"])}`);

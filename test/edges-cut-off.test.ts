@@ -2,7 +2,7 @@
  * Two edges of one province lose their line: work goes on, everything drains when it is back, the core decides what two
  * edges took twice, and an edge's disk that is carried away opens nothing.
  */
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -32,7 +32,7 @@ import { openDatabase } from "../migrations/database.ts";
 import { decodeEvent } from "../streams/contracts/codec.ts";
 import type { DataTopic } from "../streams/contracts/topics.ts";
 import * as v from "valibot";
-import { allFiles } from "./harness/folder.ts";
+import { allFiles, copyFolder } from "./harness/folder.ts";
 
 const MINUTE_MS = 60_000;
 const BY = "operator/test";
@@ -244,6 +244,14 @@ describe("while the line is cut", () => {
     await reconnect();
     expect(await outcomeOf(0, 0, late)).toMatchObject({ status: "refused", refusalCode: "600055" });
     await access?.setOfflineAllowance(orgId, { ...short, forMs: 240 * MINUTE_MS, ageMaxMs: 1_440 * MINUTE_MS }, BY);
+    // What the next test cuts off must know of it.
+    for (const edge of [0, 1])
+      await expect
+        .poll(async () => {
+          const [kept, { bundle }] = [await bundleOf(edge), await statusOf(edge)];
+          return !JSON.stringify(kept).includes(String(20 * MINUTE_MS)) && (bundle as { version: number }).version === kept.version;
+        })
+        .toBe(true);
   });
 
   test("a code is told genuine or used, and named offline-grade, without anybody's name", async () => {
@@ -297,7 +305,7 @@ describe("an edge whose disk is carried away, keys, database and all", () => {
     // Something waits in its outbox.
     expect((await settleAt(0, 0, code, "12.00", "stolen-1")).ok).toBe(true);
     const copy = join(root, "stolen");
-    await cp(edgeLayout(layout, "edge-2").root, copy, { recursive: true });
+    await copyFolder(edgeLayout(layout, "edge-2").root, copy);
     stolen = layoutOf(copy);
     await reconnect();
   });

@@ -1,5 +1,5 @@
 /** Projections that differ from the leaves are named, and a lost shard comes back from the bus and goes on. */
-import { cp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -11,7 +11,7 @@ import type { FindingName } from "../ledger/fsck/findings.ts";
 import { systemClock } from "../core/protocol/time.ts";
 import { openEmbeddedBus } from "../streams/bus/embedded.ts";
 import { partitionOf } from "../streams/bus/partition.ts";
-import { FREE_PORTS, temporaryFolder } from "./harness/folder.ts";
+import { copyFolder, FREE_PORTS, temporaryFolder } from "./harness/folder.ts";
 import { type Ended, serve } from "./harness/process.ts";
 import { Shell } from "./harness/shell.ts";
 
@@ -163,7 +163,7 @@ describe("ledger fsck", () => {
     ["lost pages in its middle", (bytes: Buffer) => Buffer.from(bytes).fill(0x5a, 4096)],
   ])("names a database that %s, and goes on with the next", async (_, damage) => {
     await using copy = await temporaryFolder();
-    await cp(data, copy.path, { recursive: true });
+    await copyFolder(data, copy.path);
     const path = join(copy.path, "core", "settlement-0.db");
     await intoOneFile(path);
     await writeFile(path, damage(await readFile(path)));
@@ -175,9 +175,8 @@ describe("ledger fsck", () => {
 
 async function copyOfShard(): Promise<AsyncDisposable & { readonly file: string }> {
   const copy = await temporaryFolder();
-  const file = join(copy.path, "shard.db");
-  for (const suffix of ["", "-wal"])
-    await cp(join(data, "core", `settlement-${shard}.db${suffix}`), `${file}${suffix}`).catch(() => undefined);
+  await copyFolder(join(data, "core"), copy.path);
+  const file = join(copy.path, `settlement-${shard}.db`);
   return { file, [Symbol.asyncDispose]: () => copy[Symbol.asyncDispose]() };
 }
 /** What the write-ahead log still holds would hide a damage of the file. */
@@ -293,7 +292,7 @@ describe("ledger provenance", () => {
 
   it("says when the bus holds another record than the entry came from", async () => {
     await using copy = await temporaryFolder();
-    await cp(data, copy.path, { recursive: true });
+    await copyFolder(data, copy.path);
     const bus = createClient({ url: `file:${join(copy.path, "bus.db")}` });
     await bus.execute(
       "UPDATE record SET value=CAST(value || ' ' AS BLOB) WHERE topic_id=(SELECT id FROM topic WHERE name='settlement.request.submitted.v1')",
@@ -312,7 +311,7 @@ describe("ledger rebuild", () => {
 
   it("refuses a bus that lost entries which were signed", async () => {
     await using copy = await temporaryFolder();
-    await cp(data, copy.path, { recursive: true });
+    await copyFolder(data, copy.path);
     await rm(join(copy.path, "core", `settlement-${shard}.db`));
     const bus = createClient({ url: `file:${join(copy.path, "bus.db")}` });
     await bus.execute({
@@ -327,7 +326,7 @@ describe("ledger rebuild", () => {
 
   it("refuses to stop short of a checkpoint that somebody kept, and a file that holds none of this log", async () => {
     await using copy = await temporaryFolder();
-    await cp(data, copy.path, { recursive: true });
+    await copyFolder(data, copy.path);
     const settings = ["--data", copy.path];
     // Recorded while no core runs, so that it is on no bus yet, and handed out.
     const order = ["--by", "li", "--approved-by", "wang", "--ground", "withdrawn", ...settings];

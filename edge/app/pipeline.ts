@@ -58,13 +58,14 @@ const STRANGER: Addressee = { encrypted: false };
  * The answer to a source that floods: nothing of the call is looked at, and one line a second tells of them all, or the
  * log would be the flood. `undefined` for everybody else.
  */
-export function turnAway(ports: AppPorts, replies: ReplyWriter, source: string | undefined): Promise<Answer> | undefined {
+export function turnAway(ports: AppPorts, replies: ReplyWriter, source: string | undefined): Answer | Promise<Answer> | undefined {
   const nowMs = ports.clock.now();
   const retryAfterSeconds = ports.shield.waitFor(source, nowMs);
   if (retryAfterSeconds === 0) return undefined;
   const alike = ports.shield.turnedAway(nowMs);
   if (alike !== undefined) ports.log?.({ atMs: nowMs, tookMs: 0, edge: ports.edgeId, transType: "unknown", outcome: "rateLimited", alike });
-  return replies.refusal(STRANGER, "rateLimited", nowMs).then((body) => ({ body, retryAfterSeconds }));
+  const body = replies.refusal(STRANGER, "rateLimited", nowMs);
+  return typeof body === "string" ? { body, retryAfterSeconds } : body.then((text) => ({ body: text, retryAfterSeconds }));
 }
 
 interface Progress {

@@ -22,7 +22,8 @@ function inAscii(json: string): string {
 export class ReplyWriter {
   readonly #ports: Pick<EdgePorts, "crypto" | "signer">;
   #second = 0;
-  readonly #refusals = new Map<string, Promise<string>>();
+  /** A text once it is signed, so that a flood is answered within the turn in which it came. */
+  readonly #refusals = new Map<string, string | Promise<string>>();
 
   constructor(ports: Pick<EdgePorts, "crypto" | "signer">) {
     this.#ports = ports;
@@ -32,7 +33,7 @@ export class ReplyWriter {
     return this.#seal(to, "ok", data, nowMs);
   }
 
-  refusal(to: Addressee, error: ErrorName, nowMs: EventMs): Promise<string> {
+  refusal(to: Addressee, error: ErrorName, nowMs: EventMs): string | Promise<string> {
     const second = Math.floor(nowMs / 1000);
     if (second !== this.#second || this.#refusals.size >= REFUSALS_KEPT_MAX) this.#refusals.clear();
     this.#second = second;
@@ -42,7 +43,10 @@ export class ReplyWriter {
     if (kept !== undefined) return kept;
     const made = this.#seal(to, error, undefined, nowMs).then(inAscii);
     this.#refusals.set(key, made);
-    made.catch(() => this.#refusals.delete(key));
+    const keep = (text: string): void => {
+      if (this.#refusals.get(key) === made) this.#refusals.set(key, text);
+    };
+    made.then(keep, () => this.#refusals.delete(key));
     return made;
   }
 

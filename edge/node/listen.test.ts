@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { listen } from "./listen.ts";
@@ -23,4 +25,12 @@ test("an address closes although callers ask again as soon as they are answered"
   await expect.poll(() => answered).toBeGreaterThan(50);
   await server.close();
   await Promise.all(asking);
+});
+
+test("an address closes although somebody is connected and says nothing", async () => {
+  const server = await listen(slow, { host: "127.0.0.1", port: 0 });
+  const silent = connect(Number(new URL(server.url).port), "127.0.0.1");
+  await once(silent, "connect");
+  expect(await (await fetch(server.url)).text()).toBe("here");
+  await Promise.all([server.close(), once(silent, "close")]);
 });

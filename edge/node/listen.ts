@@ -5,6 +5,8 @@ import type { Listening } from "./libsql-edge.ts";
 export type { Listening } from "./libsql-edge.ts";
 
 const IDLE_SWEEP_MS = 20;
+/** How long after its last call a server that closes leaves callers to read their answers. */
+const LINGER_MS = 500;
 /**
  * Hospitals keep their connections between patients. Node's own 5 s would end them: a busy edge takes one new
  * connection per turn of its event loop, so a crowd of callers that all connect anew waits for seconds.
@@ -22,13 +24,27 @@ export async function listen(fetch: Fetch, at: { readonly host: string; readonly
     );
     starting.once("error", reject);
   });
+  let underWay = 0;
+  let lastEndedMs = performance.now();
+  server.on("request", (_, response) => {
+    underWay++;
+    response.once("close", () => {
+      underWay--;
+      lastEndedMs = performance.now();
+    });
+  });
   const { address, port, family } = server.address() as AddressInfo;
   return {
     url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}`,
     close: () =>
       new Promise((resolve) => {
         // A connection that is kept alive would hold the server open; one whose call just ended becomes idle only now.
-        const sweep = setInterval(() => closeIdle(server), IDLE_SWEEP_MS);
+        const sweep = setInterval(() => {
+          closeIdle(server);
+          // One that never asked anything, or that never reads its answer, does not count as idle.
+          if (underWay === 0 && performance.now() - lastEndedMs > LINGER_MS) closeAll(server);
+        }, IDLE_SWEEP_MS);
+        lastEndedMs = performance.now();
         server.close(() => {
           clearInterval(sweep);
           resolve();
@@ -40,4 +56,8 @@ export async function listen(fetch: Fetch, at: { readonly host: string; readonly
 
 function closeIdle(server: ServerType): void {
   if ("closeIdleConnections" in server) server.closeIdleConnections();
+}
+
+function closeAll(server: ServerType): void {
+  if ("closeAllConnections" in server) server.closeAllConnections();
 }
