@@ -23,17 +23,21 @@ export async function copyFolder(from: string, to: string): Promise<void> {
 
 /** Every file below a folder, as it stands now. */
 export async function allFiles(folder: string): Promise<readonly { readonly path: string; readonly bytes: Buffer }[]> {
-  await using copy = await temporaryFolder();
-  await copyFolder(folder, copy.path);
-  const entries = await readdir(copy.path, { recursive: true, withFileTypes: true });
-  return await Promise.all(
-    entries
-      .filter((entry) => entry.isFile())
-      .map(async (entry) => {
-        const path = join(entry.parentPath, entry.name);
-        return { path: join(folder, relative(copy.path, path)), bytes: await readFile(path) };
-      }),
-  );
+  const copy = await temporaryFolder();
+  try {
+    await copyFolder(folder, copy.path);
+    const entries = await readdir(copy.path, { recursive: true, withFileTypes: true });
+    return await Promise.all(
+      entries
+        .filter((entry) => entry.isFile())
+        .map(async (entry) => {
+          const path = join(entry.parentPath, entry.name);
+          return { path: join(folder, relative(copy.path, path)), bytes: await readFile(path) };
+        }),
+    );
+  } finally {
+    await copy[Symbol.asyncDispose]();
+  }
 }
 
 /** Every part takes a free port and writes it to the runtime file. */
