@@ -84,6 +84,10 @@ const SOURCES: Readonly<Record<string, Words>> = {
 
 const FACTS: Readonly<Record<string, Words>> = {
   terminal: { zh: "终端", en: "terminal" },
+  day: { zh: "账务日期", en: "accounting day" },
+  "reference.insurance": { zh: "医保流水号", en: "insurer's reference" },
+  "reference.commercial": { zh: "商保流水号", en: "commercial insurer's reference" },
+  "reference.bank": { zh: "银行流水号", en: "bank's reference" },
   businessType: { zh: "用码业务类型", en: "business type" },
   action: { zh: "操作", en: "action" },
   reason: { zh: "原因", en: "reason" },
