@@ -17,7 +17,7 @@ module.exports = {
       name: "no-orphan-dependency",
       severity: "error",
       // Build scripts run where the development dependencies are.
-      from: { pathNot: "\\.test\\.ts$|/testing/|/build\\.ts$" },
+      from: { pathNot: "\\.test\\.ts$|/testing/|/(build|generate)\\.ts$" },
       // The Workers runtime brings the modules that are named cloudflare: with it.
       to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "unknown"], pathNot: "^cloudflare:" },
     },

@@ -72,11 +72,16 @@ async function migrationsOf(kind: DatabaseKind): Promise<readonly Migration[]> {
       return {
         name,
         hash: createHash("sha256").update(sql).digest("hex"),
-        statements: sql
-          .split("--> statement-breakpoint")
-          .map((part) => part.trim())
-          .filter((part) => part !== ""),
+        statements: statementsOf(sql),
       };
     }),
   );
+}
+
+/** The statements of a migration's or guards' file, in order. */
+export function statementsOf(text: string): readonly string[] {
+  return text
+    .split("--> statement-breakpoint")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
 }
