@@ -40,6 +40,7 @@ export default defineConfig({
   test: {
     testTimeout: HANGS_MS,
     hookTimeout: HANGS_MS,
+    expect: { poll: { timeout: HANGS_MS } },
     maxWorkers: 2,
     projects: [
       ...ROOMS.map((room) => project(room)),
