@@ -35,11 +35,20 @@ export function isPublicKey(key: Uint8Array): boolean {
   return x < P && y < P && (y * y - (x * x + A) * x - B) % P === 0n;
 }
 
-/** 32 bytes with 1 ≤ d ≤ n-2 (GB/T 32918.1 6.1: d = n-1 has no inverse of 1+d). */
+/**
+ * 32 bytes with 1 ≤ d ≤ n-2 (GB/T 32918.1 6.1: d = n-1 has no inverse of 1+d). Looks at every byte whatever they are: nothing of the key
+ * shows in the time it takes but whether it is one.
+ */
 export function isPrivateKey(key: Uint8Array): boolean {
   if (key.length !== SM2_SCALAR_BYTES) return false;
-  const d = toInteger(key);
-  return d >= 1n && d <= SM2_ORDER - 2n;
+  let any = 0;
+  let borrow = 0;
+  for (let at = SM2_SCALAR_BYTES - 1; at >= 0; at -= 1) {
+    const byte = key[at] ?? 0;
+    any |= byte;
+    borrow = (byte - (ORDER_LESS_ONE[at] ?? 0) - borrow) >>> 31;
+  }
+  return any !== 0 && borrow === 1;
 }
 
 /** The checks of GB/T 32918.2 7.1 B1, B2 and B5 that need no curve arithmetic: length, 1 ≤ r,s ≤ n-1, r+s ≢ 0 mod n. */
@@ -64,6 +73,8 @@ function constant(hex: string): Uint8Array {
   return bytes;
 }
 
+/** n-1, big-endian: private keys are below it. */
+const ORDER_LESS_ONE = constant((SM2_ORDER - 1n).toString(16));
 const CURVE_AND_BASE = constant(A_HEX + B_HEX + GX_HEX + GY_HEX);
 
 /** What SM3 turns into ZA: ENTLA ‖ IDA ‖ a ‖ b ‖ xG ‖ yG ‖ xA ‖ yA (GB/T 32918.2 5.5). */

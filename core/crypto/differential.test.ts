@@ -232,13 +232,13 @@ describe("SM2 encryption across implementations", () => {
   });
 });
 
-it("takes WebAssembly for verifying, and OpenSSL for the rest where Node has it", () => {
+it("takes WebAssembly for SM2, and OpenSSL for the rest where Node has it", () => {
   expect(native.implementations).toEqual({
     sm3: "node:crypto",
     sm4: "node:crypto, short input sm-crypto-v2",
-    sm2Sign: "node:crypto",
+    sm2Sign: "WebAssembly",
     sm2Verify: "WebAssembly",
-    sm2Encrypt: "sm-crypto-v2",
+    sm2Encrypt: "WebAssembly",
   });
   expect(DEFAULT_CANDIDATES.sm2Verify.map((candidate) => candidate.name)).toEqual([
     "WebAssembly",

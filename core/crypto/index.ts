@@ -20,6 +20,7 @@ import {
 import { jsSm2EncryptCandidate, jsSm2SignCandidate, jsSm2VerifyCandidate } from "./sm2-js.ts";
 import { nodeSm2SignCandidate, nodeSm2VerifyCandidate } from "./sm2-node.ts";
 import { referenceSm2VerifyCandidate } from "./sm2-reference.ts";
+import { wasmSm2PrivateCandidates } from "./sm2-private.ts";
 import { wasmSm2VerifyCandidate } from "./sm2-wasm.ts";
 import { jsSm3Candidate } from "./sm3-js.ts";
 import { trySm3Many } from "./sm3-many.ts";
@@ -30,13 +31,15 @@ import { nodeSm4Candidate } from "./sm4-node.ts";
 export { CryptoSelfTestError } from "./self-test.ts";
 export type { Candidate, CryptoCandidates, Sm2Encrypt, Sm2Sign, Sm2Verify, Sm3, Sm4 } from "./candidate.ts";
 
+const inWebAssembly = wasmSm2PrivateCandidates();
+
 /** The order in which implementations are tried, the fastest first: WebAssembly where it has one, native, JavaScript, the reference. */
 export const DEFAULT_CANDIDATES: CryptoCandidates = {
   sm3: [nodeSm3Candidate, jsSm3Candidate],
   sm4: [nodeSm4Candidate, jsSm4Candidate],
   sm2Verify: [wasmSm2VerifyCandidate(), nodeSm2VerifyCandidate, jsSm2VerifyCandidate, referenceSm2VerifyCandidate],
-  sm2Sign: [nodeSm2SignCandidate, jsSm2SignCandidate],
-  sm2Encrypt: [jsSm2EncryptCandidate],
+  sm2Sign: [inWebAssembly.sign, nodeSm2SignCandidate, jsSm2SignCandidate],
+  sm2Encrypt: [inWebAssembly.encrypt, jsSm2EncryptCandidate],
 };
 
 export interface LoadCryptoOptions {
@@ -47,6 +50,8 @@ export interface LoadCryptoOptions {
    * every other candidate for verifying.
    */
   readonly sm2VerifyModule?: WebAssembly.Module;
+  /** `core/crypto/wasm/sm2private.wasm`, compiled, for the same runtimes; tried first for signing, key pairs and encryption. */
+  readonly sm2PrivateModule?: WebAssembly.Module;
 }
 
 const VERIFYING_KEYS_MAX = 4096;
@@ -77,8 +82,11 @@ export async function loadCrypto(options: LoadCryptoOptions = {}): Promise<Crypt
   const sm4 = await chooseCandidate("sm4", candidates.sm4, testSm4);
   const given = options.sm2VerifyModule === undefined ? [] : [wasmSm2VerifyCandidate(options.sm2VerifyModule)];
   const sm2Verify = await chooseCandidate("sm2Verify", [...given, ...candidates.sm2Verify], testSm2Verify);
-  const sm2Sign = await chooseCandidate("sm2Sign", candidates.sm2Sign, (sign) => testSm2Sign(sign, sm2Verify.implementation));
-  const sm2Encrypt = await chooseCandidate("sm2Encrypt", candidates.sm2Encrypt, testSm2Encrypt);
+  const withKeys = options.sm2PrivateModule === undefined ? undefined : wasmSm2PrivateCandidates(options.sm2PrivateModule);
+  const signing = withKeys === undefined ? candidates.sm2Sign : [withKeys.sign, ...candidates.sm2Sign];
+  const encryption = withKeys === undefined ? candidates.sm2Encrypt : [withKeys.encrypt, ...candidates.sm2Encrypt];
+  const sm2Sign = await chooseCandidate("sm2Sign", signing, (sign) => testSm2Sign(sign, sm2Verify.implementation));
+  const sm2Encrypt = await chooseCandidate("sm2Encrypt", encryption, testSm2Encrypt);
   const noRandom = testRandom(random);
   if (noRandom !== undefined) throw new CryptoSelfTestError("random", [noRandom]);
   const sealing = makeSealing(sm3.implementation, sm4.implementation, random);

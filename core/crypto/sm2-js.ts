@@ -2,6 +2,7 @@ import { kdf, sm2, sm3 } from "sm-crypto-v2";
 import type { Candidate, Sm2Encrypt, Sm2Sign, Sm2Verify } from "./candidate.ts";
 import { isPrivateKey, isPublicKey, toInteger } from "./curve.ts";
 import { equal } from "./equal.ts";
+import { partsOf } from "./sm2-ciphertext.ts";
 import { concat, fromHex, toHex } from "./text.ts";
 
 /** A table for a public key takes about as long as ten verifications without one. */
@@ -37,8 +38,6 @@ export const jsSm2Verify: Sm2Verify = {
 
 const GENERATE_ATTEMPTS_MAX = 8;
 const ENCRYPT_ATTEMPTS_MAX = 64;
-const POINT_BYTES = 65;
-const C3_BYTES = 32;
 
 function generateKeyPair(): { readonly privateKey: Uint8Array; readonly publicKey: Uint8Array } {
   for (let attempt = 0; attempt < GENERATE_ATTEMPTS_MAX; attempt += 1) {
@@ -89,15 +88,13 @@ export const jsSm2Encrypt: Sm2Encrypt = {
     throw new Error("SM2 encryption met only all-zero key streams");
   },
   decrypt(privateKey, ciphertext, order) {
-    const c2Length = ciphertext.length - POINT_BYTES - C3_BYTES;
-    const c1 = ciphertext.subarray(0, POINT_BYTES);
-    if (c2Length < 1 || !isPublicKey(c1)) return undefined;
-    const c2At = order === "C1C3C2" ? POINT_BYTES + C3_BYTES : POINT_BYTES;
-    const c3At = order === "C1C3C2" ? POINT_BYTES : POINT_BYTES + c2Length;
+    const parts = partsOf(ciphertext, order);
+    if (parts === undefined) return undefined;
+    const { c1, c2, c3 } = parts;
     const shared = sharedPoint(privateKey, c1);
-    const stream = kdf(shared, c2Length);
-    const plaintext = xor(ciphertext.subarray(c2At, c2At + c2Length), stream);
-    const genuine = equal(authenticator(shared, plaintext), ciphertext.subarray(c3At, c3At + C3_BYTES));
+    const stream = kdf(shared, c2.length);
+    const plaintext = xor(c2, stream);
+    const genuine = equal(authenticator(shared, plaintext), c3);
     return genuine && !isZero(stream) ? plaintext : undefined;
   },
 };

@@ -3,6 +3,7 @@ import { SM2_PUBLIC_KEY_BYTES, SM2_SIGNATURE_BYTES, zaInput } from "./curve.ts";
 import { Lru } from "./lru.ts";
 import { testSm2Verify } from "./self-test.ts";
 import { compileSm2VerifyFile, instantiateSm2Verify, type Sm2VerifyModule } from "./wasm/module.ts";
+import { Sm3Host } from "./wasm/sm3-host.ts";
 import { type CachedKey, DEFAULT_TABLE_LIMITS, NO_TABLE, TableCache, type TableCacheLimits } from "./wasm/table-cache.ts";
 
 const DIGEST_BYTES = 32;
@@ -22,13 +23,12 @@ export interface WasmSm2Key {
 export class WasmSm2Verifier {
   readonly #module: Sm2VerifyModule;
   readonly #tables: TableCache;
-  /** The module's memory; another object after it has grown. */
-  #bytes: Uint8Array;
+  readonly #host: Sm3Host;
 
   private constructor(module: Sm2VerifyModule, limits: TableCacheLimits) {
     this.#module = module;
     this.#tables = new TableCache(module, limits);
-    this.#bytes = new Uint8Array(module.memory.buffer);
+    this.#host = new Sm3Host(module);
   }
 
   /** An instance with a memory of its own. */
@@ -53,13 +53,13 @@ export class WasmSm2Verifier {
         if (signature.length !== SM2_SIGNATURE_BYTES) return false;
         const z = za.get(userId, () => this.sm3(zaInput(key, userId)));
         this.#tables.use(cached, load);
-        this.#digest(z, message);
+        this.#host.digest(z, message);
         return this.#verify(cached, load, signature);
       },
       verifyDigest: (digest, signature) => {
         if (signature.length !== SM2_SIGNATURE_BYTES || digest.length !== DIGEST_BYTES) return false;
         this.#tables.use(cached, load);
-        this.#view().set(digest, this.#module.DIGEST.value);
+        this.#host.view.set(digest, this.#module.DIGEST.value);
         return this.#verify(cached, load, signature);
       },
     };
@@ -67,39 +67,17 @@ export class WasmSm2Verifier {
 
   /** SM3 of the concatenation, 32 bytes. */
   sm3(...parts: readonly Uint8Array[]): Uint8Array {
-    this.#digest(...parts);
-    return this.#view().slice(this.#module.DIGEST.value, this.#module.DIGEST.value + DIGEST_BYTES);
-  }
-
-  /** Growing a memory detaches its buffer. */
-  #view(): Uint8Array {
-    if (this.#bytes.byteLength === 0) this.#bytes = new Uint8Array(this.#module.memory.buffer);
-    return this.#bytes;
+    return this.#host.sm3(...parts);
   }
 
   #load(key: Uint8Array): boolean {
     if (key.length !== SM2_PUBLIC_KEY_BYTES) return false;
-    this.#view().set(key, this.#module.KEY.value);
+    this.#host.view.set(key, this.#module.KEY.value);
     return this.#module.loadKey() === 1;
   }
 
-  /** Leaves the digest where `verify` reads it. */
-  #digest(...parts: readonly Uint8Array[]): void {
-    const { CHUNK, CHUNK_BYTES, sm3Start, sm3Update, sm3Finish } = this.#module;
-    const view = this.#view();
-    sm3Start();
-    for (const part of parts) {
-      for (let at = 0; at < part.length; at += CHUNK_BYTES.value) {
-        const piece = part.length <= CHUNK_BYTES.value ? part : part.subarray(at, at + CHUNK_BYTES.value);
-        view.set(piece, CHUNK.value);
-        sm3Update(piece.length);
-      }
-    }
-    sm3Finish();
-  }
-
   #verify(cached: CachedKey, load: () => boolean, signature: Uint8Array): boolean {
-    this.#view().set(signature, this.#module.SIGNATURE.value);
+    this.#host.view.set(signature, this.#module.SIGNATURE.value);
     if (cached.kind === NO_TABLE && !load()) return false;
     return this.#module.verify(cached.kind, cached.address) === 1;
   }

@@ -12,7 +12,7 @@ const path = (relative: string): string => fileURLToPath(new URL(relative, impor
 
 /** One bundle as text. @param entry `channel` or `terminal`. */
 export async function bundleSdk(entry: "channel" | "terminal"): Promise<string> {
-  const wasm = readFileSync(path("../../core/crypto/wasm/sm2verify.wasm")).toString("base64");
+  const wasm = (name: string): string => JSON.stringify(readFileSync(path(`../../core/crypto/wasm/${name}`)).toString("base64"));
   const built = await build({
     entryPoints: [path(`./${entry}.ts`)],
     bundle: true,
@@ -23,7 +23,7 @@ export async function bundleSdk(entry: "channel" | "terminal"): Promise<string> 
     target: "es2022",
     // Loaded by Node alone, behind a check of the runtime.
     external: ["node:*"],
-    define: { RONGHE_SM2_VERIFY_WASM: JSON.stringify(wasm) },
+    define: { RONGHE_SM2_VERIFY_WASM: wasm("sm2verify.wasm"), RONGHE_SM2_PRIVATE_WASM: wasm("sm2private.wasm") },
     logLevel: "error",
   });
   const [file] = built.outputFiles;

@@ -2,6 +2,7 @@
  * Who this edge is, opened: cryptography that has passed its known answers, the keys, and the way to the core. Opened in
  * each isolate and object when it starts; whoever cannot open it serves nobody.
  */
+import sm2PrivateModule from "../../core/crypto/wasm/sm2private.wasm";
 import sm2VerifyModule from "../../core/crypto/wasm/sm2verify.wasm";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { openCarriedKeyStore } from "../../core/crypto/keystore-carried.ts";
@@ -24,7 +25,7 @@ export interface OpenedIdentity {
 }
 
 export async function openIdentity(config: WorkerConfig): Promise<OpenedIdentity> {
-  const crypto = await loadCrypto({ sm2VerifyModule });
+  const crypto = await loadCrypto({ sm2VerifyModule, sm2PrivateModule });
   const { edgeId, keys: text, coreSecret, platformKey } = config.RONGHE_EDGE_IDENTITY;
   const keys = await openCarriedKeyStore({ text, kek: bytes(config.RONGHE_EDGE_KEK), crypto });
   const sealed = fromBase64(coreSecret);

@@ -1,16 +1,36 @@
-/** What a runner asks of a runtime: the whole suite on the module that it passes in, and the port on the same module. */
+/** What a runner asks of a runtime: both suites on the modules that it passes in, and the port on the same modules. */
 import { loadCrypto } from "../index.ts";
 import { WasmSm2Verifier } from "../sm2-wasm.ts";
 import type { Sm2Vectors } from "../vectors/format.ts";
+import { runPrivateSuite } from "./sm2-private-suite.ts";
 import { runSuite, type SuiteResult } from "./sm2-suite.ts";
 
-export interface RuntimeResult extends SuiteResult {
-  /** `implementations.sm2Verify` of the port. */
-  readonly implementation: string;
+/** The modules of `core/crypto/wasm`, compiled. */
+export interface Sm2Modules {
+  readonly verify: WebAssembly.Module;
+  readonly withKeys: WebAssembly.Module;
 }
 
-export async function runInRuntime(module: WebAssembly.Module, vectors: Sm2Vectors): Promise<RuntimeResult> {
-  const crypto = await loadCrypto({ sm2VerifyModule: module });
-  const { checks, failures } = await runSuite((limits) => WasmSm2Verifier.from(module, limits), vectors);
-  return { checks, failures, implementation: crypto.implementations.sm2Verify };
+export interface RuntimeResult extends SuiteResult {
+  /** `implementations` of the port for SM2: verifying, signing, encrypting. */
+  readonly implementations: readonly string[];
+}
+
+export async function runInRuntime({ verify, withKeys }: Sm2Modules, vectors: Sm2Vectors): Promise<RuntimeResult> {
+  const { implementations } = await loadCrypto({ sm2VerifyModule: verify, sm2PrivateModule: withKeys });
+  const suites = [await runSuite((limits) => WasmSm2Verifier.from(verify, limits), vectors), await runPrivateSuite(withKeys)];
+  return {
+    checks: suites.reduce((sum, { checks }) => sum + checks, 0),
+    failures: suites.flatMap(({ failures }) => failures),
+    implementations: sm2Of(implementations),
+  };
+}
+
+/** Which implementations a port uses for SM2. */
+export function sm2Of({
+  sm2Verify,
+  sm2Sign,
+  sm2Encrypt,
+}: Readonly<Record<"sm2Verify" | "sm2Sign" | "sm2Encrypt", string>>): readonly string[] {
+  return [sm2Verify, sm2Sign, sm2Encrypt];
 }

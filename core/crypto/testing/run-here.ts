@@ -5,10 +5,10 @@
 import { readFile } from "node:fs/promises";
 import { loadCrypto } from "../index.ts";
 import type { Sm2Vectors } from "../vectors/format.ts";
-import { compileSm2VerifyFile } from "../wasm/module.ts";
-import { runInRuntime } from "./portable-run.ts";
+import { compileSm2PrivateFile, compileSm2VerifyFile } from "../wasm/module.ts";
+import { runInRuntime, sm2Of } from "./portable-run.ts";
 
 const vectors: Sm2Vectors = JSON.parse(await readFile(new URL("../vectors/sm2_verify.json", import.meta.url), "utf8"));
-const result = await runInRuntime(await compileSm2VerifyFile(), vectors);
+const result = await runInRuntime({ verify: await compileSm2VerifyFile(), withKeys: await compileSm2PrivateFile() }, vectors);
 const { implementations } = await loadCrypto();
-console.log(JSON.stringify({ ...result, implementation: implementations.sm2Verify }));
+console.log(JSON.stringify({ ...result, implementations: sm2Of(implementations) }));

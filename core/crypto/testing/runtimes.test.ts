@@ -1,5 +1,6 @@
 /**
- * The suite of `sm2-suite.ts` in Deno, workerd and Chromium; in Node `../sm2-wasm.test.ts` runs the same functions, and more. A runtime that
+ * The suites of `sm2-suite.ts` and `sm2-private-suite.ts` in Deno, workerd and Chromium; in Node `../sm2-wasm.test.ts` and
+ * `../sm2-private.test.ts` run the same functions, and more. A runtime that
  * is missing fails under CI.
  */
 import { execFile } from "node:child_process";
@@ -12,18 +13,22 @@ import { chromium } from "playwright-core";
 import { expect, it, type TestContext } from "vitest";
 import type { Sm2Vectors } from "../vectors/format.ts";
 import type { RuntimeResult } from "./portable-run.ts";
+import { PRIVATE_CHECKS } from "./sm2-private-suite.ts";
 
 const run = promisify(execFile);
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
-const wasm = readFileSync(path("../wasm/sm2verify.wasm"));
+const wasm = { verify: readFileSync(path("../wasm/sm2verify.wasm")), withKeys: readFileSync(path("../wasm/sm2private.wasm")) };
 const vectorsText = readFileSync(path("../vectors/sm2_verify.json"), "utf8");
 const vectors: Sm2Vectors = JSON.parse(vectorsText);
 const TIMEOUT_MS = 120_000;
 
-/** Three runs of the vectors, SM3 of 265 lengths whole and in two, and 2·70 signatures good and spoiled in ten ways. */
-const CHECKS = 3 * vectors.numberOfTests + 2 * 265 + 2 * 70 * 11;
+/**
+ * Three runs of the vectors, SM3 of 265 lengths whole and in two, and 2·70 signatures good and spoiled in ten ways; then the checks of
+ * private keys.
+ */
+const CHECKS = 3 * vectors.numberOfTests + 2 * 265 + 2 * 70 * 11 + PRIVATE_CHECKS;
 
-const WHOLE: RuntimeResult = { checks: CHECKS, failures: [], implementation: "WebAssembly" };
+const WHOLE: RuntimeResult = { checks: CHECKS, failures: [], implementations: ["WebAssembly", "WebAssembly", "WebAssembly"] };
 
 /** Leaves the test out with one line, except under CI, where every runtime must be there. */
 function missing(what: string, context: TestContext): void {
@@ -64,11 +69,12 @@ it("passes in Deno", { timeout: TIMEOUT_MS }, async (context) => {
 
 it("passes in workerd, which takes the module as an import and no other way", { timeout: TIMEOUT_MS }, async () => {
   const worker = `
-    import module from "./sm2verify.wasm";
+    import verify from "./sm2verify.wasm";
+    import withKeys from "./sm2private.wasm";
     import { runInRuntime } from "./suite.mjs";
     export default {
       async fetch(request) {
-        return Response.json(await runInRuntime(module, await request.json()));
+        return Response.json(await runInRuntime({ verify, withKeys }, await request.json()));
       },
     };`;
   const miniflare = new Miniflare({
@@ -76,7 +82,8 @@ it("passes in workerd, which takes the module as an import and no other way", { 
     modules: [
       { type: "ESModule", path: "worker.mjs", contents: worker },
       { type: "ESModule", path: "suite.mjs", contents: await bundle("esm") },
-      { type: "CompiledWasm", path: "sm2verify.wasm", contents: wasm },
+      { type: "CompiledWasm", path: "sm2verify.wasm", contents: wasm.verify },
+      { type: "CompiledWasm", path: "sm2private.wasm", contents: wasm.withKeys },
     ],
   });
   try {
@@ -95,12 +102,13 @@ it("passes in Chromium", { timeout: TIMEOUT_MS }, async (context) => {
     const page = await browser.newPage();
     await page.addScriptTag({ content: await bundle("iife") });
     await page.addScriptTag({
-      content: `window.runSuite = async (wasm, vectors) => {
-        const module = await WebAssembly.compile(Uint8Array.from(atob(wasm), (char) => char.charCodeAt(0)));
-        return suite.runInRuntime(module, JSON.parse(vectors));
+      content: `window.runSuite = async (verify, withKeys, vectors) => {
+        const compile = (text) => WebAssembly.compile(Uint8Array.from(atob(text), (char) => char.charCodeAt(0)));
+        return suite.runInRuntime({ verify: await compile(verify), withKeys: await compile(withKeys) }, JSON.parse(vectors));
       };`,
     });
-    expect(await page.evaluate(`runSuite(${JSON.stringify(wasm.toString("base64"))}, ${JSON.stringify(vectorsText)})`)).toEqual(WHOLE);
+    const given = [wasm.verify.toString("base64"), wasm.withKeys.toString("base64"), vectorsText].map((text) => JSON.stringify(text));
+    expect(await page.evaluate(`runSuite(${given.join(", ")})`)).toEqual(WHOLE);
   } finally {
     await browser.close();
   }

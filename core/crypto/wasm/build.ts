@@ -1,5 +1,5 @@
 /**
- * Builds `sm2verify.wasm` and `sm3many.wasm` from `assembly/`, byte for byte the same each time (the
+ * Builds `sm2verify.wasm`, `sm2private.wasm` and `sm3many.wasm` from `assembly/`, byte for byte the same each time (the
  * compiler's version is in the lock file).
  *
  * node core/crypto/wasm/build.ts           writes them
@@ -13,6 +13,8 @@ import { fileURLToPath } from "node:url";
 
 const COMPILER = fileURLToPath(new URL("../../../node_modules/assemblyscript/bin/asc.js", import.meta.url));
 
+const ASSEMBLY = new URL("./assembly/", import.meta.url);
+
 interface Module {
   readonly name: string;
   readonly entry: string;
@@ -23,13 +25,18 @@ interface Module {
 const COMMON = ["-O3", "--runtime", "stub", "--noAssert"];
 const SM2_VERIFY: Module = {
   name: "sm2verify.wasm",
-  entry: "./assembly/index.ts",
+  entry: "./index.ts",
   // The six pages hold the fixed map and the base point's table; the host grows the memory for the tables of keys. No SIMD.
   options: [...COMMON, "--initialMemory", "6"],
 };
+const SM2_PRIVATE: Module = {
+  name: "sm2private.wasm",
+  entry: "./private.ts",
+  options: [...COMMON, "--initialMemory", "2"],
+};
 const SM3_MANY: Module = {
   name: "sm3many.wasm",
-  entry: "./assembly/sm3-many.ts",
+  entry: "./sm3-many.ts",
   options: [...COMMON, "--initialMemory", "4", "--enable", "simd"],
 };
 
@@ -43,12 +50,17 @@ export function buildSm3Many(): Uint8Array {
   return build(SM3_MANY);
 }
 
+/** The module that `private.ts` gives, in `assembly/` or in a folder that is like it. */
+export function buildSm2Private(folder: URL = ASSEMBLY): Uint8Array {
+  return build(SM2_PRIVATE, folder);
+}
+
 /** Compiled in a folder of its own. */
-function build({ name, entry, options }: Module): Uint8Array {
+function build({ name, entry, options }: Module, sources = ASSEMBLY): Uint8Array {
   const folder = mkdtempSync(join(tmpdir(), "wasm-"));
   try {
     const file = join(folder, name);
-    const source = fileURLToPath(new URL(entry, import.meta.url));
+    const source = fileURLToPath(new URL(entry, sources));
     const run = spawnSync(process.execPath, [COMPILER, source, "--outFile", file, ...options], { encoding: "utf8" });
     if (run.status !== 0) throw new Error(`the AssemblyScript compiler failed: ${run.stderr}`);
     if (run.stderr !== "") process.stderr.write(run.stderr);
@@ -59,7 +71,7 @@ function build({ name, entry, options }: Module): Uint8Array {
 }
 
 function main(isCheck: boolean): void {
-  for (const module of [SM2_VERIFY, SM3_MANY]) {
+  for (const module of [SM2_VERIFY, SM2_PRIVATE, SM3_MANY]) {
     const built = build(module);
     const file = fileURLToPath(new URL(module.name, import.meta.url));
     if (!isCheck) {
