@@ -3,13 +3,14 @@
  * day (a request decoded at the edge, a receipt checked) beside the same with the implementation that stands next in the order.
  */
 import { loadCrypto } from "../core/crypto/index.ts";
-import type { Sm2Verify } from "../core/crypto/candidate.ts";
+import type { Sm2Encrypt, Sm2Sign, Sm2Verify } from "../core/crypto/candidate.ts";
 import { type Crypto, SM2_DEFAULT_USER_ID } from "../core/crypto/port.ts";
-import { jsSm2Verify } from "../core/crypto/sm2-js.ts";
-import { nodeSm2VerifyCandidate } from "../core/crypto/sm2-node.ts";
+import { jsSm2Encrypt, jsSm2Sign, jsSm2Verify } from "../core/crypto/sm2-js.ts";
+import { nodeSm2SignCandidate, nodeSm2VerifyCandidate } from "../core/crypto/sm2-node.ts";
+import { wasmSm2Encrypt, wasmSm2Sign, WasmSm2Private } from "../core/crypto/sm2-private.ts";
 import { referenceSm2VerifyCandidate } from "../core/crypto/sm2-reference.ts";
 import { wasmSm2Verify, WasmSm2Verifier } from "../core/crypto/sm2-wasm.ts";
-import { compileSm2VerifyFile } from "../core/crypto/wasm/module.ts";
+import { compileSm2PrivateFile, compileSm2VerifyFile } from "../core/crypto/wasm/module.ts";
 import { toHex } from "../core/protocol/bytes.ts";
 import { openEnvelope, type PartnerProfile, readEnvelope, sealRequest } from "../core/protocol/envelope.ts";
 import { parseScannedCode } from "../core/protocol/fused-code.ts";
@@ -142,6 +143,45 @@ async function receiptCheck(platform: TestPlatform): Promise<Use> {
   };
 }
 
+/** Work with a private key: ours, and what it replaces. */
+async function privateContestants(
+  crypto: Crypto,
+): Promise<readonly (Omit<Contestant, "once"> & { readonly ours: Work; readonly other: Work })[]> {
+  const sm2 = await WasmSm2Private.from(await compileSm2PrivateFile());
+  const node = await nodeSm2SignCandidate.available();
+  const { privateKey, publicKey } = crypto.sm2GenerateKeyPair();
+  const message = crypto.random(MESSAGE_BYTES);
+  const sealed = jsSm2Encrypt.encrypt(publicKey, crypto.random(16), "C1C3C2");
+  const signing = (by: Sm2Sign): Work => {
+    const sign = by.prepare(privateKey, publicKey);
+    return work("signing", () => sign(message, SM2_DEFAULT_USER_ID).length === 64, 400);
+  };
+  const opening = (by: Sm2Encrypt, count: number): Work =>
+    work("decryption", () => by.decrypt(privateKey, sealed, "C1C3C2")?.length === 16, count);
+  const signed = signing(wasmSm2Sign(sm2));
+  return [
+    ...(node === undefined
+      ? []
+      : [{ name: "sm2Sign.wasm", what: "signing, bound node:crypto", ours: signed, other: signing(node), count: 400, aim: { ratio: 5 } }]),
+    {
+      name: "sm2Sign.wasm.v2",
+      what: "signing, bound sm-crypto-v2",
+      ours: signed,
+      other: signing(jsSm2Sign),
+      count: 400,
+      aim: { ratio: 5 },
+    },
+    {
+      name: "sm2Decrypt.wasm",
+      what: "decryption of a data key, bound sm-crypto-v2",
+      ours: opening(wasmSm2Encrypt(sm2), 200),
+      other: opening(jsSm2Encrypt, 10),
+      count: 200,
+      aim: { ratio: 5 },
+    },
+  ];
+}
+
 /** Every figure; the bound of the first ones is sm-crypto-v2 with a precomputed key, of the last the port without WebAssembly. */
 export async function run(report: Report): Promise<readonly Figure[]> {
   const crypto = await loadCrypto();
@@ -156,7 +196,8 @@ export async function run(report: Report): Promise<readonly Figure[]> {
   const platform = await TestPlatform.create();
   try {
     const uses = [await edgeDecode(crypto), await receiptCheck(platform)];
-    const steps = (ROUNDS + 1) * (list.length + uses.length);
+    const withKeys = await privateContestants(crypto);
+    const steps = (ROUNDS + 1) * (list.length + uses.length + withKeys.length);
     let done = 0;
     const step = (): void => report(++done, steps);
     const figures: Figure[] = [];
@@ -169,6 +210,11 @@ export async function run(report: Report): Promise<readonly Figure[]> {
       });
       const bound = { what: "sm-crypto-v2, precomputed", perSecond: outcome.boundPerSecond, ratio: outcome.ratio };
       figures.push({ name: `crypto.sm2Verify.${name}`, what, unit: "/s", perSecond: outcome.perSecond, bound, ...(aim && { aim }) });
+    }
+    for (const { name, what, ours, other, aim } of withKeys) {
+      const outcome = await contest({ rounds: ROUNDS, report: step, subject: ours, bound: other });
+      const bound = { what: "what it replaces", perSecond: outcome.boundPerSecond, ratio: outcome.ratio };
+      figures.push({ name: `crypto.${name}`, what, unit: "/s", perSecond: outcome.perSecond, bound, ...(aim && { aim }) });
     }
     for (const { name, what, once } of uses) {
       const outcome = await contest({

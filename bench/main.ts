@@ -6,7 +6,7 @@ import { type Figure, printFigures, reaches, type Report } from "./figures.ts";
 
 const NAMES = ["crypto", "edge", "edge-runtimes", "ledger", "reconcile", "rules", "settlement", "verifier-page", "witness"] as const;
 /** Takes so long that it is only measured when named. */
-const LONG = ["edge-memory"] as const;
+const LONG = ["edge-memory", "leakage"] as const;
 
 /** What a file of this folder that is named above exports. A benchmark without figures prints for itself. */
 interface Benchmark {
