@@ -74,7 +74,7 @@ export interface EdgeLimits {
   /** Calls without a proven sender that one source may make at once, and per second in the long run. */
   readonly garbageBurst: number;
   readonly garbagePerSecond: number;
-  /** Wrong guesses of codes that only the issuer can tell: at once and per minute, of a terminal and of an institution. */
+  /** Wrong guesses of codes that only the issuer can tell, and those being asked about: at once and per minute, of a terminal and of an institution. */
   readonly guesses: Readonly<Record<"terminal" | "institution", { readonly burst: number; readonly perMinute: number }>>;
   /** Opaque codes shown for settling without having been verified here: only the core can tell them, later. */
   readonly unproven: Readonly<Record<"terminal" | "institution", { readonly burst: number; readonly perMinute: number }>>;
@@ -150,7 +150,7 @@ export interface EdgeState {
    * institution's bucket it is `limited` and its nonce stays unclaimed; else both are taken, at once (`app/admissions.ts`).
    */
   admit(call: AdmitCall): Promise<Admission>;
-  /** Takes `cost` from a bucket of the institution; 0 only looks. Gives 0, or seconds until there is one. */
+  /** Takes `cost` from a bucket of the institution; 0 only looks, -1 gives one back. Gives 0, or seconds until there is one. */
   guard(call: GuardCall): Promise<number>;
   /** What institutions were granted while the link was away, since it last was there. */
   offlineTaken(): Promise<readonly OfflineTaken[]>;
@@ -176,7 +176,7 @@ export interface GuardCall {
   readonly orgId: string;
   /** Which bucket of the institution's, for example `guess/<terminal>`. */
   readonly bucket: string;
-  readonly cost: 0 | 1;
+  readonly cost: -1 | 0 | 1;
   readonly ratePerSecond: number;
   readonly rateBurst: number;
   readonly nowMs: EventMs;

@@ -233,7 +233,7 @@ export const REFUSALS = {
       "该终端或机构多次出示错误的非签名码；何时再试见 Retry-After",
       "Too many wrong codes that only the issuer can tell, at the terminal or the institution; Retry-After says when",
     ),
-    "verify",
+    "verify, presettle",
     "rateLimited",
     "scan",
   ),

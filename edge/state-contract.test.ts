@@ -234,7 +234,7 @@ describe.each(RUNTIMES)("an edge's memory on %s", (runtime) => {
       expect(await state.admit(of({ nowMs: (nowMs + 2_000) as EventMs }))).toEqual({ kind: "admitted" });
     });
 
-    test("count guesses in buckets of their own, and look without taking", async () => {
+    test("count guesses in buckets of their own, look without taking, and take back", async () => {
       const guess = { orgId: HOSPITAL, bucket: `guess/${runtime}`, ratePerSecond: 0.1, rateBurst: 2, nowMs: now() } as const;
       const [look, take] = [
         { ...guess, cost: 0 as const },
@@ -243,6 +243,8 @@ describe.each(RUNTIMES)("an edge's memory on %s", (runtime) => {
       expect([await state.guard(look), await state.guard(take), await state.guard(take)]).toEqual([0, 0, 0]);
       expect(await state.guard(look)).toBeGreaterThan(0);
       expect(await state.guard(take)).toBeGreaterThan(0);
+      expect(await state.guard({ ...guess, cost: -1 })).toBe(0);
+      expect([await state.guard(take), (await state.guard(take)) > 0]).toEqual([0, true]);
     });
   });
 

@@ -33,7 +33,7 @@ export class Admissions {
 
   guard(call: GuardCall): number {
     const key = `${call.orgId}/${call.bucket}`;
-    return call.cost === 0 ? this.#guards.wait(key, call, call.nowMs) : this.#guards.take(key, call, call.nowMs);
+    return call.cost === 0 ? this.#guards.wait(key, call, call.nowMs) : this.#guards.take(key, call, call.nowMs, call.cost);
   }
 
   /** Drops what ended before `nowMs`. */

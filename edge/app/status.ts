@@ -1,7 +1,6 @@
 /** How an edge is doing, for the people beside it: links, backlog, settings, what was taken offline. No secrets, no persons. */
 import { asFen, formatYuan } from "../../core/protocol/money.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
-import type { EdgePorts } from "../ports.ts";
 import type { AppPorts } from "./app-ports.ts";
 import type { LinkState } from "./link.ts";
 
@@ -119,7 +118,7 @@ function standingOf(findings: readonly Finding[]): EdgeStanding {
   return standings.has("offline") ? "offline" : "normal";
 }
 
-async function takenOffline(ports: EdgePorts): Promise<EdgeStatus["takenOffline"]> {
+async function takenOffline(ports: AppPorts): Promise<EdgeStatus["takenOffline"]> {
   const view = ports.settings.current();
   const taken = [...(await ports.state.offlineTaken())].sort((a, b) => (a.orgId < b.orgId ? -1 : 1));
   return taken.map(({ orgId, count, fen }) => {

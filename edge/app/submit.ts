@@ -6,7 +6,8 @@ import type { ErrorName } from "../../core/protocol/errors.ts";
 import type { SettlementReply } from "../../core/protocol/operations.ts";
 import { ok, refused, type Result } from "../../core/protocol/result.ts";
 import type { OutboxRecord } from "../../streams/bus/outbox-port.ts";
-import type { Change, EdgePorts } from "../ports.ts";
+import type { Change } from "../ports.ts";
+import type { AppPorts } from "./app-ports.ts";
 import type { AdmittedCall } from "./call.ts";
 import { submittedRecord, type Submitted } from "./events.ts";
 
@@ -20,7 +21,7 @@ export interface Submission {
   readonly waitMs: number;
 }
 
-export async function submit(ports: EdgePorts, call: AdmittedCall, submission: Submission): Promise<Result<SettlementReply, ErrorName>> {
+export async function submit(ports: AppPorts, call: AdmittedCall, submission: Submission): Promise<Result<SettlementReply, ErrorName>> {
   const { event, settlementId } = submission;
   const verdict = await ports.state.commit({
     atMs: call.nowMs,
@@ -50,14 +51,14 @@ export interface Awaited {
 }
 
 /** Of a number just taken nothing can be known but what arrives now. */
-async function freshOutcome(ports: EdgePorts, awaited: Awaited): Promise<SettlementReply> {
+async function freshOutcome(ports: AppPorts, awaited: Awaited): Promise<SettlementReply> {
   const { outTradeNo, settlementId, waitMs } = awaited;
   const arrived = waitMs > 0 ? await ports.results.wait(awaited, waitMs) : undefined;
   return arrived ?? { outTradeNo, settlementId, status: "accepted" };
 }
 
 /** The outcome if it is known or becomes known in time; `accepted` otherwise. */
-export async function outcomeOf(ports: EdgePorts, awaited: Awaited): Promise<SettlementReply> {
+export async function outcomeOf(ports: AppPorts, awaited: Awaited): Promise<SettlementReply> {
   const { institution, outTradeNo, requestHash, settlementId, waitMs } = awaited;
   const known = await ports.results.find(institution, outTradeNo, requestHash);
   if (known !== undefined && known.status !== "unknown") return known;
