@@ -10,13 +10,13 @@ import { docsLanguage, docsPage, docsPolicy } from "./app/docs-page.ts";
 import { readiness } from "./app/health.ts";
 import { openApiDocument } from "./app/openapi.ts";
 import type { AppPorts } from "./app/app-ports.ts";
-import { readTextWithin } from "./app/body.ts";
+import { readTextWithin } from "../core/protocol/server/body.ts";
 import { LinkMonitor } from "./app/link.ts";
 import { edgeMetrics } from "./app/metrics.ts";
-import { Shield } from "./app/shield.ts";
+import { Shield } from "../core/protocol/server/shield.ts";
 import { edgeStatus } from "./app/status.ts";
 import { statusPage, statusPolicy } from "./app/status-page.ts";
-import { ReplyWriter } from "./app/replies.ts";
+import { ReplyWriter } from "../core/protocol/server/replies.ts";
 import type { EdgePorts, RequestLog } from "./ports.ts";
 
 const PREFIX = "/v1/";

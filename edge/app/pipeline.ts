@@ -5,12 +5,12 @@
 import * as v from "valibot";
 import { OPERATIONS, type OperationName } from "../../core/protocol/operations.ts";
 import { ok, type Result } from "../../core/protocol/result.ts";
+import type { ReplyWriter } from "../../core/protocol/server/replies.ts";
 import { type Addressee, admitCall, checkRoom } from "./admission.ts";
 import type { AppPorts } from "./app-ports.ts";
 import { type AdmittedCall, refuse, type Refusal, type Trace } from "./call.ts";
 import { presettle } from "./presettle.ts";
 import { refund } from "./refund.ts";
-import type { ReplyWriter } from "./replies.ts";
 import { result } from "./result.ts";
 import { settle } from "./settle.ts";
 import { statement } from "./statement.ts";
