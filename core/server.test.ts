@@ -240,7 +240,13 @@ describe("an edge's call", () => {
     ["with another body", "unauthorised", { method: "POST", path: "/internal/v1/resolve", body: "{}" }, (init) => (init.body = "[]")],
     ["to another path", "unauthorised", {}, (init) => (init.path = "/internal/v1/bundle?x=1")],
     ["with another nonce", "unauthorised", {}, (init) => (init.headers[INTERNAL_HEADERS.nonce] = "0".repeat(32))],
-    ["with another timestamp", "unauthorised", {}, (init) => (init.headers[INTERNAL_HEADERS.timestamp] = "1")],
+    ["with an old timestamp", "timestampOutside", {}, (init) => (init.headers[INTERNAL_HEADERS.timestamp] = "1")],
+    [
+      "with another timestamp",
+      "unauthorised",
+      {},
+      (init) => (init.headers[INTERNAL_HEADERS.timestamp] = String(Number(init.headers[INTERNAL_HEADERS.timestamp]) + 1)),
+    ],
   ])("%s is refused as %s", async (_what, error, more, change) => {
     const { status, json, genuine } = await send(call(more), change);
     expect({ status, json, genuine }).toEqual({ status: 401, json: { ok: false, error }, genuine: false });
@@ -256,8 +262,8 @@ describe("an edge's call", () => {
   });
 
   it("over 192 KiB is refused before anything is read", async () => {
-    const response = await app.request("/internal/v1/resolve", { method: "POST", body: "x".repeat(193 * 1024) });
-    expect(response.status).toBe(413);
+    const { status } = await send(call({ method: "POST", path: "/internal/v1/resolve", body: "x".repeat(193 * 1024) }));
+    expect(status).toBe(413);
   });
 });
 

@@ -70,7 +70,8 @@ export function createEdgeApp(given: EdgePorts): Hono {
         transType,
         source,
         traceparent: () => c.req.header(TRACEPARENT),
-        readBody: () => readTextWithin(c.req.raw, WITH_FEE_LINES.has(transType) ? ports.limits.billBytesMax : ports.limits.bodyBytesMax),
+        readBody: () =>
+          readTextWithin(c.req.raw, { bytesMax: WITH_FEE_LINES.has(transType) ? ports.limits.billBytesMax : ports.limits.bodyBytesMax }),
       });
     return answered instanceof Promise ? answered.then(responseOf) : responseOf(answered);
   };

@@ -43,12 +43,14 @@ export class ReplyWriter {
     return this.#seal(to, "ok", data, nowMs);
   }
 
-  refusal(to: Addressee, error: ErrorName, nowMs: EventMs): string | Promise<string> {
+  refusal(to: Addressee, { error }: { readonly error: ErrorName }, nowMs: EventMs): string | Promise<string> {
     const second = Math.floor(nowMs / 1000);
     if (second !== this.#second || this.#refusals.size >= REFUSALS_KEPT_MAX) this.#refusals.clear();
     this.#second = second;
     const { settings, partner } = to.institution ?? {};
-    const key = `${error} ${settings?.orgId ?? ""} ${partner?.appId ?? ""} ${partner?.appSecret ?? ""}`;
+    // All that the text depends on: the secret may change within the second, and so may the profile.
+    const { appId = "", appSecret = "", signType = "", dialect = "" } = partner ?? {};
+    const key = `${error} ${settings?.orgId ?? ""} ${appId} ${appSecret} ${signType} ${dialect}`;
     const kept = this.#refusals.get(key);
     if (kept !== undefined) return kept;
     const made = this.#seal(to, error, undefined, nowMs).then(inAscii);

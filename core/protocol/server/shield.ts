@@ -13,6 +13,7 @@ const COST: Readonly<Partial<Record<ErrorName, number>>> = {
   bodyTooLarge: 1,
   badRequest: 1,
   institutionUnknown: 1,
+  channelUnknown: 1,
   timestampOutside: 1,
   unauthorised: 10,
 };
