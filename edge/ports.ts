@@ -152,8 +152,8 @@ export interface EdgeState {
   admit(call: AdmitCall): Promise<Admission>;
   /** Takes `cost` from a bucket of the institution; 0 only looks, -1 gives one back. Gives 0, or seconds until there is one. */
   guard(call: GuardCall): Promise<number>;
-  /** What institutions were granted while the link was away, since it last was there. */
-  offlineTaken(): Promise<readonly OfflineTaken[]>;
+  /** The bills of institutions that were taken since an instant, those of nobody else. */
+  billsSince(sinceMs: number): Promise<readonly BillsTaken[]>;
   /** Who showed the code before, as far as the state of this institution remembers; marks that ended before `nowMs` count no more. */
   markOf(orgId: string, fingerprint: string, nowMs: EventMs): Promise<CodeMarks | undefined>;
   /** The request this edge took under the caller's number. */
@@ -181,7 +181,7 @@ export interface GuardCall {
   readonly rateBurst: number;
   readonly nowMs: EventMs;
 }
-export interface OfflineTaken {
+export interface BillsTaken {
   readonly orgId: string;
   readonly count: number;
   readonly fen: bigint;
@@ -211,13 +211,12 @@ export interface Change {
   readonly request?: { readonly orgId: string; readonly outTradeNo: string; readonly requestHash: string };
   /** A step of a code to take; `codeUsed` when somebody else has it. */
   readonly mark?: CodeUse & { readonly fingerprint: string; readonly step: CodeStep; readonly expiresAtMs: number };
-  /**
-   * Against the institution's offline allowance: `take` adds to what it was granted, or is `offlineTotal`; `restore`
-   * ends the count, for the link is there.
-   */
-  readonly allowance?:
-    | { readonly kind: "take"; readonly orgId: string; readonly fen: bigint; readonly totalMaxFen: bigint }
-    | { readonly kind: "restore"; readonly orgId: string };
+  /** What is to be paid under the number. Every bill is counted, for an outage is noticed after it began. */
+  readonly bill?: {
+    readonly fen: bigint;
+    /** While the link is away: the bills since it was last there, this one included, or it is `offlineTotal`. */
+    readonly offline?: { readonly sinceMs: number; readonly totalMaxFen: bigint };
+  };
   /** Events, written only when the verdict is `accepted`. */
   readonly records: readonly OutboxRecord[];
 }

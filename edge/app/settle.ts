@@ -48,12 +48,12 @@ async function settleByCode(
     return repeat ?? (await refuseShown(ports, call, judged.ok ? { showing: judged.value, error: bar ?? "codeMalformed" } : judged.error));
   }
   const showing = judged.value;
-  if (allowance.value.kind === "take") call.trace.offline = true;
+  if (unasked) call.trace.offline = true;
   const submitted = await submit(ports, call, {
     settlementId: idOf(ports, event),
     event: { ...event, codeFingerprint: showing.fingerprint },
     mark: showing.mark,
-    allowance: allowance.value,
+    bill: allowance.value,
     observed: [acceptedScan(ports, call, showing)],
     waitMs: waitMsOf(request.waitSeconds),
   });
@@ -69,7 +69,7 @@ async function settleByToken(
   const event = eventOf(ports, call, request, { fingerprint, kind: "ecToken", value: request.ecToken });
   const allowance = allowanceFor(call, ports.link.state(call.nowMs, event.institution), request.fen);
   if (!allowance.ok) return (await answerLateRepeat(ports, event, request.waitSeconds)) ?? refuse(allowance.error);
-  const offline = allowance.value.kind === "take";
+  const offline = allowance.value.offline !== undefined;
   const mark = offline ? await offlineTokenMark(ports, call, event, fingerprint) : undefined;
   if (offline && mark === undefined) return (await answerLateRepeat(ports, event, request.waitSeconds)) ?? refuse("offlineUnverifiable");
   if (offline) call.trace.offline = true;
@@ -77,7 +77,7 @@ async function settleByToken(
     settlementId: idOf(ports, event),
     event,
     ...(mark === undefined ? {} : { mark }),
-    allowance: allowance.value,
+    bill: allowance.value,
     observed: [],
     waitMs: waitMsOf(request.waitSeconds),
   });

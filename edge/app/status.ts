@@ -79,7 +79,7 @@ export async function edgeStatus(ports: AppPorts): Promise<EdgeStatus> {
             revokedCodes: bundle.revokedCodes.length,
           },
     bundleRefused: settings?.refused ?? null,
-    takenOffline: await takenOffline(ports),
+    takenOffline: await takenOffline(ports, link.offlineSinceMs),
     clockSkewMs: settings?.clockSkewMs ?? null,
     crypto: { ...ports.crypto.implementations },
   };
@@ -118,9 +118,10 @@ function standingOf(findings: readonly Finding[]): EdgeStanding {
   return standings.has("offline") ? "offline" : "normal";
 }
 
-async function takenOffline(ports: AppPorts): Promise<EdgeStatus["takenOffline"]> {
+async function takenOffline(ports: AppPorts, sinceMs: number | undefined): Promise<EdgeStatus["takenOffline"]> {
+  if (sinceMs === undefined) return [];
   const view = ports.settings.current();
-  const taken = [...(await ports.state.offlineTaken())].sort((a, b) => (a.orgId < b.orgId ? -1 : 1));
+  const taken = [...(await ports.state.billsSince(sinceMs))].sort((a, b) => (a.orgId < b.orgId ? -1 : 1));
   return taken.map(({ orgId, count, fen }) => {
     const offline = view?.institution(orgId)?.settings.offline;
     return {

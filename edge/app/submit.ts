@@ -15,7 +15,7 @@ export interface Submission {
   readonly settlementId: string;
   readonly event: Submitted;
   readonly mark?: Change["mark"];
-  readonly allowance?: Change["allowance"];
+  readonly bill?: Change["bill"];
   /** Events beside the request itself. */
   readonly observed: readonly OutboxRecord[];
   readonly waitMs: number;
@@ -27,7 +27,7 @@ export async function submit(ports: AppPorts, call: AdmittedCall, submission: Su
     atMs: call.nowMs,
     request: { orgId: event.institution, outTradeNo: event.outTradeNo, requestHash: event.requestHash },
     ...(submission.mark === undefined ? {} : { mark: submission.mark }),
-    ...(submission.allowance === undefined ? {} : { allowance: submission.allowance }),
+    ...(submission.bill === undefined ? {} : { bill: submission.bill }),
     records: [submittedRecord(ports, settlementId, event, call.traceparent), ...submission.observed],
   });
   switch (verdict) {
