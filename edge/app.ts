@@ -10,6 +10,7 @@ import { docsLanguage, docsPage, docsPolicy } from "./app/docs-page.ts";
 import { readiness } from "./app/health.ts";
 import { openApiDocument } from "./app/openapi.ts";
 import type { AppPorts } from "./app/app-ports.ts";
+import { clockIsWrong } from "./app/clock.ts";
 import { readTextWithin } from "../core/protocol/server/body.ts";
 import { LinkMonitor } from "./app/link.ts";
 import { edgeMetrics } from "./app/metrics.ts";
@@ -89,7 +90,7 @@ export function createEdgeApp(given: EdgePorts): Hono {
 
   // One route for all of it: where two match, Hono composes them anew for each call, which garbage would pay for.
   app.all(`${PREFIX}*`, answer);
-  page("/health", (c) => c.json({ status: "ok", edge: ports.edgeId }));
+  page("/health", (c) => c.json({ status: "ok", edge: ports.edgeId, clock: clockIsWrong(ports, ports.clock.now()) ? "wrong" : "ok" }));
   page("/ready", async function ready(c) {
     const state = await readiness(ports);
     return c.json(state, state.ready ? 200 : 503);

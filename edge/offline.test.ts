@@ -205,6 +205,42 @@ describe("a bill while the link is away", () => {
   });
 });
 
+const refund = async (outTradeNo: string) => await his().refund({ ...sceneAt(hospital()), outTradeNo, originalOutTradeNo: "A1" });
+
+describe("an edge whose clock differs from the core's by more than 5 s", () => {
+  test.each([5_001, -5_001])(
+    "takes no settlement and no refund (%d ms), says so wherever it is asked, and goes on once it is set",
+    async (clockSkewMs) => {
+      const [before, request] = [number(), { outTradeNo: number(), code: await p.code() }];
+      expect([(await settle(request)).ok, (await refund(before)).ok]).toEqual([true, true]);
+      p.useSettingsState({ clockSkewMs });
+      const submitted = (await p.events("settlement.request.submitted.v1")).length;
+      expect(await settle()).toMatchObject({ ok: false, error: { code: "600056", error: "clockSkewed" } });
+      expect(errorOf(await settle({ code: undefined, ecToken: EC_TOKEN }))).toBe("clockSkewed");
+      expect(errorOf(await refund(number()))).toBe("clockSkewed");
+      expect(p.lines.at(-1)).toMatchObject({ transType: "rh.refund", outcome: "clockSkewed" });
+      expect((await p.events("settlement.request.submitted.v1")).length).toBe(submitted);
+      // What was taken before is told as ever, and identifying goes on.
+      expect([(await settle(request)).ok, (await refund(before)).ok, (await verify()).ok]).toEqual([true, true, true]);
+      expect(await status()).toMatchObject({ standing: "limited", findings: ["clockSkew"], clockSkewMs });
+      expect(await (await p.app.request("/health")).json()).toMatchObject({ clock: "wrong" });
+      expect(await (await p.app.request("/metrics")).text()).toContain(`ronghe_edge_clock_skew_seconds ${clockSkewMs / 1000}`);
+      p.useSettingsState({ clockSkewMs: 4_000 });
+      expect([(await settle()).ok, (await refund(number())).ok]).toEqual([true, true]);
+      expect(await (await p.app.request("/health")).json()).toMatchObject({ clock: "ok" });
+    },
+  );
+
+  test("knows it without the core too, when it stands before the instant its settings were signed at", async () => {
+    cutCore();
+    await verify();
+    p.clock.advance(-5_001);
+    expect(errorOf(await settle())).toBe("clockSkewed");
+    p.clock.advance(5_001);
+    expect((await settle()).ok).toBe(true);
+  });
+});
+
 const wrong = () => verify({ code: p.opaqueCode() });
 
 describe("codes that only their issuer can tell", () => {

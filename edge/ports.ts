@@ -78,7 +78,7 @@ export interface EdgeLimits {
   readonly guesses: Readonly<Record<"terminal" | "institution", { readonly burst: number; readonly perMinute: number }>>;
   /** Opaque codes shown for settling without having been verified here: only the core can tell them, later. */
   readonly unproven: Readonly<Record<"terminal" | "institution", { readonly burst: number; readonly perMinute: number }>>;
-  /** How far the edge's clock may differ from the core's before its state is called limited; the core's own tolerance. */
+  /** How far the edge's clock may differ from the core's before it takes nothing any more; the core's own tolerance. */
   readonly clockSkewMsMax: number;
 }
 
@@ -115,7 +115,7 @@ export interface SettingsState {
   readonly contact?: { readonly ok: boolean; readonly atMs: number };
   /** Why the last bundle was refused, until one is taken. */
   readonly refused?: { readonly reason: string; readonly atMs: number };
-  /** Our clock less the core's, estimated when the last bundle came. */
+  /** Our clock less the core's, as the core's last signed answer proves. */
   readonly clockSkewMs?: number;
 }
 
@@ -217,10 +217,12 @@ export interface Change {
     /** While the link is away: the bills since it was last there, this one included, or it is `offlineTotal`. */
     readonly offline?: { readonly sinceMs: number; readonly totalMaxFen: bigint };
   };
+  /** Nothing new is taken, whatever it is; what was taken before is told as ever. */
+  readonly halted?: true;
   /** Events, written only when the verdict is `accepted`. */
   readonly records: readonly OutboxRecord[];
 }
-export type CommitVerdict = "accepted" | "repeated" | "idempotencyConflict" | "codeUsed" | "offlineTotal";
+export type CommitVerdict = "accepted" | "repeated" | "idempotencyConflict" | "clockSkewed" | "codeUsed" | "offlineTotal";
 
 /** What still waits for the bus. */
 export interface Outbox {
@@ -317,9 +319,8 @@ export interface PageLine {
 }
 
 /** What an operator ought to know and no call shows. */
-export interface EdgeNotice {
-  readonly atMs: number;
-  readonly edge: string;
-  readonly notice: "bundle.refused";
-  readonly reason: string;
-}
+export type EdgeNotice = { readonly atMs: number; readonly edge: string } & (
+  | { readonly notice: "bundle.refused"; readonly reason: string }
+  /** This clock less the core's, when it became too much and when it was set. */
+  | { readonly notice: "clock.wrong" | "clock.right"; readonly clockSkewMs: number }
+);

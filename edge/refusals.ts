@@ -267,6 +267,15 @@ export const REFUSALS = {
     "rateLimited",
     "scan",
   ),
+  clockSkewed: row(
+    words(
+      "边缘节点的时钟与核心相差超过 5 秒；校时后自动恢复",
+      "The edge's clock differs from the core's by more than 5 s; it goes on once it is set",
+    ),
+    "settle, refund",
+    "clockSkewed",
+    "scan",
+  ),
   codeUsedAgain: row(
     words("码已被另一笔交易使用", "A code that another transaction used"),
     "verify, presettle, settle",

@@ -47,8 +47,10 @@ export function internalAuth(options: InternalAuthOptions): MiddlewareHandler<In
     if (declaresMore(c.req.raw, bodyBytesMax)) return refuse(c, "bodyTooLarge");
     const secrets = claim === undefined ? [] : await options.secretsOf(claim.edge, nowMs, url.pathname);
     if (claim === undefined || secrets.length === 0) return refuse(c, "unauthorised");
-    if (Math.abs(nowMs - Number(claim.timestamp)) > INTERNAL_WINDOW_MS) return refuse(c, "timestampOutside");
-    if (nonces.has(`${claim.edge} ${claim.nonce}`, nowMs)) return refuse(c, "requestReplayed");
+    // Without a body the signature costs nothing more: an edge whose clock is wrong is told so below.
+    const outside = Math.abs(nowMs - Number(claim.timestamp)) > INTERNAL_WINDOW_MS;
+    if (outside && c.req.method !== "GET") return refuse(c, "timestampOutside");
+    if (!outside && nonces.has(`${claim.edge} ${claim.nonce}`, nowMs)) return refuse(c, "requestReplayed");
     const read = await readBytesWithin(c.req.raw, { bytesMax: bodyBytesMax });
     if (!read.ok) return refuse(c, read.error);
     const body = read.value;
@@ -56,18 +58,24 @@ export function internalAuth(options: InternalAuthOptions): MiddlewareHandler<In
     const checks = secrets.map((secret) => ({ secret, checked: checkInternalRequest(crypto, secret, claim, request) }));
     const own = checks.find(({ checked }) => checked.ok || checked.error !== "unauthorised");
     if (own === undefined) return refuse(c, "unauthorised");
-    if (!own.checked.ok) return refuse(c, own.checked.error);
     const key = own.secret;
+    const signReply = async (): Promise<void> => {
+      const reply = new Uint8Array(await c.res.clone().arrayBuffer());
+      const signature = signInternalReply(crypto, key, { requestSignature: claim.signature, status: c.res.status, body: reply });
+      c.res.headers.set(INTERNAL_HEADERS.signature, signature);
+    };
+    if (!own.checked.ok) {
+      c.set("outcome", own.checked.error);
+      c.res = c.json({ ok: false, error: own.checked.error, coreAtMs: nowMs }, 401);
+      return await signReply();
+    }
     // Claimed only after the signature holds: nobody else can use up an edge's nonces.
     const claimed = nonces.claim(`${claim.edge} ${claim.nonce}`, nowMs);
     if (claimed !== "first") return refuse(c, claimed === "seen" ? "requestReplayed" : "rateLimited");
     c.set("edgeId", claim.edge);
     c.set("body", body);
     await next();
-    const reply = new Uint8Array(await c.res.clone().arrayBuffer());
-    const signature = signInternalReply(crypto, key, { requestSignature: claim.signature, status: c.res.status, body: reply });
-    c.res.headers.set(INTERNAL_HEADERS.signature, signature);
-    return undefined;
+    return await signReply();
   };
 }
 

@@ -8,8 +8,8 @@ import type { Change, CodeMarks, CodeStep, CodeUse, CommitVerdict, TakenRequest 
 type FenSince = (orgId: string, sinceMs: number) => bigint;
 
 /**
- * Number first: a repeat of the same content is never a further use of its code, nor of the offline allowance. Then the
- * code: each step once, and settling only where it was verified. Then the allowance.
+ * Number first: a repeat of the same content is never a further use of its code, nor of the offline allowance, and is
+ * answered although nothing new is taken. Then the code: each step once, and settling only where it was verified. Then the allowance.
  */
 export function decide(
   change: Change,
@@ -18,6 +18,7 @@ export function decide(
   fenSince: FenSince,
 ): CommitVerdict {
   if (before !== undefined) return before.requestHash === change.request?.requestHash ? "repeated" : "idempotencyConflict";
+  if (change.halted === true) return "clockSkewed";
   if (change.mark !== undefined && !mayUse(marksOf(change.mark.fingerprint), change.mark.step, change.mark)) return "codeUsed";
   const { request, bill } = change;
   if (request === undefined || bill?.offline === undefined) return "accepted";

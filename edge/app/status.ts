@@ -2,6 +2,7 @@
 import { asFen, formatYuan } from "../../core/protocol/money.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
 import type { AppPorts } from "./app-ports.ts";
+import { clockIsWrong, clockSkewMs } from "./clock.ts";
 import type { LinkState } from "./link.ts";
 
 /** `offline`: the core or the bus is away and work goes on. `limited`: something is refused that would be taken otherwise. */
@@ -80,7 +81,7 @@ export async function edgeStatus(ports: AppPorts): Promise<EdgeStatus> {
           },
     bundleRefused: settings?.refused ?? null,
     takenOffline: await takenOffline(ports, link.offlineSinceMs),
-    clockSkewMs: settings?.clockSkewMs ?? null,
+    clockSkewMs: clockSkewMs(ports, nowMs) ?? null,
     crypto: { ...ports.crypto.implementations },
   };
 }
@@ -105,7 +106,7 @@ function findingsOf(ports: AppPorts, link: LinkState, nowMs: EventMs): readonly 
     edgeSuspended: bundle?.status === "suspended",
     outboxFull: depth >= limits.outboxDepthMax || oldestAgeMs >= limits.outboxAgeMsMax,
     offlineTooLong: link.offlineSinceMs !== undefined && offlineMs >= patience,
-    clockSkew: Math.abs(state?.clockSkewMs ?? 0) > limits.clockSkewMsMax,
+    clockSkew: clockIsWrong(ports, nowMs),
     resultsStopped: !ports.results.running(),
     bundleRefused: state?.refused !== undefined,
   };

@@ -9,6 +9,7 @@ import type { OutboxRecord } from "../../streams/bus/outbox-port.ts";
 import type { Change } from "../ports.ts";
 import type { AppPorts } from "./app-ports.ts";
 import type { AdmittedCall } from "./call.ts";
+import { clockIsWrong } from "./clock.ts";
 import { submittedRecord, type Submitted } from "./events.ts";
 
 export interface Submission {
@@ -28,9 +29,11 @@ export async function submit(ports: AppPorts, call: AdmittedCall, submission: Su
     request: { orgId: event.institution, outTradeNo: event.outTradeNo, requestHash: event.requestHash },
     ...(submission.mark === undefined ? {} : { mark: submission.mark }),
     ...(submission.bill === undefined ? {} : { bill: submission.bill }),
+    ...(clockIsWrong(ports, call.nowMs) ? { halted: true as const } : {}),
     records: [submittedRecord(ports, settlementId, event, call.traceparent), ...submission.observed],
   });
   switch (verdict) {
+    case "clockSkewed":
     case "codeUsed":
     case "offlineTotal":
     case "idempotencyConflict":
