@@ -161,7 +161,7 @@ export function decodingPorts(crypto: Crypto, street: Street): EdgePorts {
     state: {
       admit: () => Promise.resolve({ kind: "admitted" }),
       guard: nowhere,
-      offlineTaken: nowhere,
+      billsSince: nowhere,
       markOf: nowhere,
       taken: nowhere,
       commit: nowhere,

@@ -240,7 +240,18 @@ describe("an edge's call", () => {
     ["with another body", "unauthorised", { method: "POST", path: "/internal/v1/resolve", body: "{}" }, (init) => (init.body = "[]")],
     ["to another path", "unauthorised", {}, (init) => (init.path = "/internal/v1/bundle?x=1")],
     ["with another nonce", "unauthorised", {}, (init) => (init.headers[INTERNAL_HEADERS.nonce] = "0".repeat(32))],
-    ["with another timestamp", "unauthorised", {}, (init) => (init.headers[INTERNAL_HEADERS.timestamp] = "1")],
+    [
+      "with a body and an old timestamp",
+      "timestampOutside",
+      { method: "POST", path: "/internal/v1/resolve", body: "{}" },
+      (init) => (init.headers[INTERNAL_HEADERS.timestamp] = "1"),
+    ],
+    [
+      "with another timestamp",
+      "unauthorised",
+      {},
+      (init) => (init.headers[INTERNAL_HEADERS.timestamp] = String(Number(init.headers[INTERNAL_HEADERS.timestamp]) + 1)),
+    ],
   ])("%s is refused as %s", async (_what, error, more, change) => {
     const { status, json, genuine } = await send(call(more), change);
     expect({ status, json, genuine }).toEqual({ status: 401, json: { ok: false, error }, genuine: false });
@@ -252,12 +263,28 @@ describe("an edge's call", () => {
     expect(await again.json()).toEqual({ ok: false, error: "requestReplayed" });
     province.clock.advance(120_001);
     const stale = await app.request("/internal/v1/bundle", { headers: first.headers });
-    expect(await stale.json()).toEqual({ ok: false, error: "timestampOutside" });
+    expect(await stale.json()).toMatchObject({ ok: false, error: "timestampOutside" });
+  });
+
+  it("is told the core's clock when its own is wrong, in a signed answer", async () => {
+    const { edge, method, path } = call();
+    const coreAtMs = province.clock.now();
+    const atMs = (coreAtMs - 600_000) as EventMs;
+    const signed = signInternalRequest(province.crypto, province.edgeKey, { edge, method, path, body: utf8("") }, atMs);
+    const response = await app.request(path, { headers: { ...signed.headers } });
+    const body = new Uint8Array(await response.arrayBuffer());
+    expect([response.status, JSON.parse(new TextDecoder().decode(body))]).toEqual([
+      401,
+      { ok: false, error: "timestampOutside", coreAtMs },
+    ]);
+    const reply = { requestSignature: signed.signature, status: 401, body };
+    const signature = response.headers.get(INTERNAL_HEADERS.signature);
+    expect(checkInternalReply(province.crypto, province.edgeKey, reply, signature)).toBe(true);
   });
 
   it("over 192 KiB is refused before anything is read", async () => {
-    const response = await app.request("/internal/v1/resolve", { method: "POST", body: "x".repeat(193 * 1024) });
-    expect(response.status).toBe(413);
+    const { status } = await send(call({ method: "POST", path: "/internal/v1/resolve", body: "x".repeat(193 * 1024) }));
+    expect(status).toBe(413);
   });
 });
 

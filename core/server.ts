@@ -3,23 +3,22 @@
  * `/health` and `/ready` for whoever runs it.
  * Built from ports; `app.fetch` serves on any runtime.
  */
-import { type Context, Hono, type MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
+import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { type AccessOrderPorts, accessOrderRoutes } from "./http/access-order-routes.ts";
 import { channelOpenApi } from "./http/channel-openapi.ts";
 import { channelRoutes, type ChannelPorts } from "./http/channel-routes.ts";
+import { bareTurnAway, type DoorCall, type DoorPorts, shieldedDoors } from "./http/door.ts";
 import { ledgerRoutes, type PublicLog, witnessReport } from "./http/ledger-routes.ts";
 import type { InternalCall } from "./http/internal-auth.ts";
 import { type IngestPorts, ingestRoutes, outcomeRoutes } from "./http/ingest-routes.ts";
 import { internalRoutes, type InternalPorts } from "./http/internal-routes.ts";
 import { operatorRoutes, type OperatorPorts } from "./http/operator-routes.ts";
 import { isChannelOperation } from "./http/channel-operations.ts";
-import { INGEST_BODY_BYTES_MAX } from "./protocol/ingest.ts";
 import { CALL_SECONDS, Metrics, METRICS_CONTENT_TYPE } from "./protocol/metrics.ts";
 import { readTraceparent, TRACEPARENT, Tracing } from "./protocol/tracing.ts";
 
-export interface CorePorts extends ChannelPorts, InternalPorts, IngestPorts, AccessOrderPorts {
+export interface CorePorts extends DoorPorts, ChannelPorts, InternalPorts, IngestPorts, AccessOrderPorts {
   readonly vault: ChannelPorts["vault"] & InternalPorts["vault"];
   /** What must hold before calls are sent here, by name: `{ checkpoint: true, bus: false }`. */
   readonly ready: () => Readonly<Record<string, boolean>>;
@@ -47,12 +46,11 @@ export interface CallLine {
   readonly outcome?: string;
   /** Of the trace that the call belongs to, once its caller is proven. */
   readonly traceId?: string;
+  /** Calls since the last such line that were turned away alike and have no line of their own. */
+  readonly alike?: number;
 }
 
-type CoreCall = { Variables: Partial<InternalCall["Variables"]> & { caller?: string } };
-
-/** A bill with all its lines, and room to spare. */
-const INTERNAL_BODY_BYTES_MAX = 192 * 1024;
+type CoreCall = { Variables: Partial<InternalCall["Variables"]> & DoorCall["Variables"] };
 
 export function createCoreApp(ports: CorePorts): Hono<CoreCall> {
   const app = new Hono<CoreCall>();
@@ -75,6 +73,9 @@ export function createCoreApp(ports: CorePorts): Hono<CoreCall> {
     if (context !== undefined)
       tracing.begin("core.call", traceparent, { operation: route, outcome: outcome ?? String(status) }, startedAt).end();
     observe({ route, status, outcome }, (performance.now() - startedAt) / 1000);
+    const turnedAway = c.get("turnedAway");
+    // One line a second tells of them all, or the log would be the flood.
+    if (turnedAway === "untold") return;
     ports.log?.({
       atMs: startMs,
       method: METHODS.has(c.req.method) ? c.req.method : "other",
@@ -84,6 +85,7 @@ export function createCoreApp(ports: CorePorts): Hono<CoreCall> {
       ...(caller === undefined ? {} : { caller }),
       ...(outcome === undefined ? {} : { outcome }),
       ...(context === undefined ? {} : { traceId: context.traceId }),
+      ...(turnedAway === undefined ? {} : { alike: turnedAway }),
     });
   });
   app.get("/metrics", async (c) =>
@@ -96,18 +98,17 @@ export function createCoreApp(ports: CorePorts): Hono<CoreCall> {
     const ready = Object.values(checks).every(Boolean);
     return c.json({ status: ready ? "ok" : "unavailable", checks }, ready ? 200 : 503);
   });
-  app.use("/internal/*", noLargerThan(INTERNAL_BODY_BYTES_MAX));
+  const doors = shieldedDoors(ports);
+  for (const path of ["/internal/*", "/ingest", "/operator/*"]) app.use(path, doors(bareTurnAway));
   app.route("/internal/v1", internalRoutes(ports).route("/", outcomeRoutes(ports)));
-  app.use("/ingest", noLargerThan(INGEST_BODY_BYTES_MAX));
   app.route("/ingest", ingestRoutes(ports));
-  app.use("/operator/*", noLargerThan(INTERNAL_BODY_BYTES_MAX));
   app.route("/operator/v1", accessOrderRoutes(ports));
   // Apps are pages of any origin. What a call may do is decided by its signature; there are no cookies to borrow.
   app.use(
     "/v1/*",
     cors({ origin: "*", allowMethods: ["POST"], allowHeaders: ["content-type"], exposeHeaders: ["retry-after"], maxAge: 86_400 }),
   );
-  app.route("/v1", channelRoutes(ports));
+  app.route("/v1", channelRoutes(ports, doors));
   if (ports.operator !== undefined) app.route("/operator/v1", operatorRoutes(ports.operator, ports));
   if (ports.logs !== undefined) app.route("/ledger/v1", ledgerRoutes(ports.logs));
   app.notFound((c) => c.json({ ok: false, error: "unknownAddress" }, 404));
@@ -154,8 +155,4 @@ function observer(
     calls.add({ route, status: String(status), outcome: outcome ?? "none" });
     took.observe({ route }, seconds);
   };
-}
-
-function noLargerThan(maxSize: number): MiddlewareHandler {
-  return bodyLimit({ maxSize, onError: (c) => c.json({ ok: false, error: "bodyTooLarge" }, 413) });
 }

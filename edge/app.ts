@@ -10,13 +10,14 @@ import { docsLanguage, docsPage, docsPolicy } from "./app/docs-page.ts";
 import { readiness } from "./app/health.ts";
 import { openApiDocument } from "./app/openapi.ts";
 import type { AppPorts } from "./app/app-ports.ts";
-import { readTextWithin } from "./app/body.ts";
+import { clockIsWrong } from "./app/clock.ts";
+import { readTextWithin } from "../core/protocol/server/body.ts";
 import { LinkMonitor } from "./app/link.ts";
 import { edgeMetrics } from "./app/metrics.ts";
-import { Shield } from "./app/shield.ts";
+import { Shield } from "../core/protocol/server/shield.ts";
 import { edgeStatus } from "./app/status.ts";
 import { statusPage, statusPolicy } from "./app/status-page.ts";
-import { ReplyWriter } from "./app/replies.ts";
+import { ReplyWriter } from "../core/protocol/server/replies.ts";
 import type { EdgePorts, RequestLog } from "./ports.ts";
 
 const PREFIX = "/v1/";
@@ -70,7 +71,8 @@ export function createEdgeApp(given: EdgePorts): Hono {
         transType,
         source,
         traceparent: () => c.req.header(TRACEPARENT),
-        readBody: () => readTextWithin(c.req.raw, WITH_FEE_LINES.has(transType) ? ports.limits.billBytesMax : ports.limits.bodyBytesMax),
+        readBody: () =>
+          readTextWithin(c.req.raw, { bytesMax: WITH_FEE_LINES.has(transType) ? ports.limits.billBytesMax : ports.limits.bodyBytesMax }),
       });
     return answered instanceof Promise ? answered.then(responseOf) : responseOf(answered);
   };
@@ -88,7 +90,7 @@ export function createEdgeApp(given: EdgePorts): Hono {
 
   // One route for all of it: where two match, Hono composes them anew for each call, which garbage would pay for.
   app.all(`${PREFIX}*`, answer);
-  page("/health", (c) => c.json({ status: "ok", edge: ports.edgeId }));
+  page("/health", (c) => c.json({ status: "ok", edge: ports.edgeId, clock: clockIsWrong(ports, ports.clock.now()) ? "wrong" : "ok" }));
   page("/ready", async function ready(c) {
     const state = await readiness(ports);
     return c.json(state, state.ready ? 200 : 503);

@@ -96,7 +96,7 @@ describe("a bill while the link is away", () => {
   test("is taken as accepted within the allowance, durable and signed for the core, and counted", async () => {
     bus = "away";
     expect(await settle({ amount: "1000.00" })).toMatchObject({ ok: true, value: { status: "accepted" } });
-    expect(await p.state.offlineTaken()).toEqual([{ orgId: hospital().settings.orgId, count: 1, fen: parseYuan("1000.00") }]);
+    expect(await p.state.billsSince(0)).toEqual([{ orgId: hospital().settings.orgId, count: 1, fen: parseYuan("1000.00") }]);
     expect(p.lines.at(-1)).toMatchObject({ outcome: "ok", offline: true });
   });
 
@@ -122,7 +122,7 @@ describe("a bill while the link is away", () => {
     for (let n = 0; n < 3; n++) expect((await settle(request)).ok).toBe(true);
     await restart();
     expect((await settle(request)).ok).toBe(true);
-    expect(await p.state.offlineTaken()).toMatchObject([{ count: 1, fen: 90_000n }]);
+    expect(await p.state.billsSince(0)).toMatchObject([{ count: 1, fen: 90_000n }]);
   });
 
   test("is refused once the link has been away for longer than the allowance; what was taken may still be asked for", async () => {
@@ -143,7 +143,28 @@ describe("a bill while the link is away", () => {
     expect((await p.client(pharmacy).settle(theirs)).ok).toBe(true);
     bus = "there";
     expect((await settle({ amount: "5000.00" })).ok).toBe(true);
-    expect(await p.state.offlineTaken()).toMatchObject([{ orgId: pharmacy.settings.orgId, count: 1 }]);
+    expect((await status()).takenOffline).toEqual([]);
+  });
+
+  test("is granted anew in a new outage, though nothing was taken while the link was there in between", async () => {
+    bus = "away";
+    for (let n = 0; n < 2; n++) expect((await settle({ amount: "1000.00" })).ok).toBe(true);
+    bus = "there";
+    p.clock.advance(10_000);
+    bus = "away";
+    for (let n = 0; n < 2; n++) expect((await settle({ amount: "1000.00" })).ok).toBe(true);
+    expect(errorOf(await settle({ amount: "500.01" }))).toBe("offlineTotal");
+  });
+
+  test("counts what was taken after the link was lost and before that was noticed", async () => {
+    p.clock.advance(10_000);
+    bus = "there";
+    for (let n = 0; n < 2; n++) expect((await settle({ amount: "1000.00" })).ok).toBe(true);
+    p.clock.advance(10_000);
+    [bus, waitingMs] = ["away", 10_000];
+    expect(errorOf(await settle({ amount: "500.01" }))).toBe("offlineTotal");
+    expect((await settle({ amount: "500.00" })).ok).toBe(true);
+    expect((await status()).takenOffline).toMatchObject([{ bills: 3, amount: "2500.00" }]);
   });
 
   test("is not taken by a code that only the issuer can tell, nor by an ecToken that this edge did not see given", async () => {
@@ -180,7 +201,43 @@ describe("a bill while the link is away", () => {
     bus = "away";
     const refund = await his().refund({ ...sceneAt(hospital()), outTradeNo: number(), originalOutTradeNo: "earlier" });
     expect(refund).toMatchObject({ ok: true, value: { status: "accepted" } });
-    expect(await p.state.offlineTaken()).toEqual([]);
+    expect(await p.state.billsSince(0)).toEqual([]);
+  });
+});
+
+const refund = async (outTradeNo: string) => await his().refund({ ...sceneAt(hospital()), outTradeNo, originalOutTradeNo: "A1" });
+
+describe("an edge whose clock differs from the core's by more than 5 s", () => {
+  test.each([5_001, -5_001])(
+    "takes no settlement and no refund (%d ms), says so wherever it is asked, and goes on once it is set",
+    async (clockSkewMs) => {
+      const [before, request] = [number(), { outTradeNo: number(), code: await p.code() }];
+      expect([(await settle(request)).ok, (await refund(before)).ok]).toEqual([true, true]);
+      p.useSettingsState({ clockSkewMs });
+      const submitted = (await p.events("settlement.request.submitted.v1")).length;
+      expect(await settle()).toMatchObject({ ok: false, error: { code: "600056", error: "clockSkewed" } });
+      expect(errorOf(await settle({ code: undefined, ecToken: EC_TOKEN }))).toBe("clockSkewed");
+      expect(errorOf(await refund(number()))).toBe("clockSkewed");
+      expect(p.lines.at(-1)).toMatchObject({ transType: "rh.refund", outcome: "clockSkewed" });
+      expect((await p.events("settlement.request.submitted.v1")).length).toBe(submitted);
+      // What was taken before is told as ever, and identifying goes on.
+      expect([(await settle(request)).ok, (await refund(before)).ok, (await verify()).ok]).toEqual([true, true, true]);
+      expect(await status()).toMatchObject({ standing: "limited", findings: ["clockSkew"], clockSkewMs });
+      expect(await (await p.app.request("/health")).json()).toMatchObject({ clock: "wrong" });
+      expect(await (await p.app.request("/metrics")).text()).toContain(`ronghe_edge_clock_skew_seconds ${clockSkewMs / 1000}`);
+      p.useSettingsState({ clockSkewMs: 4_000 });
+      expect([(await settle()).ok, (await refund(number())).ok]).toEqual([true, true]);
+      expect(await (await p.app.request("/health")).json()).toMatchObject({ clock: "ok" });
+    },
+  );
+
+  test("knows it without the core too, when it stands before the instant its settings were signed at", async () => {
+    cutCore();
+    await verify();
+    p.clock.advance(-5_001);
+    expect(errorOf(await settle())).toBe("clockSkewed");
+    p.clock.advance(5_001);
+    expect((await settle()).ok).toBe(true);
   });
 });
 
@@ -233,6 +290,7 @@ describe("GET /status", () => {
 
   test("is offline while something is away, says since when, and what was taken", async () => {
     await settle();
+    p.clock.advance(120_000);
     bus = "away";
     waitingMs = 60_000;
     await settle({ amount: "12.30" });

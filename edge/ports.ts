@@ -74,11 +74,11 @@ export interface EdgeLimits {
   /** Calls without a proven sender that one source may make at once, and per second in the long run. */
   readonly garbageBurst: number;
   readonly garbagePerSecond: number;
-  /** Wrong guesses of codes that only the issuer can tell: at once and per minute, of a terminal and of an institution. */
+  /** Wrong guesses of codes that only the issuer can tell, and those being asked about: at once and per minute, of a terminal and of an institution. */
   readonly guesses: Readonly<Record<"terminal" | "institution", { readonly burst: number; readonly perMinute: number }>>;
   /** Opaque codes shown for settling without having been verified here: only the core can tell them, later. */
   readonly unproven: Readonly<Record<"terminal" | "institution", { readonly burst: number; readonly perMinute: number }>>;
-  /** How far the edge's clock may differ from the core's before its state is called limited; the core's own tolerance. */
+  /** How far the edge's clock may differ from the core's before it takes nothing any more; the core's own tolerance. */
   readonly clockSkewMsMax: number;
 }
 
@@ -115,7 +115,7 @@ export interface SettingsState {
   readonly contact?: { readonly ok: boolean; readonly atMs: number };
   /** Why the last bundle was refused, until one is taken. */
   readonly refused?: { readonly reason: string; readonly atMs: number };
-  /** Our clock less the core's, estimated when the last bundle came. */
+  /** Our clock less the core's, as the core's last signed answer proves. */
   readonly clockSkewMs?: number;
 }
 
@@ -150,10 +150,10 @@ export interface EdgeState {
    * institution's bucket it is `limited` and its nonce stays unclaimed; else both are taken, at once (`app/admissions.ts`).
    */
   admit(call: AdmitCall): Promise<Admission>;
-  /** Takes `cost` from a bucket of the institution; 0 only looks. Gives 0, or seconds until there is one. */
+  /** Takes `cost` from a bucket of the institution; 0 only looks, -1 gives one back. Gives 0, or seconds until there is one. */
   guard(call: GuardCall): Promise<number>;
-  /** What institutions were granted while the link was away, since it last was there. */
-  offlineTaken(): Promise<readonly OfflineTaken[]>;
+  /** The bills of institutions that were taken since an instant, those of nobody else. */
+  billsSince(sinceMs: number): Promise<readonly BillsTaken[]>;
   /** Who showed the code before, as far as the state of this institution remembers; marks that ended before `nowMs` count no more. */
   markOf(orgId: string, fingerprint: string, nowMs: EventMs): Promise<CodeMarks | undefined>;
   /** The request this edge took under the caller's number. */
@@ -176,12 +176,12 @@ export interface GuardCall {
   readonly orgId: string;
   /** Which bucket of the institution's, for example `guess/<terminal>`. */
   readonly bucket: string;
-  readonly cost: 0 | 1;
+  readonly cost: -1 | 0 | 1;
   readonly ratePerSecond: number;
   readonly rateBurst: number;
   readonly nowMs: EventMs;
 }
-export interface OfflineTaken {
+export interface BillsTaken {
   readonly orgId: string;
   readonly count: number;
   readonly fen: bigint;
@@ -211,17 +211,18 @@ export interface Change {
   readonly request?: { readonly orgId: string; readonly outTradeNo: string; readonly requestHash: string };
   /** A step of a code to take; `codeUsed` when somebody else has it. */
   readonly mark?: CodeUse & { readonly fingerprint: string; readonly step: CodeStep; readonly expiresAtMs: number };
-  /**
-   * Against the institution's offline allowance: `take` adds to what it was granted, or is `offlineTotal`; `restore`
-   * ends the count, for the link is there.
-   */
-  readonly allowance?:
-    | { readonly kind: "take"; readonly orgId: string; readonly fen: bigint; readonly totalMaxFen: bigint }
-    | { readonly kind: "restore"; readonly orgId: string };
+  /** What is to be paid under the number. Every bill is counted, for an outage is noticed after it began. */
+  readonly bill?: {
+    readonly fen: bigint;
+    /** While the link is away: the bills since it was last there, this one included, or it is `offlineTotal`. */
+    readonly offline?: { readonly sinceMs: number; readonly totalMaxFen: bigint };
+  };
+  /** Nothing new is taken, whatever it is; what was taken before is told as ever. */
+  readonly halted?: true;
   /** Events, written only when the verdict is `accepted`. */
   readonly records: readonly OutboxRecord[];
 }
-export type CommitVerdict = "accepted" | "repeated" | "idempotencyConflict" | "codeUsed" | "offlineTotal";
+export type CommitVerdict = "accepted" | "repeated" | "idempotencyConflict" | "clockSkewed" | "codeUsed" | "offlineTotal";
 
 /** What still waits for the bus. */
 export interface Outbox {
@@ -318,9 +319,8 @@ export interface PageLine {
 }
 
 /** What an operator ought to know and no call shows. */
-export interface EdgeNotice {
-  readonly atMs: number;
-  readonly edge: string;
-  readonly notice: "bundle.refused";
-  readonly reason: string;
-}
+export type EdgeNotice = { readonly atMs: number; readonly edge: string } & (
+  | { readonly notice: "bundle.refused"; readonly reason: string }
+  /** This clock less the core's, when it became too much and when it was set. */
+  | { readonly notice: "clock.wrong" | "clock.right"; readonly clockSkewMs: number }
+);

@@ -227,6 +227,11 @@ const ATTEMPTS: Record<RefusalId, () => Promise<Attempt>> = {
       await p.post("rh.settle", (await call("rh.settle", { code: p.opaqueCode() })).body);
     return await call("rh.settle", { code: p.opaqueCode() });
   },
+  clockSkewed: async () => {
+    const attempt = await call("rh.settle");
+    p.useSettingsState({ clockSkewMs: 5_001 });
+    return { ...attempt, after: () => p.useSettingsState({}) };
+  },
   codeUsedAgain: async () => {
     const code = await p.code();
     await p.post("rh.settle", (await call("rh.settle", { code })).body);

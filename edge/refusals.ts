@@ -233,7 +233,7 @@ export const REFUSALS = {
       "该终端或机构多次出示错误的非签名码；何时再试见 Retry-After",
       "Too many wrong codes that only the issuer can tell, at the terminal or the institution; Retry-After says when",
     ),
-    "verify",
+    "verify, presettle",
     "rateLimited",
     "scan",
   ),
@@ -265,6 +265,15 @@ export const REFUSALS = {
     ),
     "settle",
     "rateLimited",
+    "scan",
+  ),
+  clockSkewed: row(
+    words(
+      "边缘节点的时钟与核心相差超过 5 秒；校时后自动恢复",
+      "The edge's clock differs from the core's by more than 5 s; it goes on once it is set",
+    ),
+    "settle, refund",
+    "clockSkewed",
     "scan",
   ),
   codeUsedAgain: row(

@@ -30,16 +30,15 @@ export const takenRequest = sqliteTable(
     outTradeNo: text("out_trade_no").notNull(),
     requestHash: text("request_hash").notNull(),
     acceptedAtMs: integer("accepted_at_ms").notNull(),
+    /** Of a bill: what it asks for. The sum since an instant is what an outage that began then has granted. */
+    fen: integer("fen").notNull().default(0),
   },
-  (t) => [primaryKey({ columns: [t.orgId, t.outTradeNo] }), index("taken_request_age").on(t.acceptedAtMs)],
+  (t) => [
+    primaryKey({ columns: [t.orgId, t.outTradeNo] }),
+    index("taken_request_age").on(t.acceptedAtMs),
+    index("taken_request_sum").on(t.orgId, t.acceptedAtMs, t.fen),
+  ],
 );
-
-/** What each institution was granted while the link was away, since it last was there. */
-export const offlineTaken = sqliteTable("offline_taken", {
-  orgId: text("org_id").primaryKey(),
-  count: integer("count").notNull(),
-  fen: integer("fen").notNull(),
-});
 
 /** Outcomes from the bus: a projection that can be rebuilt by reading the result topics again. */
 export const result = sqliteTable(

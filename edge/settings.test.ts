@@ -47,6 +47,42 @@ describe("a bundle is refused", () => {
 });
 
 describe("settings", () => {
+  test("measure the clock against the core's, as far as the time of waiting allows, say when it becomes wrong and when it is right, and are measured also where the core refuses it", async () => {
+    const clock = testClock();
+    const notices: EdgeNotice[] = [];
+    let [coreAheadMs, version] = [0, 10];
+    let waitMs = 0;
+    const settings = await openSettings({
+      crypto,
+      clock,
+      edgeId: "e1",
+      platformKey: keys.platform.publicKey,
+      cache: memoryCache(),
+      fetchBundle: () => {
+        clock.advance(waitMs);
+        const coreAtMs = clock.now() + coreAheadMs - waitMs / 2;
+        return Promise.resolve(Math.abs(coreAheadMs) > 120_000 ? { coreAtMs } : signed({ version: ++version, issuedAtMs: coreAtMs }));
+      },
+      notice: (notice) => notices.push(notice),
+    });
+    const measured = async (aheadMs: number, waitsMs = 0): Promise<number | undefined> => {
+      [coreAheadMs, waitMs] = [aheadMs, waitsMs];
+      await settings.refresh();
+      return settings.state().clockSkewMs;
+    };
+    expect(await measured(0)).toBe(0);
+    // Twelve seconds of waiting prove nothing about six.
+    expect(await measured(5_000, 12_000)).toBe(0);
+    expect(await measured(70_000)).toBe(-70_000);
+    expect(await measured(600_000)).toBe(-600_000);
+    expect(await measured(700_000)).toBe(-700_000);
+    expect(await measured(700_001)).toBe(-700_001);
+    expect(notices).toMatchObject([{ notice: "clock.wrong", clockSkewMs: -70_000 }]);
+    expect(await measured(0)).toBe(0);
+    expect(notices.at(-1)).toMatchObject({ notice: "clock.right" });
+    await settings.stop();
+  });
+
   test("start from the core, follow newer versions, and keep the last good one when the core is away", async () => {
     let offered: SignedBundle | undefined = signed({ version: 1 });
     const cache = memoryCache();
@@ -177,7 +213,7 @@ describe("the key that signs bundles", () => {
         notice: (notice) => notices.push(notice),
       });
       await settings.stop();
-      return { version: settings.current()?.bundle.version, reasons: notices.map(({ reason }) => reason) };
+      return { version: settings.current()?.bundle.version, reasons: notices.map((one) => one.notice === "bundle.refused" && one.reason) };
     };
     expect(await start({ pinned, trusted: [pinned], ...signed({ version: 7 }) })).toEqual({ version: 7, reasons: [] });
     expect(await start({ pinned, trusted: [pinned], ...forged })).toEqual({ version: undefined, reasons: ["unsigned"] });

@@ -14,9 +14,11 @@ import { fromHex, toHex, utf8 } from "../core/protocol/bytes.ts";
 import { edgeBundle, type EdgeBundle, signedBundle } from "../core/protocol/internal.ts";
 import { ok, refused, type Result } from "../core/protocol/result.ts";
 import type { Clock } from "../core/protocol/time.ts";
-import type { SignedBundle } from "./app/core-client.ts";
+import type { BundleAnswer, SignedBundle } from "./app/core-client.ts";
 import { viewOf } from "./app/view.ts";
-import type { EdgeNotice, EdgeView, Settings, SettingsState } from "./ports.ts";
+import { EDGE_LIMITS, type EdgeNotice, type EdgeView, type Settings, type SettingsState } from "./ports.ts";
+
+const CLOCK_SKEW_MS = EDGE_LIMITS.clockSkewMsMax;
 
 /** Where the last good bundle is kept; the text is sealed by whoever implements it. */
 export interface BundleCache {
@@ -33,7 +35,7 @@ export interface SettingsOptions {
   readonly platformKey: Uint8Array;
   readonly cache: BundleCache;
   /** @param trusts ids of the keys whose signature would be believed. */
-  readonly fetchBundle: (trusts: readonly string[]) => Promise<SignedBundle | undefined>;
+  readonly fetchBundle: (trusts: readonly string[]) => Promise<BundleAnswer | undefined>;
   /** How often the core is asked (default 30 s). */
   readonly refreshMs?: number;
   readonly notice?: (notice: EdgeNotice) => void;
@@ -45,7 +47,7 @@ export type BundleRefusal = "unsigned" | "malformed" | "otherEdge" | "older" | "
 export interface LiveSettings extends Settings {
   state(): SettingsState;
   /** Asks the core now; what it was refused for, or `unreachable`. */
-  refresh(): Promise<Result<number, BundleRefusal | "unreachable">>;
+  refresh(): Promise<Result<number, BundleRefusal | "unreachable" | "clockSkewed">>;
   stop(): Promise<void>;
 }
 
@@ -77,12 +79,34 @@ export async function openSettings(options: SettingsOptions): Promise<LiveSettin
     options.notice?.({ atMs, edge: edgeId, notice: "bundle.refused", reason });
   }
 
-  async function refresh(): Promise<Result<number, BundleRefusal | "unreachable">> {
+  /** The core read its clock while we waited: what cannot be the waiting is the clocks'. */
+  function noteSkew({
+    askedAtMs,
+    nowMs,
+    coreAtMs,
+  }: {
+    readonly askedAtMs: number;
+    readonly nowMs: number;
+    readonly coreAtMs: number;
+  }): void {
+    const wasSkewed = Math.abs(state.clockSkewMs ?? 0) > CLOCK_SKEW_MS;
+    const clockSkewMs = coreAtMs < askedAtMs ? askedAtMs - coreAtMs : Math.min(0, nowMs - coreAtMs);
+    state = { ...state, clockSkewMs };
+    const isSkewed = Math.abs(clockSkewMs) > CLOCK_SKEW_MS;
+    if (isSkewed !== wasSkewed)
+      options.notice?.({ atMs: nowMs, edge: edgeId, notice: isSkewed ? "clock.wrong" : "clock.right", clockSkewMs });
+  }
+
+  async function refresh(): Promise<Result<number, BundleRefusal | "unreachable" | "clockSkewed">> {
     const askedAtMs = clock.now();
     const signed = await options.fetchBundle(trusted.map((key) => bundleKeyId(crypto, bytesOf(key))));
     const nowMs = clock.now();
     state = { ...state, contact: { ok: signed !== undefined, atMs: nowMs } };
     if (signed === undefined) return refused("unreachable");
+    if ("coreAtMs" in signed) {
+      noteSkew({ askedAtMs, nowMs, coreAtMs: signed.coreAtMs });
+      return refused("clockSkewed");
+    }
     const before = view;
     const believed = trusted;
     const taken = take(signed);
@@ -91,8 +115,8 @@ export async function openSettings(options: SettingsOptions): Promise<LiveSettin
       return taken;
     }
     const { refused: _, ...standing } = state;
-    // The core made it while we waited: what is left of the difference is the clocks'.
-    state = { ...standing, takenAtMs: nowMs, clockSkewMs: Math.round((askedAtMs + nowMs) / 2) - taken.value.issuedAtMs };
+    state = { ...standing, takenAtMs: nowMs };
+    noteSkew({ askedAtMs, nowMs, coreAtMs: taken.value.issuedAtMs });
     if (view !== before) await options.cache.save(taken.value.version, JSON.stringify({ pinned, trusted: believed, ...signed }));
     return ok(taken.value.version);
   }

@@ -5,6 +5,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import * as fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { carryKeyStore } from "../core/crypto/keystore-carried.ts";
 import { openKeyStore } from "../core/crypto/keystore.ts";
@@ -16,7 +17,7 @@ import { encodeEvent } from "../streams/contracts/codec.ts";
 import type { EventData } from "../streams/contracts/topics.ts";
 import { EDGE_CACHE_KEY, EDGE_DATA_KEY, EDGE_REPLY_KEY, edgeSecretAad } from "./identity.ts";
 import { listen, type Listening } from "./node/listen.ts";
-import type { Admission, AdmitCall, Change, CodeMarks, CommitVerdict, GuardCall, OfflineTaken, TakenRequest } from "./ports.ts";
+import type { Admission, AdmitCall, Change, CodeMarks, CommitVerdict, GuardCall, BillsTaken, TakenRequest } from "./ports.ts";
 import { bundleWorker, type Host, startDenoHost, startNodeHost, startWorkerHost } from "./testing/runtimes/hosts.ts";
 import { call } from "./testing/runtimes/wire.ts";
 
@@ -134,7 +135,7 @@ describe.each(RUNTIMES)("an edge's memory on %s", (runtime) => {
   const state = {
     admit: async (of: AdmitCall) => (await at("state", "admit", of)) as Admission,
     guard: async (of: GuardCall) => (await at("state", "guard", of)) as number,
-    offlineTaken: async () => (await at("state", "offlineTaken")) as readonly OfflineTaken[],
+    billsSince: async (sinceMs: number) => (await at("state", "billsSince", sinceMs)) as readonly BillsTaken[],
     markOf: async (orgId: string, fingerprint: string, nowMs: number) =>
       ((await at("state", "markOf", orgId, fingerprint, nowMs)) ?? undefined) as CodeMarks | undefined,
     taken: async (orgId: string, outTradeNo: string) =>
@@ -234,7 +235,7 @@ describe.each(RUNTIMES)("an edge's memory on %s", (runtime) => {
       expect(await state.admit(of({ nowMs: (nowMs + 2_000) as EventMs }))).toEqual({ kind: "admitted" });
     });
 
-    test("count guesses in buckets of their own, and look without taking", async () => {
+    test("count guesses in buckets of their own, look without taking, and take back", async () => {
       const guess = { orgId: HOSPITAL, bucket: `guess/${runtime}`, ratePerSecond: 0.1, rateBurst: 2, nowMs: now() } as const;
       const [look, take] = [
         { ...guess, cost: 0 as const },
@@ -243,6 +244,8 @@ describe.each(RUNTIMES)("an edge's memory on %s", (runtime) => {
       expect([await state.guard(look), await state.guard(take), await state.guard(take)]).toEqual([0, 0, 0]);
       expect(await state.guard(look)).toBeGreaterThan(0);
       expect(await state.guard(take)).toBeGreaterThan(0);
+      expect(await state.guard({ ...guess, cost: -1 })).toBe(0);
+      expect([await state.guard(take), (await state.guard(take)) > 0]).toEqual([0, true]);
     });
   });
 
@@ -293,21 +296,71 @@ describe.each(RUNTIMES)("an edge's memory on %s", (runtime) => {
       expect(await state.commit({ atMs: now(), records: [], mark: mark(code, step, next.outTradeNo, next) })).toBe(verdict);
     });
 
-    test("counts what was granted without a link, up to its sum, and forgets it when the link is there", async () => {
+    test("grants without a link what the bills since then leave of the sum, those included that were taken before it was missed", async () => {
       const orgId = fresh("H");
-      const take = (fen: bigint) => ({ kind: "take", orgId, fen, totalMaxFen: 100n }) as const;
-      const grant = async (fen: bigint) => await state.commit(change(fresh("A"), { allowance: take(fen), records: [] }, orgId));
-      expect([await grant(60n), await grant(41n), await grant(40n), await grant(1n)]).toEqual([
-        "accepted",
+      const [before, lost] = [now() - 10 * MINUTE_MS, now() - 5 * MINUTE_MS];
+      const bill = async (fen: bigint, over: Partial<Change> = {}, sinceMs?: number) => {
+        const offline = sinceMs === undefined ? {} : { offline: { sinceMs, totalMaxFen: 100n } };
+        return await state.commit(change(fresh("A"), { bill: { fen, ...offline }, records: [], ...over }, orgId));
+      };
+      expect(await bill(1_000n, { atMs: before as EventMs })).toBe("accepted");
+      expect(await bill(60n, { atMs: lost as EventMs })).toBe("accepted");
+      expect([await bill(41n, {}, lost), await bill(40n, {}, lost), await bill(1n, {}, lost)]).toEqual([
         "offlineTotal",
         "accepted",
         "offlineTotal",
       ]);
       await restart();
-      expect((await state.offlineTaken()).filter((one) => one.orgId === orgId)).toEqual([{ orgId, count: 2, fen: 100n }]);
-      await state.commit(change(fresh("A"), { allowance: { kind: "restore", orgId }, records: [] }, orgId));
-      expect((await state.offlineTaken()).filter((one) => one.orgId === orgId)).toEqual([]);
-      expect(await grant(100n)).toBe("accepted");
+      expect((await state.billsSince(lost)).filter((one) => one.orgId === orgId)).toEqual([{ orgId, count: 2, fen: 100n }]);
+      expect(await bill(1n, {}, lost)).toBe("offlineTotal");
+      // A later outage begins anew, though no bill was taken in between.
+      expect(await bill(100n, {}, now() + 1)).toBe("accepted");
+    });
+
+    test("counts no bill twice that is repeated, and none that was refused", async () => {
+      const orgId = fresh("H");
+      const one = change(fresh("A"), { bill: { fen: 60n, offline: { sinceMs: 1, totalMaxFen: 100n } }, records: [] }, orgId);
+      expect([await state.commit(one), await state.commit(one)]).toEqual(["accepted", "repeated"]);
+      const next = change(fresh("A"), { bill: { fen: 41n, offline: { sinceMs: 1, totalMaxFen: 100n } }, records: [] }, orgId);
+      expect([await state.commit(next), await state.commit(next)]).toEqual(["offlineTotal", "offlineTotal"]);
+      expect((await state.billsSince(1)).filter((bills) => bills.orgId === orgId)).toEqual([{ orgId, count: 1, fen: 60n }]);
+    });
+
+    test("in any history of bills and outages grants each outage its sum and no more, as a model that adds up from the beginning", async () => {
+      const totalMaxFen = 500n;
+      const step = fc.record({
+        link: fc.constantFrom("there", "unnoticed", "away"),
+        passMs: fc.integer({ min: 1, max: 1_000 }),
+        fen: fc.integer({ min: 1, max: 300 }),
+        at: fc.constantFrom(1, 1, 1, 3),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
+          const orgId = fresh("H");
+          const bills: { atMs: number; fen: bigint }[] = [];
+          let [atMs, lostAtMs] = [Number(now()), Number.NaN];
+          for (const { link, passMs, fen, at: desks } of steps) {
+            atMs += passMs;
+            // An outage begins unnoticed; when it is missed, it is known since when.
+            if (link === "there") lostAtMs = Number.NaN;
+            else if (Number.isNaN(lostAtMs)) lostAtMs = atMs;
+            const offline = link === "away" ? { offline: { sinceMs: lostAtMs, totalMaxFen } } : {};
+            const of = { atMs: atMs as EventMs, bill: { fen: BigInt(fen), ...offline }, records: [] };
+            const verdicts = await Promise.all(Array.from({ length: desks }, () => state.commit(change(fresh("A"), of, orgId))));
+            const expected = Array.from({ length: desks }, () => {
+              const granted = bills.reduce((sum, bill) => (bill.atMs >= lostAtMs ? sum + bill.fen : sum), 0n);
+              if (link === "away" && granted + BigInt(fen) > totalMaxFen) return "offlineTotal";
+              bills.push({ atMs, fen: BigInt(fen) });
+              return "accepted";
+            });
+            expect(verdicts.toSorted()).toEqual(expected.toSorted());
+          }
+          const all = bills.reduce((sum, bill) => sum + bill.fen, 0n);
+          const told = (await state.billsSince(0)).find((one) => one.orgId === orgId);
+          expect([told?.count ?? 0, told?.fen ?? 0n]).toEqual([bills.length, all]);
+        }),
+        { numRuns: 25 },
+      );
     });
 
     test("leaves nothing behind when its batch fails, and is taken afterwards", async () => {

@@ -142,7 +142,7 @@ async function startOver(given: ServingOptions, onOpened: (close: () => Promise<
     clearInterval(tidying);
     return resuming;
   });
-  const server = await listen((request) => app.fetch(request), { host: config.RONGHE_HOST, port: config.RONGHE_CORE_PORT });
+  const server = await listen((request, env) => app.fetch(request, env), { host: config.RONGHE_HOST, port: config.RONGHE_CORE_PORT });
   return {
     url: server.url,
     services,

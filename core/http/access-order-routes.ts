@@ -8,7 +8,11 @@ import type { Bindings } from "../vault/bindings.ts";
 import { KEY_HANDLES } from "../key-handles.ts";
 import { openOrder, ORDER_WINDOW_MS, sealAnswer } from "../protocol/operator.ts";
 import { refused } from "../protocol/result.ts";
+import { readTextWithin } from "../protocol/server/body.ts";
 import type { Clock } from "../protocol/time.ts";
+import type { DoorCall } from "./door.ts";
+import { INTERNAL_BODY_BYTES_MAX } from "./internal-auth.ts";
+import { OPERATOR } from "./operator-routes.ts";
 
 export interface AccessOrderPorts {
   readonly access: Access;
@@ -20,8 +24,8 @@ export interface AccessOrderPorts {
 /** Orders remembered at once; operators are people. */
 const SEEN_MAX = 10_000;
 
-export function accessOrderRoutes({ access, bindings, clock, operatorKeys }: AccessOrderPorts): Hono {
-  const routes = new Hono();
+export function accessOrderRoutes({ access, bindings, clock, operatorKeys }: AccessOrderPorts): Hono<DoorCall> {
+  const routes = new Hono<DoorCall>();
   /** Nonces and when they may be forgotten, oldest first. */
   const seen = new Map<string, number>();
 
@@ -36,11 +40,19 @@ export function accessOrderRoutes({ access, bindings, clock, operatorKeys }: Acc
   }
 
   routes.post("/access", async function operatorOrder(c) {
-    const order = await openOrder(operatorKeys, KEY_HANDLES.operator, await c.req.text());
+    const text = await readTextWithin(c.req.raw, { bytesMax: INTERNAL_BODY_BYTES_MAX });
+    if (!text.ok) {
+      c.set("outcome", text.error);
+      return c.json({ ok: false, error: text.error }, text.error === "bodyTooLarge" ? 413 : 400);
+    }
+    const order = await openOrder(operatorKeys, KEY_HANDLES.operator, text.value);
     const nowMs = clock.now();
     // One answer for whatever is not an order of ours, now: there is nobody to explain it to.
-    if (order === undefined || Math.abs(nowMs - order.atMs) > ORDER_WINDOW_MS || !isFirst(order.nonce, nowMs))
+    if (order === undefined || Math.abs(nowMs - order.atMs) > ORDER_WINDOW_MS || !isFirst(order.nonce, nowMs)) {
+      c.set("outcome", "unauthorised");
       return c.json({ error: "unauthorised" }, 401);
+    }
+    c.set("caller", OPERATOR);
     const command = v.safeParse(accessCommand, order.command);
     const result = command.success ? await carryOut({ access, bindings }, command.output, order.by) : refused("badRequest" as const);
     return c.text(

@@ -3,18 +3,20 @@
  * signed S3 A.3 reply with HTTP 200 and a code of the error table; it never repeats what was sent.
  */
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type { Access } from "../access/access.ts";
 import type { Institution } from "../access/directory.ts";
 import type { Nonces } from "../access/nonces.ts";
 import type { Crypto } from "../crypto/port.ts";
-import { openEnvelopeOfAny, type PartnerProfile, readEnvelope, sealReply } from "../protocol/envelope.ts";
+import { openEnvelopeOfAny, type PartnerProfile, readEnvelope } from "../protocol/envelope.ts";
 import type { MessageSigner } from "../protocol/partner.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 import { refused, type Result } from "../protocol/result.ts";
-import { type Clock, TIMESTAMP_WINDOW_MS } from "../protocol/time.ts";
+import { readTextWithin } from "../protocol/server/body.ts";
+import { ReplyWriter } from "../protocol/server/replies.ts";
+import { TokenBuckets } from "../protocol/server/token-bucket.ts";
+import { type Clock, type EventMs, TIMESTAMP_WINDOW_MS } from "../protocol/time.ts";
 import { carryOut, type ChannelServices, isChannelOperation } from "./channel-operations.ts";
-import { TokenBuckets } from "./token-bucket.ts";
+import type { shieldedDoors } from "./door.ts";
 
 export interface ChannelPorts extends ChannelServices {
   readonly crypto: Crypto;
@@ -45,18 +47,20 @@ interface Answer {
   readonly result: Result<object, ErrorName>;
 }
 
-export function channelRoutes(ports: ChannelPorts): Hono<ChannelCall> {
+export function channelRoutes(ports: ChannelPorts, doors: ReturnType<typeof shieldedDoors>): Hono<ChannelCall> {
   const routes = new Hono<ChannelCall>();
   const buckets = new TokenBuckets();
 
-  const seal = sealerOf(ports);
-  const tooLarge = bodyLimit({
-    maxSize: BODY_BYTES_MAX,
-    onError: async (c) => c.body(await seal(stranger("bodyTooLarge")), 200, JSON_REPLY),
-  });
+  const seal = sealerOf(new ReplyWriter({ crypto: ports.crypto, signer: { sign: ports.sign } }), ports.clock);
+  routes.use(
+    doors(async (c, retryAfterSeconds) =>
+      c.body(await seal(stranger("rateLimited")), 200, { ...JSON_REPLY, "retry-after": String(retryAfterSeconds) }),
+    ),
+  );
 
-  routes.post("/:transType", tooLarge, async (c) => {
-    const answer = await answerTo(ports, buckets, c.req.param("transType"), await c.req.text());
+  routes.post("/:transType", async (c) => {
+    const body = await readTextWithin(c.req.raw, { bytesMax: BODY_BYTES_MAX });
+    const answer = body.ok ? await answerTo(ports, buckets, c.req.param("transType"), body.value) : stranger(body.error);
     if (answer.proven === true) c.set("caller", answer.orgId);
     c.set("outcome", answer.result.ok ? "ok" : answer.result.error);
     return c.body(await seal(answer), 200, JSON_REPLY);
@@ -69,28 +73,11 @@ export function channelRoutes(ports: ChannelPorts): Hono<ChannelCall> {
   return routes;
 }
 
-const REFUSALS_KEPT_MAX = 2_000;
-
-/**
- * Seals answers. A refusal says nothing but its code, so the same refusal for the same app within one second is the same
- * text and is signed once: a flood of garbage costs no signatures.
- */
-function sealerOf(ports: ChannelPorts): (answer: Answer) => Promise<string> {
-  const refusals = new Map<string, Promise<string>>();
-  let keptSecond = 0;
+/** Seals answers as the edge seals its own. */
+function sealerOf(replies: ReplyWriter, clock: Clock): (answer: Answer) => string | Promise<string> {
   return ({ orgId, partner, encrypted, result }) => {
-    const nowMs = ports.clock.now();
-    if (result.ok) return sealReply(ports.crypto, { orgId, error: "ok", data: result.value }, partner, ports.sign, nowMs, encrypted);
-    const second = Math.floor(nowMs / 1000);
-    if (second !== keptSecond || refusals.size >= REFUSALS_KEPT_MAX) refusals.clear();
-    keptSecond = second;
-    const key = `${result.error} ${orgId}`;
-    const kept = refusals.get(key);
-    if (kept !== undefined) return kept;
-    const made = sealReply(ports.crypto, { orgId, error: result.error }, partner, ports.sign, nowMs, encrypted);
-    refusals.set(key, made);
-    made.catch(() => refusals.delete(key));
-    return made;
+    const to = partner === undefined ? { encrypted } : { institution: { settings: { orgId }, partner }, encrypted };
+    return result.ok ? replies.success(to, result.value, clock.now()) : replies.refusal(to, { error: result.error }, clock.now());
   };
 }
 
@@ -125,11 +112,11 @@ async function obstacleTo(
   buckets: TokenBuckets,
   app: Institution,
   replayKey: string,
-  nowMs: number,
+  nowMs: EventMs,
 ): Promise<ErrorName | undefined> {
   if (!(await ports.nonces.claim(replayKey, nowMs + NONCE_LIFE_MS))) return "requestReplayed";
   if (app.status !== "active") return "channelInactive";
-  return buckets.take(app.orgId, app, nowMs) ? undefined : "rateLimited";
+  return buckets.take(app.orgId, app, nowMs) === 0 ? undefined : "rateLimited";
 }
 
 /** For callers whose name we could not read or do not know: signed, empty. */

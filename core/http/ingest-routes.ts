@@ -17,10 +17,12 @@ export interface IngestPorts extends Pick<InternalAuthOptions, "crypto" | "clock
   readonly outcomes: OutcomeFeed;
 }
 
-/** Mounted at `/ingest`; its body limit is its caller's. */
+/** Mounted at `/ingest`. */
 export function ingestRoutes(ports: IngestPorts): Hono<InternalCall> {
   const routes = new Hono<InternalCall>();
-  routes.use(internalAuth({ crypto: ports.crypto, clock: ports.clock, secretsOf: secretsOf(ports.access) }));
+  routes.use(
+    internalAuth({ crypto: ports.crypto, clock: ports.clock, secretsOf: secretsOf(ports.access), bodyBytesMax: INGEST_BODY_BYTES_MAX }),
+  );
   routes.post("/", async function ingest(c) {
     const request = readBody(c, ingestRequest);
     if (request === undefined) return refuse(c, "badRequest", 400);

@@ -14,6 +14,7 @@ import {
   signInternalReply,
 } from "../protocol/internal-auth.ts";
 import type { ErrorName } from "../protocol/errors.ts";
+import { declaresMore, readBytesWithin } from "../protocol/server/body.ts";
 import type { Clock } from "../protocol/time.ts";
 
 /** What handlers behind the middleware find in the context. */
@@ -22,41 +23,59 @@ export interface InternalCall {
   Variables: { edgeId: string; body: Uint8Array; outcome: string };
 }
 
+/** A bill with all its lines, and room to spare. */
+export const INTERNAL_BODY_BYTES_MAX: number = 192 * 1024;
+
 export interface InternalAuthOptions {
   readonly crypto: Crypto;
   readonly clock: Clock;
   /** Secrets of an edge that may call `path`, the present one first; none for anybody else. */
   readonly secretsOf: (edgeId: string, nowMs: number, path: string) => Promise<readonly Uint8Array[]>;
+  readonly bodyBytesMax: number;
   /** Nonces remembered at once; when so many calls are inside the window, new ones are refused. */
   readonly noncesMax?: number;
 }
 
 export function internalAuth(options: InternalAuthOptions): MiddlewareHandler<InternalCall> {
-  const { crypto, clock } = options;
+  const { crypto, clock, bodyBytesMax } = options;
   const nonces = new NonceWindow(options.noncesMax ?? 500_000);
   return async function internalAuthMiddleware(c, next) {
-    const body = new Uint8Array(await c.req.arrayBuffer());
     const claim = readInternalClaim((name) => c.req.header(name));
     const url = new URL(c.req.url);
     const nowMs = clock.now();
+    // What the headers alone refuse is refused before its body is read: a stranger makes nobody take a megabyte.
+    if (declaresMore(c.req.raw, bodyBytesMax)) return refuse(c, "bodyTooLarge");
     const secrets = claim === undefined ? [] : await options.secretsOf(claim.edge, nowMs, url.pathname);
-    if (claim === undefined) return refuse(c, "unauthorised");
+    if (claim === undefined || secrets.length === 0) return refuse(c, "unauthorised");
+    // Without a body the signature costs nothing more: an edge whose clock is wrong is told so below.
+    const outside = Math.abs(nowMs - Number(claim.timestamp)) > INTERNAL_WINDOW_MS;
+    if (outside && c.req.method !== "GET") return refuse(c, "timestampOutside");
+    if (!outside && nonces.has(`${claim.edge} ${claim.nonce}`, nowMs)) return refuse(c, "requestReplayed");
+    const read = await readBytesWithin(c.req.raw, { bytesMax: bodyBytesMax });
+    if (!read.ok) return refuse(c, read.error);
+    const body = read.value;
     const request = { method: c.req.method, path: url.pathname + url.search, body, nowMs };
     const checks = secrets.map((secret) => ({ secret, checked: checkInternalRequest(crypto, secret, claim, request) }));
     const own = checks.find(({ checked }) => checked.ok || checked.error !== "unauthorised");
     if (own === undefined) return refuse(c, "unauthorised");
-    if (!own.checked.ok) return refuse(c, own.checked.error);
     const key = own.secret;
+    const signReply = async (): Promise<void> => {
+      const reply = new Uint8Array(await c.res.clone().arrayBuffer());
+      const signature = signInternalReply(crypto, key, { requestSignature: claim.signature, status: c.res.status, body: reply });
+      c.res.headers.set(INTERNAL_HEADERS.signature, signature);
+    };
+    if (!own.checked.ok) {
+      c.set("outcome", own.checked.error);
+      c.res = c.json({ ok: false, error: own.checked.error, coreAtMs: nowMs }, 401);
+      return await signReply();
+    }
     // Claimed only after the signature holds: nobody else can use up an edge's nonces.
     const claimed = nonces.claim(`${claim.edge} ${claim.nonce}`, nowMs);
     if (claimed !== "first") return refuse(c, claimed === "seen" ? "requestReplayed" : "rateLimited");
     c.set("edgeId", claim.edge);
     c.set("body", body);
     await next();
-    const reply = new Uint8Array(await c.res.clone().arrayBuffer());
-    const signature = signInternalReply(crypto, key, { requestSignature: claim.signature, status: c.res.status, body: reply });
-    c.res.headers.set(INTERNAL_HEADERS.signature, signature);
-    return undefined;
+    return await signReply();
   };
 }
 
@@ -70,8 +89,10 @@ const BUNDLE_PATH = "/internal/v1/bundle";
 /** Before the caller is known nothing can be signed for it: the refusal is bare, and an edge must not act on it. */
 function refuse(c: Context<InternalCall>, error: ErrorName): Response {
   c.set("outcome", error);
-  return c.json({ ok: false, error }, error === "rateLimited" ? 429 : 401);
+  return c.json({ ok: false, error }, STATUS[error] ?? 401);
 }
+
+const STATUS: Readonly<Partial<Record<ErrorName, 400 | 413 | 429>>> = { rateLimited: 429, bodyTooLarge: 413, badRequest: 400 };
 
 class NonceWindow {
   readonly #max: number;
@@ -80,6 +101,10 @@ class NonceWindow {
 
   constructor(max: number) {
     this.#max = max;
+  }
+
+  has(nonce: string, nowMs: number): boolean {
+    return (this.#seen.get(nonce) ?? 0) > nowMs;
   }
 
   claim(nonce: string, nowMs: number): "first" | "seen" | "full" {

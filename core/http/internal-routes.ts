@@ -29,7 +29,7 @@ import type { InstitutionStatements, StatementPage } from "../settlement/stateme
 import { CLOCK_SKEW_MS } from "../vault/domain-controls.ts";
 import type { CredentialUse, ResolvedPerson, Vault } from "../vault/port.ts";
 import type { CredentialOpener } from "../vault/sealed-credential.ts";
-import { internalAuth, type InternalCall, secretsOf } from "./internal-auth.ts";
+import { INTERNAL_BODY_BYTES_MAX, internalAuth, type InternalCall, secretsOf } from "./internal-auth.ts";
 
 export interface InternalPorts {
   readonly crypto: Crypto;
@@ -46,7 +46,9 @@ export interface InternalPorts {
 
 export function internalRoutes(ports: InternalPorts): Hono<InternalCall> {
   const routes = new Hono<InternalCall>();
-  routes.use(internalAuth({ crypto: ports.crypto, clock: ports.clock, secretsOf: secretsOf(ports.access) }));
+  routes.use(
+    internalAuth({ crypto: ports.crypto, clock: ports.clock, secretsOf: secretsOf(ports.access), bodyBytesMax: INTERNAL_BODY_BYTES_MAX }),
+  );
 
   routes.get("/bundle", async (c) => {
     const edge = ports.access.edge(c.get("edgeId"));

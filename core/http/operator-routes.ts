@@ -8,7 +8,7 @@ import type { Crypto } from "../crypto/port.ts";
 import { utf8Text } from "../protocol/bytes.ts";
 import { parseStrictJson, toPlainJson } from "../protocol/json.ts";
 import type { Clock } from "../protocol/time.ts";
-import { internalAuth, type InternalCall } from "./internal-auth.ts";
+import { INTERNAL_BODY_BYTES_MAX, internalAuth, type InternalCall } from "./internal-auth.ts";
 
 /** Name under which an operator's tool signs. */
 export const OPERATOR = "operator";
@@ -26,7 +26,14 @@ export function operatorRoutes(
   { crypto, clock }: { readonly crypto: Crypto; readonly clock: Clock },
 ): Hono<InternalCall> {
   const routes = new Hono<InternalCall>();
-  routes.use(internalAuth({ crypto, clock, secretsOf: (name) => Promise.resolve(name === OPERATOR ? [operator.key] : []) }));
+  routes.use(
+    internalAuth({
+      crypto,
+      clock,
+      bodyBytesMax: INTERNAL_BODY_BYTES_MAX,
+      secretsOf: (name) => Promise.resolve(name === OPERATOR ? [operator.key] : []),
+    }),
+  );
   routes.post("/perform", async (c) => {
     const text = utf8Text(c.get("body"));
     const json = text === undefined ? undefined : parseStrictJson(text);

@@ -64,6 +64,11 @@ export const ERRORS = {
   offlineTooLong: { code: "600053", message: "离线时间过长，暂停受理结算", english: "offline for too long to take settlements" },
   offlineUnverifiable: { code: "600054", message: "离线期间无法核验该凭证", english: "offline: this credential cannot be checked here" },
   offlineTooOld: { code: "600055", message: "离线受理上送过晚", english: "accepted too long ago when it reached the core" },
+  clockSkewed: {
+    code: "600056",
+    message: "边缘节点时钟偏差过大，暂停受理结算，校时后自动恢复",
+    english: "this edge's clock is wrong; it takes settlements again once it is set",
+  },
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorName = keyof typeof ERRORS;

@@ -118,6 +118,12 @@ export const statementReply = v.variant("ok", [
   refusal,
 ]);
 export type InternalStatementReply = v.InferOutput<typeof statementReply>;
+/** To an edge that is proven and whose clock is outside the window: what the core's says. */
+export const clockRefusal = v.strictObject({
+  ok: v.literal(false),
+  error: v.literal("timestampOutside"),
+  coreAtMs: v.pipe(v.number(), v.safeInteger()),
+});
 /** Fen as a digit string: JSON has no integer of this size. */
 const fen = v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,15})$/));
 const duration = v.pipe(v.number(), v.safeInteger(), v.minValue(0));

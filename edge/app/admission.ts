@@ -5,7 +5,8 @@
 import { openEnvelopeOfAny, type RawEnvelope, readEnvelope } from "../../core/protocol/envelope.ts";
 import { ok, type Result } from "../../core/protocol/result.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
-import type { EdgeInstitution, EdgePorts, EdgeView } from "../ports.ts";
+import type { EdgeInstitution, EdgeView } from "../ports.ts";
+import type { AppPorts } from "./app-ports.ts";
 import { type AdmittedCall, refuse, type Refusal, type Trace } from "./call.ts";
 import { glanceAt } from "./glance.ts";
 
@@ -18,13 +19,16 @@ export interface Incoming {
   readonly trace: Trace;
 }
 
+/** What admitting a call needs. */
+export type Admitting = Pick<AppPorts, "crypto" | "settings" | "state" | "limits">;
+
 /** The caller as the envelope names it, once its institution is known; replies are written for it. */
 export interface Addressee {
   institution?: EdgeInstitution;
   encrypted: boolean;
 }
 
-export async function admitCall(ports: EdgePorts, incoming: Incoming, addressee: Addressee): Promise<Result<AdmittedCall, Refusal>> {
+export async function admitCall(ports: Admitting, incoming: Incoming, addressee: Addressee): Promise<Result<AdmittedCall, Refusal>> {
   const view = ports.settings.current();
   if (view?.bundle.status === "suspended") return refuse("edgeSuspended");
   const window = { nowMs: incoming.nowMs, windowMs: ports.limits.timestampWindowMs };
@@ -75,7 +79,7 @@ function identify(view: EdgeView, raw: RawEnvelope, addressee: Addressee): Resul
 }
 
 /** Back-pressure: what would add to the outbox is turned away while too much waits there. */
-export function checkRoom(ports: EdgePorts, orgId: string): Result<void, Refusal> {
+export function checkRoom(ports: AppPorts, orgId: string): Result<void, Refusal> {
   const { depth, oldestAgeMs } = ports.outbox.backlog(orgId);
   const full = depth >= ports.limits.outboxDepthMax || oldestAgeMs >= ports.limits.outboxAgeMsMax;
   return full ? refuse("rateLimited", CONGESTED_RETRY_SECONDS) : ok(undefined);

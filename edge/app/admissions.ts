@@ -3,10 +3,10 @@
  * Synchronous, so that of two equal requests exactly one is admitted. Each institution has its own room, so that a flood
  * of one, however signed, takes none from another.
  */
+import { TokenBuckets } from "../../core/protocol/server/token-bucket.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
 import type { Admission, AdmitCall, GuardCall } from "../ports.ts";
 import { ExpiringSet } from "./expiring-set.ts";
-import { TokenBuckets } from "./token-bucket.ts";
 
 /** Buckets of guesses kept; they belong to registered terminals, so there are never so many. */
 const GUARDS_MAX = 100_000;
@@ -33,7 +33,7 @@ export class Admissions {
 
   guard(call: GuardCall): number {
     const key = `${call.orgId}/${call.bucket}`;
-    return call.cost === 0 ? this.#guards.wait(key, call, call.nowMs) : this.#guards.take(key, call, call.nowMs);
+    return call.cost === 0 ? this.#guards.wait(key, call, call.nowMs) : this.#guards.take(key, call, call.nowMs, call.cost);
   }
 
   /** Drops what ended before `nowMs`. */

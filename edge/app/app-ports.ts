@@ -1,10 +1,10 @@
+import type { Shield } from "../../core/protocol/server/shield.ts";
 import type { Tracing } from "../../core/protocol/tracing.ts";
 import type { EdgePorts } from "../ports.ts";
 import type { LinkMonitor } from "./link.ts";
-import type { Shield } from "./shield.ts";
 
-/** What the app adds to what it was given. */
-export interface AppPorts extends EdgePorts {
+/** What the app adds to what it was given. The core is reached through the link monitor and in no other way. */
+export interface AppPorts extends Omit<EdgePorts, "core"> {
   readonly link: LinkMonitor;
   readonly shield: Shield;
   readonly tracing: Tracing;

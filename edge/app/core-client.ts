@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { BUNDLE_TRUST_HEADER } from "../../core/protocol/bundle-keys.ts";
 import { ERRORS, type ErrorName } from "../../core/protocol/errors.ts";
-import { presettleReply, resolveReply, signedBundle, statementReply } from "../../core/protocol/internal.ts";
+import { clockRefusal, presettleReply, resolveReply, signedBundle, statementReply } from "../../core/protocol/internal.ts";
 import { ok, refused, type Result } from "../../core/protocol/result.ts";
 import { tracedHeaders } from "../../core/protocol/tracing.ts";
 import type { Core } from "../ports.ts";
@@ -17,10 +17,14 @@ export interface CoreClientOptions extends CoreCallOptions {
 }
 
 export type SignedBundle = v.InferOutput<typeof signedBundle>;
+/** The bundle, or the core's clock where it refuses ours. */
+export type BundleAnswer = SignedBundle | { readonly coreAtMs: number };
 export interface CoreClient extends Core {
-  /** The signed bundle as the core has it now; `undefined` when it did not answer properly. */
-  /** `trusts`: ids of the keys that its signature is believed under (`core/protocol/bundle-keys.ts`). */
-  bundle(trusts?: readonly string[]): Promise<SignedBundle | undefined>;
+  /**
+   * The signed bundle as the core has it now; `undefined` when it did not answer properly.
+   * @param trusts ids of the keys that its signature is believed under (`core/protocol/bundle-keys.ts`)
+   */
+  bundle(trusts?: readonly string[]): Promise<BundleAnswer | undefined>;
 }
 
 export function createCoreClient(options: CoreClientOptions): CoreClient {
@@ -57,8 +61,10 @@ export function createCoreClient(options: CoreClientOptions): CoreClient {
     },
     async bundle(trusts = []) {
       const headers = { [BUNDLE_TRUST_HEADER]: trusts.join(",") };
-      const reply = v.safeParse(signedBundle, await call("GET", "/internal/v1/bundle", undefined, { headers }));
-      return reply.success ? reply.output : undefined;
+      const answer = await ask("GET", "/internal/v1/bundle", undefined, { headers });
+      const reply = v.safeParse(answer?.status === 200 ? signedBundle : clockRefusal, answer?.json);
+      if (!reply.success) return undefined;
+      return "coreAtMs" in reply.output ? { coreAtMs: reply.output.coreAtMs } : reply.output;
     },
     reachable() {
       // One probe for all who ask meanwhile: readiness is asked by anybody, and must not become a flood upon the core.

@@ -2,37 +2,28 @@
  * Whether a change may be made, given what stands before it. Every implementation of `EdgeState` decides by these
  * functions inside its transaction.
  */
-import type { Change, CodeMarks, CodeStep, CodeUse, CommitVerdict, OfflineTaken, TakenRequest } from "../ports.ts";
+import type { Change, CodeMarks, CodeStep, CodeUse, CommitVerdict, TakenRequest } from "../ports.ts";
 
-type GrantedTo = (orgId: string) => OfflineTaken | undefined;
+/** Of an institution, what its bills of that instant and later come to. */
+type FenSince = (orgId: string, sinceMs: number) => bigint;
 
 /**
- * Number first: a repeat of the same content is never a further use of its code, nor of the offline allowance. Then the
- * code: each step once, and settling only where it was verified. Then the allowance.
+ * Number first: a repeat of the same content is never a further use of its code, nor of the offline allowance, and is
+ * answered although nothing new is taken. Then the code: each step once, and settling only where it was verified. Then the allowance.
  */
 export function decide(
   change: Change,
   before: TakenRequest | undefined,
   marksOf: (fingerprint: string) => CodeMarks | undefined,
-  grantedTo: GrantedTo,
+  fenSince: FenSince,
 ): CommitVerdict {
   if (before !== undefined) return before.requestHash === change.request?.requestHash ? "repeated" : "idempotencyConflict";
+  if (change.halted === true) return "clockSkewed";
   if (change.mark !== undefined && !mayUse(marksOf(change.mark.fingerprint), change.mark.step, change.mark)) return "codeUsed";
-  const { allowance } = change;
-  if (allowance?.kind === "take" && (grantedTo(allowance.orgId)?.fen ?? 0n) + allowance.fen > allowance.totalMaxFen) return "offlineTotal";
-  return "accepted";
-}
-
-/** What an accepted change makes of an institution's count; `undefined` when it leaves it as it is. */
-export function afterAllowance(
-  { allowance }: Change,
-  grantedTo: GrantedTo,
-): { readonly orgId: string; readonly taken: OfflineTaken | undefined } | undefined {
-  if (allowance === undefined) return undefined;
-  const { orgId } = allowance;
-  const before = grantedTo(orgId);
-  if (allowance.kind === "restore") return before === undefined ? undefined : { orgId, taken: undefined };
-  return { orgId, taken: { orgId, count: (before?.count ?? 0) + 1, fen: (before?.fen ?? 0n) + allowance.fen } };
+  const { request, bill } = change;
+  if (request === undefined || bill?.offline === undefined) return "accepted";
+  const { sinceMs, totalMaxFen } = bill.offline;
+  return fenSince(request.orgId, sinceMs) + bill.fen > totalMaxFen ? "offlineTotal" : "accepted";
 }
 
 /**

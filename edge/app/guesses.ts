@@ -1,8 +1,9 @@
 /**
- * Attempt limits for codes that only their issuer can tell (opaque tokens; domain notes 8.2 row 33): somebody who tries
- * numbers at a terminal is stopped there, and soon at the whole institution.
+ * Attempt limits for codes that only their issuer can tell (opaque tokens): somebody who tries numbers at a terminal is
+ * stopped there, and soon at the whole institution. A try is counted before anybody is asked, so that many at once are
+ * no more than one after the other, and given back when the code was known.
  */
-import type { EdgePorts } from "../ports.ts";
+import type { AppPorts } from "./app-ports.ts";
 import type { AdmittedCall } from "./call.ts";
 
 export interface Attempt {
@@ -11,27 +12,35 @@ export interface Attempt {
   readonly termId: string;
 }
 
-/** Seconds until another attempt is heard; 0: now. */
-export async function attemptWait(ports: EdgePorts, call: AdmittedCall, attempt: Attempt): Promise<number> {
-  return await spend(ports, call, attempt, 0);
+/** Counts one attempt: 0, or, when there are no more, seconds until there is one; then nothing is counted. */
+export async function tryAttempt(ports: AppPorts, call: AdmittedCall, attempt: Attempt): Promise<number> {
+  const buckets = bucketsOf(ports, attempt);
+  const waits = await Promise.all(buckets.map((bucket) => spend(ports, call, bucket, 1)));
+  const waitSeconds = Math.max(...waits);
+  if (waitSeconds > 0) await Promise.all(buckets.flatMap((bucket, at) => (waits[at] === 0 ? [spend(ports, call, bucket, -1)] : [])));
+  return waitSeconds;
 }
 
-/** Counts one attempt. */
-export async function countAttempt(ports: EdgePorts, call: AdmittedCall, attempt: Attempt): Promise<void> {
-  await spend(ports, call, attempt, 1);
+/** It was none: the code was known, or nobody could be asked. */
+export async function forgiveAttempt(ports: AppPorts, call: AdmittedCall, attempt: Attempt): Promise<void> {
+  await Promise.all(bucketsOf(ports, attempt).map((bucket) => spend(ports, call, bucket, -1)));
 }
 
-async function spend(ports: EdgePorts, call: AdmittedCall, { kind, termId }: Attempt, cost: 0 | 1): Promise<number> {
-  const { orgId } = call.institution.settings;
+interface Bucket {
+  readonly name: string;
+  readonly limit: { readonly burst: number; readonly perMinute: number };
+}
+
+function bucketsOf(ports: AppPorts, { kind, termId }: Attempt): readonly Bucket[] {
   const { terminal, institution } = ports.limits[kind];
-  const buckets = [
-    { bucket: `${kind}/${termId}`, limit: terminal },
-    { bucket: kind, limit: institution },
+  return [
+    { name: `${kind}/${termId}`, limit: terminal },
+    { name: kind, limit: institution },
   ];
-  const waits = await Promise.all(
-    buckets.map(({ bucket, limit: { burst, perMinute } }) =>
-      ports.state.guard({ orgId, bucket, cost, ratePerSecond: perMinute / 60, rateBurst: burst, nowMs: call.nowMs }),
-    ),
-  );
-  return Math.max(...waits);
+}
+
+async function spend(ports: AppPorts, call: AdmittedCall, { name, limit }: Bucket, cost: 1 | -1): Promise<number> {
+  const { orgId } = call.institution.settings;
+  const { burst, perMinute } = limit;
+  return await ports.state.guard({ orgId, bucket: name, cost, ratePerSecond: perMinute / 60, rateBurst: burst, nowMs: call.nowMs });
 }

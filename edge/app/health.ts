@@ -1,4 +1,4 @@
-import type { EdgePorts } from "../ports.ts";
+import type { AppPorts } from "./app-ports.ts";
 
 export interface Readiness {
   /** Whether calls can be taken: the core and the bus may be away, the outbox holds what waits for them. */
@@ -10,7 +10,7 @@ export interface Readiness {
   readonly results: "running" | "stopped";
 }
 
-export async function readiness(ports: EdgePorts): Promise<Readiness> {
+export async function readiness(ports: AppPorts): Promise<Readiness> {
   const nowMs = ports.clock.now();
   const view = ports.settings.current();
   const outbox = ports.outbox.backlog();
@@ -22,7 +22,7 @@ export async function readiness(ports: EdgePorts): Promise<Readiness> {
     outbox,
     bundle:
       bundle === undefined ? null : { version: bundle.version, ageMs: nowMs - bundle.issuedAtMs, expiresInMs: bundle.expiresAtMs - nowMs },
-    core: (await ports.core.reachable()) ? "reachable" : "unreachable",
+    core: (await ports.link.reachable()) ? "reachable" : "unreachable",
     results: ports.results.running() ? "running" : "stopped",
   };
 }

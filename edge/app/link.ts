@@ -1,11 +1,10 @@
 /**
- * Whether the core and the bus are there, as calls and background work find out. A core that did not answer is not
+ * Whether the core and the bus are there, as calls and background work find out; every call to the core goes this way. A core that did not answer is not
  * waited for again and again: while it is away one call at a time tries it, for a moment, and the others are answered
  * as offline at once.
  */
 import type { ErrorName } from "../../core/protocol/errors.ts";
-import type { ResolveRequest } from "../../core/protocol/internal.ts";
-import { refused } from "../../core/protocol/result.ts";
+import { refused, type Result } from "../../core/protocol/result.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
 import type { Core, EdgePorts } from "../ports.ts";
 
@@ -16,25 +15,46 @@ export interface LinkState {
   readonly offlineSinceMs?: number;
 }
 
-type Resolved = Awaited<ReturnType<Core["resolve"]>>;
 type LinkPorts = Pick<EdgePorts, "clock" | "settings" | "outbox" | "core" | "limits">;
 
 export class LinkMonitor {
   readonly #ports: LinkPorts;
   #seen: { readonly there: boolean; readonly atMs: number } | undefined;
   #thereAtMs = 0;
-  #trial: Promise<Resolved> | undefined;
+  #trial: Promise<Result<unknown, ErrorName>> | undefined;
   #probe: Promise<void> | undefined;
 
   constructor(ports: LinkPorts) {
     this.#ports = ports;
   }
 
+  async resolve(...asked: Parameters<Core["resolve"]>): ReturnType<Core["resolve"]> {
+    return await this.#ask((core) => core.resolve(...asked));
+  }
+
+  async presettle(...asked: Parameters<Core["presettle"]>): ReturnType<Core["presettle"]> {
+    return await this.#ask((core) => core.presettle(...asked));
+  }
+
+  async statement(...asked: Parameters<Core["statement"]>): ReturnType<Core["statement"]> {
+    return await this.#ask((core) => core.statement(...asked));
+  }
+
+  /** Whether the core answers now; who asks meanwhile shares the answer. */
+  async reachable(): Promise<boolean> {
+    await this.look();
+    return this.#seen?.there === true;
+  }
+
   /** The core's answer; `coreUnavailable` at once, or after a moment, while it is away. */
-  async resolve(request: ResolveRequest, traceparent?: string): Promise<Resolved> {
-    if (!this.#coreAway()) return await this.#ask(request, traceparent);
-    if (this.#trial !== undefined) return refused("coreUnavailable");
-    const trial = this.#ask(request, traceparent);
+  async #ask<Reply>(call: Call<Reply>): Promise<Result<Reply, ErrorName>> {
+    if (!this.#coreAway()) return await this.#noted(call);
+    if (this.#trial !== undefined) {
+      // A trial may be a call that takes long where all is well.
+      this.#look();
+      return refused("coreUnavailable");
+    }
+    const trial = this.#noted(call);
     this.#trial = trial;
     const ended = (): void => {
       this.#trial = undefined;
@@ -60,10 +80,10 @@ export class LinkMonitor {
     await this.#probe;
   }
 
-  async #ask(request: ResolveRequest, traceparent: string | undefined): Promise<Resolved> {
-    const resolved = await this.#ports.core.resolve(request, traceparent);
-    this.#note(resolved.ok || resolved.error !== "coreUnavailable");
-    return resolved;
+  async #noted<Reply>(call: Call<Reply>): Promise<Result<Reply, ErrorName>> {
+    const answer = await call(this.#ports.core);
+    this.#note(answer.ok || answer.error !== "coreUnavailable");
+    return answer;
   }
 
   #look(): void {
@@ -93,9 +113,11 @@ export class LinkMonitor {
   }
 }
 
-async function within(trial: Promise<Resolved>, ms: number): Promise<Resolved> {
+type Call<Reply> = (core: Core) => Promise<Result<Reply, ErrorName>>;
+
+async function within<Reply>(trial: Promise<Result<Reply, ErrorName>>, ms: number): Promise<Result<Reply, ErrorName>> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<Resolved>((resolve) => {
+  const late = new Promise<Result<Reply, ErrorName>>((resolve) => {
     timer = setTimeout(() => resolve(refused<ErrorName>("coreUnavailable")), ms);
   });
   try {

@@ -6,6 +6,7 @@ import { ERRORS } from "../../core/protocol/errors.ts";
 import { CALL_SECONDS, type Labels, Metrics, type Sample } from "../../core/protocol/metrics.ts";
 import type { RequestLine, PageLine } from "../ports.ts";
 import type { AppPorts } from "./app-ports.ts";
+import { clockSkewMs } from "./clock.ts";
 import { FINDINGS, findingsNow } from "./status.ts";
 
 export interface EdgeMetrics {
@@ -57,8 +58,8 @@ export function edgeMetrics(ports: AppPorts): EdgeMetrics {
     const bundle = ports.settings.current()?.bundle;
     return bundle === undefined ? undefined : (bundle.expiresAtMs - ports.clock.now()) / 1000;
   });
-  gauge("ronghe_edge_clock_skew_seconds", "This clock less the core's, when settings last came.", () => {
-    const skewMs = ports.settings.state?.().clockSkewMs;
+  gauge("ronghe_edge_clock_skew_seconds", "This clock less the core's, as far as its last answers show.", () => {
+    const skewMs = clockSkewMs(ports, ports.clock.now());
     return skewMs === undefined ? undefined : skewMs / 1000;
   });
 

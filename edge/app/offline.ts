@@ -11,10 +11,10 @@ import type { AdmittedCall } from "./call.ts";
 import type { LinkState } from "./link.ts";
 
 /** How a bill counts against the allowance, or why it is not taken. The sum is checked where it is written. */
-export function allowanceFor(call: AdmittedCall, link: LinkState, bill: Fen): Result<NonNullable<Change["allowance"]>, ErrorName> {
-  const { orgId, offline } = call.institution.settings;
-  if (link.offlineSinceMs === undefined) return ok({ kind: "restore", orgId });
+export function allowanceFor(call: AdmittedCall, link: LinkState, bill: Fen): Result<NonNullable<Change["bill"]>, ErrorName> {
+  const { offline } = call.institution.settings;
+  if (link.offlineSinceMs === undefined) return ok({ fen: bill });
   if (call.nowMs - link.offlineSinceMs >= offline.forMs) return refused("offlineTooLong");
   if (bill > BigInt(offline.amountMaxFen)) return refused("offlineAmount");
-  return ok({ kind: "take", orgId, fen: bill, totalMaxFen: BigInt(offline.totalMaxFen) });
+  return ok({ fen: bill, offline: { sinceMs: link.offlineSinceMs, totalMaxFen: BigInt(offline.totalMaxFen) } });
 }

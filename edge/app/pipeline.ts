@@ -5,12 +5,12 @@
 import * as v from "valibot";
 import { OPERATIONS, type OperationName } from "../../core/protocol/operations.ts";
 import { ok, type Result } from "../../core/protocol/result.ts";
+import type { ReplyWriter } from "../../core/protocol/server/replies.ts";
 import { type Addressee, admitCall, checkRoom } from "./admission.ts";
 import type { AppPorts } from "./app-ports.ts";
 import { type AdmittedCall, refuse, type Refusal, type Trace } from "./call.ts";
 import { presettle } from "./presettle.ts";
 import { refund } from "./refund.ts";
-import type { ReplyWriter } from "./replies.ts";
 import { result } from "./result.ts";
 import { settle } from "./settle.ts";
 import { statement } from "./statement.ts";
@@ -24,8 +24,7 @@ export interface Answer {
 /** A call as it came in. */
 export interface Arrived {
   readonly transType: string;
-  /** `undefined` for a body that is too large. */
-  readonly readBody: () => Promise<string | undefined>;
+  readonly readBody: () => Promise<Result<string, "bodyTooLarge" | "badRequest">>;
   readonly source: string | undefined;
   /** As the caller sent it; looked at once the caller is proven. */
   readonly traceparent: () => string | undefined;
@@ -47,8 +46,8 @@ export async function answerCall(ports: AppPorts, replies: ReplyWriter, arrived:
     outcome: outcome.ok ? "ok" : outcome.error.error,
   });
   if (outcome.ok) return { body: await replies.success(addressee, outcome.value, answeredMs) };
-  const { error, retryAfterSeconds } = outcome.error;
-  const body = await replies.refusal(addressee, error, answeredMs);
+  const { retryAfterSeconds } = outcome.error;
+  const body = await replies.refusal(addressee, outcome.error, answeredMs);
   return retryAfterSeconds === undefined ? { body } : { body, retryAfterSeconds };
 }
 
@@ -64,7 +63,7 @@ export function turnAway(ports: AppPorts, replies: ReplyWriter, source: string |
   if (retryAfterSeconds === 0) return undefined;
   const alike = ports.shield.turnedAway(nowMs);
   if (alike !== undefined) ports.log?.({ atMs: nowMs, tookMs: 0, edge: ports.edgeId, transType: "unknown", outcome: "rateLimited", alike });
-  const body = replies.refusal(STRANGER, "rateLimited", nowMs);
+  const body = replies.refusal(STRANGER, { error: "rateLimited" }, nowMs);
   return typeof body === "string" ? { body, retryAfterSeconds } : body.then((text) => ({ body: text, retryAfterSeconds }));
 }
 
@@ -85,7 +84,7 @@ async function perform(
   }
   try {
     const body = await readBody();
-    const admitted = body === undefined ? refuse("bodyTooLarge") : await admitCall(ports, { transType, body, nowMs, trace }, addressee);
+    const admitted = body.ok ? await admitCall(ports, { transType, body: body.value, nowMs, trace }, addressee) : refuse(body.error);
     if (!admitted.ok) {
       ports.shield.refused(source, admitted.error.error, nowMs);
       return admitted;

@@ -7,19 +7,17 @@ import { type Fen, formatYuan } from "../../core/protocol/money.ts";
 import type { PresettleReply, PresettleRequest } from "../../core/protocol/operations.ts";
 import { ok, type Result } from "../../core/protocol/result.ts";
 import { type EventMs, formatCst14 } from "../../core/protocol/time.ts";
-import type { EdgePorts, PresettledBill } from "../ports.ts";
+import type { PresettledBill } from "../ports.ts";
+import type { AppPorts } from "./app-ports.ts";
 import { checkBill } from "./bill.ts";
 import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
-import { mayUse } from "./decide.ts";
-import { acceptedScan, OBSERVED_BY_CORE, refuseShown, type Showing } from "./observe.ts";
-import { readShownCode } from "./scan.ts";
+import { refuseShown } from "./observe.ts";
 import { checkScene } from "./scene.ts";
+import { judgeShowing, concludeShowing } from "./showing.ts";
 
 type Billed = PresettleRequest & { readonly fen: Fen };
-/** The payers' answers: whatever they are, the code was good and opened its visit. */
-const OF_PAYERS: ReadonlySet<ErrorName> = new Set(["payerRefused", "payerUnavailable", "noFunds"]);
 
-export async function presettle(ports: EdgePorts, call: AdmittedCall, request: PresettleRequest): Promise<Result<PresettleReply, Refusal>> {
+export async function presettle(ports: AppPorts, call: AdmittedCall, request: PresettleRequest): Promise<Result<PresettleReply, Refusal>> {
   const { code, ecToken } = request;
   if ((code === undefined) === (ecToken === undefined)) return refuse("badRequest");
   const bill = checkBill(request);
@@ -33,37 +31,20 @@ export async function presettle(ports: EdgePorts, call: AdmittedCall, request: P
 }
 
 async function presettleByCode(
-  ports: EdgePorts,
+  ports: AppPorts,
   call: AdmittedCall,
   request: Billed & { readonly code: string },
 ): Promise<Result<PresettleReply, Refusal>> {
-  // Only a code that may settle is worth asking payers about; it is shown to open the visit, not to pay.
-  const shown = readShownCode(ports, call.view, request.code, { step: "settle", nowMs: call.nowMs });
-  const showing: Showing = { step: "verify", scene: request, shown };
-  call.trace.codeKind = shown.codeKind;
-  if (shown.fingerprint === undefined)
-    return await refuseShown(ports, call, showing, shown.verdict.ok ? "codeMalformed" : shown.verdict.error);
-  call.trace.codeFingerprint = shown.fingerprint;
-  const { fingerprint } = shown;
-  const { outTradeNo, termId } = request;
-  const orgId = call.institution.settings.orgId;
-  const marks = await ports.state.markOf(orgId, fingerprint, call.nowMs);
-  const retried = marks?.verify?.orgId === orgId && marks.verify.outTradeNo === outTradeNo;
-  if (!shown.verdict.ok && !(retried && shown.verdict.error === "codeExpired"))
-    return await refuseShown(ports, call, showing, shown.verdict.error);
-  if (!mayUse(marks, "verify", { orgId, outTradeNo, termId })) return await refuseShown(ports, call, showing, "codeUsed");
-
-  const asked = await ask(ports, call, request, { kind: "code", value: shown.text });
-  if (!asked.ok && !OF_PAYERS.has(asked.error))
-    return OBSERVED_BY_CORE.has(asked.error) ? refuse(asked.error) : await refuseShown(ports, call, showing, asked.error);
-  const mark = { fingerprint, step: "verify", orgId, outTradeNo, termId, expiresAtMs: shown.markUntilMs } as const;
-  const verdict = await ports.state.commit({ atMs: call.nowMs, mark, records: [acceptedScan(ports, call, showing)] });
-  if (verdict !== "accepted") return await refuseShown(ports, call, showing, "codeUsed");
+  const judged = await judgeShowing(ports, call, { operation: "rh.presettle", scene: request, code: request.code });
+  if (!judged.ok) return await refuseShown(ports, call, judged.error);
+  const asked = await ask(ports, call, request, { kind: "code", value: judged.value.shown.text });
+  const obstacle = await concludeShowing(ports, call, judged.value, asked);
+  if (obstacle !== undefined) return obstacle;
   return asked.ok ? ok(replyOf(request, asked.value)) : refuse(asked.error);
 }
 
 async function ask(
-  ports: EdgePorts,
+  ports: AppPorts,
   call: AdmittedCall,
   request: Billed,
   credential: { readonly kind: "code" | "ecToken"; readonly value: string },
@@ -82,7 +63,7 @@ async function ask(
     ...(medType === undefined ? {} : { medType }),
     ...(feeLines === undefined ? {} : { feeLines }),
   };
-  return await ports.core.presettle(question, call.traceparent);
+  return await ports.link.presettle(question, call.traceparent);
 }
 
 function replyOf(request: Billed, { ecToken, ecTokenExpiresMs, insuOrg, split, legs, balc }: PresettledBill): PresettleReply {

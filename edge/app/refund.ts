@@ -4,12 +4,12 @@ import type { RefundRequest, SettlementReply } from "../../core/protocol/operati
 import { formatYuan, parseYuan } from "../../core/protocol/money.ts";
 import type { Result } from "../../core/protocol/result.ts";
 import { requestHash, settlementId } from "../../core/protocol/settlement-id.ts";
-import type { EdgePorts } from "../ports.ts";
+import type { AppPorts } from "./app-ports.ts";
 import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
 import { checkScene } from "./scene.ts";
 import { submit, waitMsOf } from "./submit.ts";
 
-export async function refund(ports: EdgePorts, call: AdmittedCall, request: RefundRequest): Promise<Result<SettlementReply, Refusal>> {
+export async function refund(ports: AppPorts, call: AdmittedCall, request: RefundRequest): Promise<Result<SettlementReply, Refusal>> {
   const { outTradeNo, originalOutTradeNo, businessType, termId, refundType } = request;
   const refundAmount = request.refundAmount === undefined ? undefined : parseYuan(request.refundAmount);
   if (request.refundAmount !== undefined && (refundAmount === undefined || refundAmount <= 0n)) return refuse("amountInvalid");

@@ -2,12 +2,12 @@
 import type { ResultRequest, SettlementReply } from "../../core/protocol/operations.ts";
 import { ok, type Result } from "../../core/protocol/result.ts";
 import { settlementId } from "../../core/protocol/settlement-id.ts";
-import type { EdgePorts } from "../ports.ts";
+import type { AppPorts } from "./app-ports.ts";
 import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
 import { outcomeOf, waitMsOf } from "./submit.ts";
 
 /** Only the caller's own numbers: the institution is the one that signed. */
-export async function result(ports: EdgePorts, call: AdmittedCall, request: ResultRequest): Promise<Result<SettlementReply, Refusal>> {
+export async function result(ports: AppPorts, call: AdmittedCall, request: ResultRequest): Promise<Result<SettlementReply, Refusal>> {
   const institution = call.institution.settings.orgId;
   const { outTradeNo } = request;
   const taken = await ports.state.taken(institution, outTradeNo);

@@ -9,11 +9,10 @@ import type { AppPorts } from "./app-ports.ts";
 import { billIdentity, checkBill } from "./bill.ts";
 import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
 import type { Submitted } from "./events.ts";
-import { attemptWait, countAttempt } from "./guesses.ts";
-import { acceptedScan, refuseShown, type Showing } from "./observe.ts";
+import { acceptedScan, refuseShown } from "./observe.ts";
 import { allowanceFor } from "./offline.ts";
-import { readShownCode } from "./scan.ts";
 import { checkScene } from "./scene.ts";
+import { judgeShowing } from "./showing.ts";
 import { outcomeOf, submit, waitMsOf } from "./submit.ts";
 import { ecTokenFingerprint } from "./verify.ts";
 
@@ -37,49 +36,28 @@ async function settleByCode(
   call: AdmittedCall,
   request: Billed & { readonly code: string },
 ): Promise<Result<SettlementReply, Refusal>> {
-  const shown = readShownCode(ports, call.view, request.code, { step: "settle", nowMs: call.nowMs });
-  const showing: Showing = { step: "settle", scene: request, shown };
-  call.trace.codeKind = shown.codeKind;
-  if (shown.fingerprint === undefined)
-    return await refuseShown(ports, call, showing, shown.verdict.ok ? "codeMalformed" : shown.verdict.error);
-  call.trace.codeFingerprint = shown.fingerprint;
-
-  const event = eventOf(ports, call, request, { fingerprint: shown.fingerprint, kind: "code", value: shown.text });
-  if (!shown.verdict.ok) {
-    const repeat = await answerLateRepeat(ports, event, request.waitSeconds);
-    return repeat ?? (await refuseShown(ports, call, showing, shown.verdict.error));
-  }
-  const link = ports.link.state(call.nowMs, event.institution);
+  const link = ports.link.state(call.nowMs, call.institution.settings.orgId);
   const allowance = allowanceFor(call, link, request.fen);
-  if (!allowance.ok) {
-    const repeat = await answerLateRepeat(ports, event, request.waitSeconds);
-    return repeat ?? (await refuseShown(ports, call, showing, allowance.error));
+  const unasked = link.offlineSinceMs !== undefined;
+  const bar = allowance.ok ? undefined : allowance.error;
+  const judged = await judgeShowing(ports, call, { operation: "rh.settle", scene: request, code: request.code, bar, unasked });
+  const { fingerprint, text } = judged.ok ? judged.value.shown : judged.error.showing.shown;
+  const event = fingerprint === undefined ? undefined : eventOf(ports, call, request, { fingerprint, kind: "code", value: text });
+  if (!judged.ok || event === undefined || !allowance.ok) {
+    const repeat = event === undefined ? undefined : await answerLateRepeat(ports, event, request.waitSeconds);
+    return repeat ?? (await refuseShown(ports, call, judged.ok ? { showing: judged.value, error: bar ?? "codeMalformed" } : judged.error));
   }
-  if (shown.codeKind !== "fused.signed") {
-    // Only the core can tell it, later: not without a link, and not without end.
-    if (allowance.value.kind === "take") return await refuseShown(ports, call, showing, "offlineUnverifiable");
-    const attempt = { kind: "unproven", termId: request.termId } as const;
-    const waitSeconds = await attemptWait(ports, call, attempt);
-    if (waitSeconds > 0) return await refuseShown(ports, call, showing, "rateLimited", waitSeconds);
-    await countAttempt(ports, call, attempt);
-  }
-  if (allowance.value.kind === "take") call.trace.offline = true;
+  const showing = judged.value;
+  if (unasked) call.trace.offline = true;
   const submitted = await submit(ports, call, {
     settlementId: idOf(ports, event),
-    event: { ...event, codeFingerprint: shown.fingerprint },
-    mark: {
-      fingerprint: shown.fingerprint,
-      step: "settle",
-      orgId: event.institution,
-      outTradeNo: event.outTradeNo,
-      termId: event.terminal,
-      expiresAtMs: shown.markUntilMs,
-    },
-    allowance: allowance.value,
+    event: { ...event, codeFingerprint: showing.fingerprint },
+    mark: showing.mark,
+    bill: allowance.value,
     observed: [acceptedScan(ports, call, showing)],
     waitMs: waitMsOf(request.waitSeconds),
   });
-  return submitted.ok ? submitted : await refuseShown(ports, call, showing, submitted.error);
+  return submitted.ok ? submitted : await refuseShown(ports, call, { showing, error: submitted.error });
 }
 
 async function settleByToken(
@@ -91,7 +69,7 @@ async function settleByToken(
   const event = eventOf(ports, call, request, { fingerprint, kind: "ecToken", value: request.ecToken });
   const allowance = allowanceFor(call, ports.link.state(call.nowMs, event.institution), request.fen);
   if (!allowance.ok) return (await answerLateRepeat(ports, event, request.waitSeconds)) ?? refuse(allowance.error);
-  const offline = allowance.value.kind === "take";
+  const offline = allowance.value.offline !== undefined;
   const mark = offline ? await offlineTokenMark(ports, call, event, fingerprint) : undefined;
   if (offline && mark === undefined) return (await answerLateRepeat(ports, event, request.waitSeconds)) ?? refuse("offlineUnverifiable");
   if (offline) call.trace.offline = true;
@@ -99,7 +77,7 @@ async function settleByToken(
     settlementId: idOf(ports, event),
     event,
     ...(mark === undefined ? {} : { mark }),
-    allowance: allowance.value,
+    bill: allowance.value,
     observed: [],
     waitMs: waitMsOf(request.waitSeconds),
   });

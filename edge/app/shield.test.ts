@@ -4,8 +4,8 @@ import { EDGE_LIMITS } from "../ports.ts";
 import { makeBundle, makeKeys, startPlatform, START_MS, testCrypto } from "../testing/platform.ts";
 import { Admissions } from "./admissions.ts";
 import { glanceAt } from "./glance.ts";
-import { Shield } from "./shield.ts";
-import { networkOf, peerOf } from "./source.ts";
+import { Shield } from "../../core/protocol/server/shield.ts";
+import { networkOf, peerOf } from "../../core/protocol/server/source.ts";
 import { viewOf } from "./view.ts";
 
 const LIMITS = { garbageBurst: 100, garbagePerSecond: 10 };

@@ -3,14 +3,14 @@ import type { InternalStatementReply } from "../../core/protocol/internal.ts";
 import type { StatementReply, StatementRequest, StatementRowReply } from "../../core/protocol/operations.ts";
 import { ok, type Result } from "../../core/protocol/result.ts";
 import { type EventMs, formatCst14 } from "../../core/protocol/time.ts";
-import type { EdgePorts } from "../ports.ts";
+import type { AppPorts } from "./app-ports.ts";
 import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
 
 const PAGE_SIZE = 50;
 type StatementRow = Extract<InternalStatementReply, { ok: true }>["rows"][number];
 
 /** Only the caller's own money: the institution is the one that signed. */
-export async function statement(ports: EdgePorts, call: AdmittedCall, request: StatementRequest): Promise<Result<StatementReply, Refusal>> {
+export async function statement(ports: AppPorts, call: AdmittedCall, request: StatementRequest): Promise<Result<StatementReply, Refusal>> {
   const { outTradeNo, period, cursor, pageSize } = request;
   const asked = {
     institution: call.institution.settings.orgId,
@@ -18,7 +18,7 @@ export async function statement(ports: EdgePorts, call: AdmittedCall, request: S
     limit: pageSize === undefined ? PAGE_SIZE : Number(pageSize),
     ...(cursor === undefined ? {} : { cursor }),
   };
-  const page = await ports.core.statement(asked, call.traceparent);
+  const page = await ports.link.statement(asked, call.traceparent);
   if (!page.ok) return refuse(page.error);
   const { closed, totals, rows, next } = page.value;
   const { sources, ...figures } = totals;

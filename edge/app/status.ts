@@ -1,8 +1,8 @@
 /** How an edge is doing, for the people beside it: links, backlog, settings, what was taken offline. No secrets, no persons. */
 import { asFen, formatYuan } from "../../core/protocol/money.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
-import type { EdgePorts } from "../ports.ts";
 import type { AppPorts } from "./app-ports.ts";
+import { clockIsWrong, clockSkewMs } from "./clock.ts";
 import type { LinkState } from "./link.ts";
 
 /** `offline`: the core or the bus is away and work goes on. `limited`: something is refused that would be taken otherwise. */
@@ -80,8 +80,8 @@ export async function edgeStatus(ports: AppPorts): Promise<EdgeStatus> {
             revokedCodes: bundle.revokedCodes.length,
           },
     bundleRefused: settings?.refused ?? null,
-    takenOffline: await takenOffline(ports),
-    clockSkewMs: settings?.clockSkewMs ?? null,
+    takenOffline: await takenOffline(ports, link.offlineSinceMs),
+    clockSkewMs: clockSkewMs(ports, nowMs) ?? null,
     crypto: { ...ports.crypto.implementations },
   };
 }
@@ -106,7 +106,7 @@ function findingsOf(ports: AppPorts, link: LinkState, nowMs: EventMs): readonly 
     edgeSuspended: bundle?.status === "suspended",
     outboxFull: depth >= limits.outboxDepthMax || oldestAgeMs >= limits.outboxAgeMsMax,
     offlineTooLong: link.offlineSinceMs !== undefined && offlineMs >= patience,
-    clockSkew: Math.abs(state?.clockSkewMs ?? 0) > limits.clockSkewMsMax,
+    clockSkew: clockIsWrong(ports, nowMs),
     resultsStopped: !ports.results.running(),
     bundleRefused: state?.refused !== undefined,
   };
@@ -119,9 +119,10 @@ function standingOf(findings: readonly Finding[]): EdgeStanding {
   return standings.has("offline") ? "offline" : "normal";
 }
 
-async function takenOffline(ports: EdgePorts): Promise<EdgeStatus["takenOffline"]> {
+async function takenOffline(ports: AppPorts, sinceMs: number | undefined): Promise<EdgeStatus["takenOffline"]> {
+  if (sinceMs === undefined) return [];
   const view = ports.settings.current();
-  const taken = [...(await ports.state.offlineTaken())].sort((a, b) => (a.orgId < b.orgId ? -1 : 1));
+  const taken = [...(await ports.state.billsSince(sinceMs))].sort((a, b) => (a.orgId < b.orgId ? -1 : 1));
   return taken.map(({ orgId, count, fen }) => {
     const offline = view?.institution(orgId)?.settings.offline;
     return {

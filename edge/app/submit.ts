@@ -6,30 +6,34 @@ import type { ErrorName } from "../../core/protocol/errors.ts";
 import type { SettlementReply } from "../../core/protocol/operations.ts";
 import { ok, refused, type Result } from "../../core/protocol/result.ts";
 import type { OutboxRecord } from "../../streams/bus/outbox-port.ts";
-import type { Change, EdgePorts } from "../ports.ts";
+import type { Change } from "../ports.ts";
+import type { AppPorts } from "./app-ports.ts";
 import type { AdmittedCall } from "./call.ts";
+import { clockIsWrong } from "./clock.ts";
 import { submittedRecord, type Submitted } from "./events.ts";
 
 export interface Submission {
   readonly settlementId: string;
   readonly event: Submitted;
   readonly mark?: Change["mark"];
-  readonly allowance?: Change["allowance"];
+  readonly bill?: Change["bill"];
   /** Events beside the request itself. */
   readonly observed: readonly OutboxRecord[];
   readonly waitMs: number;
 }
 
-export async function submit(ports: EdgePorts, call: AdmittedCall, submission: Submission): Promise<Result<SettlementReply, ErrorName>> {
+export async function submit(ports: AppPorts, call: AdmittedCall, submission: Submission): Promise<Result<SettlementReply, ErrorName>> {
   const { event, settlementId } = submission;
   const verdict = await ports.state.commit({
     atMs: call.nowMs,
     request: { orgId: event.institution, outTradeNo: event.outTradeNo, requestHash: event.requestHash },
     ...(submission.mark === undefined ? {} : { mark: submission.mark }),
-    ...(submission.allowance === undefined ? {} : { allowance: submission.allowance }),
+    ...(submission.bill === undefined ? {} : { bill: submission.bill }),
+    ...(clockIsWrong(ports, call.nowMs) ? { halted: true as const } : {}),
     records: [submittedRecord(ports, settlementId, event, call.traceparent), ...submission.observed],
   });
   switch (verdict) {
+    case "clockSkewed":
     case "codeUsed":
     case "offlineTotal":
     case "idempotencyConflict":
@@ -50,14 +54,14 @@ export interface Awaited {
 }
 
 /** Of a number just taken nothing can be known but what arrives now. */
-async function freshOutcome(ports: EdgePorts, awaited: Awaited): Promise<SettlementReply> {
+async function freshOutcome(ports: AppPorts, awaited: Awaited): Promise<SettlementReply> {
   const { outTradeNo, settlementId, waitMs } = awaited;
   const arrived = waitMs > 0 ? await ports.results.wait(awaited, waitMs) : undefined;
   return arrived ?? { outTradeNo, settlementId, status: "accepted" };
 }
 
 /** The outcome if it is known or becomes known in time; `accepted` otherwise. */
-export async function outcomeOf(ports: EdgePorts, awaited: Awaited): Promise<SettlementReply> {
+export async function outcomeOf(ports: AppPorts, awaited: Awaited): Promise<SettlementReply> {
   const { institution, outTradeNo, requestHash, settlementId, waitMs } = awaited;
   const known = await ports.results.find(institution, outTradeNo, requestHash);
   if (known !== undefined && known.status !== "unknown") return known;

@@ -5,67 +5,41 @@ import type { VerifyReply, VerifyRequest } from "../../core/protocol/operations.
 import { credentialFingerprintInput } from "../../core/protocol/pseudonym.ts";
 import { ok, type Result } from "../../core/protocol/result.ts";
 import { type EventMs, formatCst14 } from "../../core/protocol/time.ts";
-import type { Change, EdgeView } from "../ports.ts";
+import type { EdgeView } from "../ports.ts";
 import type { AppPorts } from "./app-ports.ts";
 import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
-import { mayUse } from "./decide.ts";
-import { attemptWait, countAttempt } from "./guesses.ts";
-import { acceptedScan, OBSERVED_BY_CORE, refuseShown, type Showing } from "./observe.ts";
-import { readShownCode, type ShownCode } from "./scan.ts";
+import { refuseShown } from "./observe.ts";
 import { checkScene } from "./scene.ts";
+import { concludeShowing, type GoodShowing, judgeShowing, takeStep } from "./showing.ts";
 
 export async function verify(ports: AppPorts, call: AdmittedCall, request: VerifyRequest): Promise<Result<VerifyReply, Refusal>> {
   const scene = checkScene(call.institution, request, false);
   if (!scene.ok) return scene;
-  const shown = readShownCode(ports, call.view, request.code, { step: "verify", nowMs: call.nowMs });
-  const showing: Showing = { step: "verify", scene: request, shown };
-  call.trace.codeKind = shown.codeKind;
-  const { fingerprint } = shown;
-  if (fingerprint === undefined) return await refuseShown(ports, call, showing, shown.verdict.ok ? "codeMalformed" : shown.verdict.error);
-  call.trace.codeFingerprint = fingerprint;
-
+  const judged = await judgeShowing(ports, call, { operation: "rh.verify", scene: request, code: request.code });
+  if (!judged.ok) return await refuseShown(ports, call, judged.error);
+  const showing = judged.value;
   const { outTradeNo, businessType, termId } = request;
   const institution = call.institution.settings.orgId;
-  const use = { orgId: institution, outTradeNo, termId };
-  const marks = await ports.state.markOf(institution, fingerprint, call.nowMs);
-  const retried = marks?.verify?.orgId === institution && marks.verify.outTradeNo === outTradeNo;
-  if (!shown.verdict.ok && !(retried && shown.verdict.error === "codeExpired"))
-    return await refuseShown(ports, call, showing, shown.verdict.error);
-  if (!mayUse(marks, "verify", use)) return await refuseShown(ports, call, showing, "codeUsed");
-  const guess = shown.codeKind === "fused.signed" ? undefined : ({ kind: "guesses", termId } as const);
-  const waitSeconds = guess === undefined ? 0 : await attemptWait(ports, call, guess);
-  if (waitSeconds > 0) return await refuseShown(ports, call, showing, "rateLimited", waitSeconds);
-
+  const credential = { kind: "code", value: showing.shown.text, institution, outTradeNo, nowMs: call.nowMs } as const;
   const asked = {
     institution,
     terminal: termId,
     businessType,
     transactionId: `${institution}/${outTradeNo}`,
     outTradeNo,
-    credential: ports.sealer.seal(call.view, { kind: "code", value: shown.text, institution, outTradeNo, nowMs: call.nowMs }),
+    credential: ports.sealer.seal(call.view, credential),
     observedAtMs: call.nowMs,
   };
   const resolved = await ports.link.resolve(asked, call.traceparent);
-  const mark = { ...use, fingerprint, step: "verify", expiresAtMs: shown.markUntilMs } as const;
-  if (!resolved.ok) {
-    if (resolved.error === "coreUnavailable" && shown.codeKind === "fused.signed" && shown.verdict.ok)
-      return await verifyOffline(ports, call, showing, mark);
-    if (guess !== undefined && resolved.error === "codeUnknown") await countAttempt(ports, call, guess);
-    return OBSERVED_BY_CORE.has(resolved.error) ? refuse(resolved.error) : await refuseShown(ports, call, showing, resolved.error);
-  }
+  if (!resolved.ok && resolved.error === "coreUnavailable" && showing.shown.codeKind === "fused.signed" && showing.fresh)
+    return await verifyOffline(ports, call, showing);
+  const obstacle = await concludeShowing(ports, call, showing, resolved);
+  if (obstacle !== undefined) return obstacle;
+  if (!resolved.ok) return refuse(resolved.error);
   const { userName, idType, idNo, ecToken, ecTokenExpiresMs, insuOrg } = resolved.value;
-  const tokenMark = {
-    ...use,
-    fingerprint: ecTokenFingerprint(ports, call.view, ecToken),
-    step: "verify",
-    expiresAtMs: ecTokenExpiresMs,
-  } as const;
-  const [verdict] = await Promise.all([
-    ports.state.commit({ atMs: call.nowMs, mark, records: [acceptedScan(ports, call, showing)] }),
-    // So that this edge knows its own tokens when the core is away.
-    ports.state.commit({ atMs: call.nowMs, mark: tokenMark, records: [] }),
-  ]);
-  if (verdict !== "accepted") return await refuseShown(ports, call, showing, "codeUsed");
+  // So that this edge knows its own tokens when the core is away.
+  const token = { fingerprint: ecTokenFingerprint(ports, call.view, ecToken), step: "verify", expiresAtMs: ecTokenExpiresMs } as const;
+  await ports.state.commit({ atMs: call.nowMs, mark: { orgId: institution, outTradeNo, termId, ...token }, records: [] });
   return ok({
     outTradeNo,
     grade: "online",
@@ -79,16 +53,11 @@ export async function verify(ports: AppPorts, call: AdmittedCall, request: Verif
 }
 
 /** The core is away: what a signature and this edge's memory tell is told, and that it is no more than that. */
-async function verifyOffline(
-  ports: AppPorts,
-  call: AdmittedCall,
-  showing: Showing & { readonly shown: ShownCode },
-  mark: NonNullable<Change["mark"]>,
-): Promise<Result<VerifyReply, Refusal>> {
-  const verdict = await ports.state.commit({ atMs: call.nowMs, mark, records: [acceptedScan(ports, call, showing)] });
-  if (verdict !== "accepted") return await refuseShown(ports, call, showing, "codeUsed");
+async function verifyOffline(ports: AppPorts, call: AdmittedCall, showing: GoodShowing): Promise<Result<VerifyReply, Refusal>> {
+  const obstacle = await takeStep(ports, call, showing);
+  if (obstacle !== undefined) return obstacle;
   call.trace.offline = true;
-  return ok({ outTradeNo: mark.outTradeNo, grade: "offline" });
+  return ok({ outTradeNo: showing.scene.outTradeNo, grade: "offline" });
 }
 
 /** By what an edge knows an ecToken again, without keeping it. */

@@ -13,7 +13,7 @@ import { createCoreCall } from "../app/core-calls.ts";
 import { createCoreClient } from "../app/core-client.ts";
 import { createOrigin } from "../app/origin.ts";
 import { createSealer } from "../app/sealer.ts";
-import { peerOf } from "../app/source.ts";
+import { peerOf } from "../../core/protocol/server/source.ts";
 import { createCoreBus } from "../core-bus.ts";
 import { EDGE_LIMITS, type EdgeLimits, type EdgeNotice, type RequestLog } from "../ports.ts";
 import { startResults } from "../results.ts";

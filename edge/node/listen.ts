@@ -1,5 +1,6 @@
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { serve, type ServerType } from "@hono/node-server";
+import { networkOf } from "../../core/protocol/server/source.ts";
 import type { Listening } from "./libsql-edge.ts";
 
 export type { Listening } from "./libsql-edge.ts";
@@ -13,17 +14,35 @@ const LINGER_MS = 500;
  */
 const KEEP_ALIVE_MS = 75_000;
 
-type Fetch = (request: Request) => Response | Promise<Response>;
+/** Connections that one source may hold open: more than a hospital's pool, fewer than would fill the table of a machine. */
+const CONNECTIONS_OF_ONE_MAX = 1_024;
+/** Whoever has not sent the head of a request by then, or all of it, is cut off. */
+const HEADERS_MS_MAX = 10_000;
+const REQUEST_MS_MAX = 30_000;
+
+type Fetch = (request: Request, env?: unknown) => Response | Promise<Response>;
+
+export interface ListenAt {
+  readonly host: string;
+  readonly port: number;
+  readonly connectionsOfOneMax?: number;
+}
 
 /** Serves an app over node:http, for the edge and whoever else needs an orderly end; rejects when the address is taken. */
-export async function listen(fetch: Fetch, at: { readonly host: string; readonly port: number }): Promise<Listening> {
+export async function listen(fetch: Fetch, at: ListenAt): Promise<Listening> {
   const server = await new Promise<ServerType>((resolve, reject) => {
     const starting: ServerType = serve(
-      { fetch, hostname: at.host, port: at.port, serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS } },
+      {
+        fetch,
+        hostname: at.host,
+        port: at.port,
+        serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS_MAX, requestTimeout: REQUEST_MS_MAX },
+      },
       () => resolve(starting),
     );
     starting.once("error", reject);
   });
+  server.on("connection", connectionsBounded(at.connectionsOfOneMax ?? CONNECTIONS_OF_ONE_MAX));
   let underWay = 0;
   let lastEndedMs = performance.now();
   server.on("request", (_, response) => {
@@ -51,6 +70,25 @@ export async function listen(fetch: Fetch, at: { readonly host: string; readonly
         });
         closeIdle(server);
       }),
+  };
+}
+
+/** Cuts off what one source opens beyond its bound, before a byte of it is read. */
+function connectionsBounded(max: number): (socket: Socket) => void {
+  const open = new Map<string, number>();
+  return (socket) => {
+    const source = networkOf(socket.remoteAddress ?? "");
+    const held = open.get(source) ?? 0;
+    if (held >= max) {
+      socket.destroy();
+      return;
+    }
+    open.set(source, held + 1);
+    socket.once("close", () => {
+      const left = (open.get(source) ?? 1) - 1;
+      if (left === 0) open.delete(source);
+      else open.set(source, left);
+    });
   };
 }
 

@@ -9,17 +9,17 @@ import { type Database, insertRows, type Statement } from "../../migrations/data
 import { GroupCommit } from "../../migrations/queue.ts";
 import type { EnqueueStatements } from "../../streams/bus/outbox-port.ts";
 import { Admissions } from "../app/admissions.ts";
-import { afterAllowance, decide } from "../app/decide.ts";
+import { decide } from "../app/decide.ts";
 import type {
   Admission,
   AdmitCall,
+  BillsTaken,
   Change,
   CodeMarks,
   CodeUse,
   CommitVerdict,
   EdgeState,
   GuardCall,
-  OfflineTaken,
   TakenRequest,
 } from "../ports.ts";
 
@@ -51,11 +51,8 @@ export async function openEdgeState(options: StateOptions): Promise<LibsqlEdgeSt
     "SELECT fingerprint, step, org_id, out_trade_no, term_id, expires_at_ms FROM code_mark WHERE expires_at_ms >= ?",
     options.nowMs,
   );
-  const granted = await options.db.read("SELECT org_id, count, fen FROM offline_taken");
   const state = new LibsqlEdgeState(options);
   for (const row of nonces) state.restoreNonce(String(row["org_id"]), String(row["replay_key"]), Number(row["expires_at_ms"]));
-  for (const row of granted)
-    state.restoreGranted({ orgId: String(row["org_id"]), count: Number(row["count"]), fen: BigInt(String(row["fen"])) });
   for (const row of marks)
     state.restoreMark({
       fingerprint: String(row["fingerprint"]),
@@ -82,8 +79,6 @@ interface Nonce {
 export class LibsqlEdgeState implements EdgeState {
   readonly #options: StateOptions;
   readonly #admissions = new Admissions();
-  /** By institution; who is not in it was granted nothing. */
-  readonly #granted = new Map<string, OfflineTaken>();
   /** Commits of an institution that wait for the disk. */
   readonly #waiting = new Map<string, number>();
   readonly #marks = new Map<string, MarkEntry>();
@@ -100,10 +95,6 @@ export class LibsqlEdgeState implements EdgeState {
 
   restoreNonce(orgId: string, replayKey: string, expiresAtMs: number): void {
     this.#admissions.restore(orgId, replayKey, expiresAtMs);
-  }
-
-  restoreGranted(granted: OfflineTaken): void {
-    this.#granted.set(granted.orgId, granted);
   }
 
   restoreMark(mark: Mark): void {
@@ -128,8 +119,12 @@ export class LibsqlEdgeState implements EdgeState {
     return Promise.resolve(this.#admissions.guard(call));
   }
 
-  offlineTaken(): Promise<readonly OfflineTaken[]> {
-    return Promise.resolve([...this.#granted.values()]);
+  async billsSince(sinceMs: number): Promise<readonly BillsTaken[]> {
+    const rows = await this.#options.db.read(
+      "SELECT org_id, count(*) AS count, sum(fen) AS fen FROM taken_request WHERE fen > 0 AND accepted_at_ms >= ? GROUP BY org_id",
+      sinceMs,
+    );
+    return rows.map((row) => ({ orgId: String(row["org_id"]), count: Number(row["count"]), fen: BigInt(String(row["fen"])) }));
   }
 
   markOf(_orgId: string, fingerprint: string, nowMs: EventMs): Promise<CodeMarks | undefined> {
@@ -172,18 +167,22 @@ export class LibsqlEdgeState implements EdgeState {
   async #commitGroup(changes: readonly Change[]): Promise<readonly CommitVerdict[]> {
     const taken = await this.#readTaken(changes.flatMap((change) => (change.request === undefined ? [] : [change.request])));
     const newMarks = new Map<string, MarkEntry>();
-    const newGranted = new Map<string, OfflineTaken | undefined>();
+    const written = await this.#readSums(changes);
+    const newBills: { readonly orgId: string; readonly atMs: number; readonly fen: bigint }[] = [];
     const accepted: Change[] = [];
     const verdicts = changes.map((change) => {
       const before = change.request === undefined ? undefined : taken.get(numberKey(change.request));
       const marksOf = (fingerprint: string): CodeMarks | undefined => (newMarks.get(fingerprint) ?? this.#marks.get(fingerprint))?.marks;
-      const grantedTo = (orgId: string): OfflineTaken | undefined =>
-        newGranted.has(orgId) ? newGranted.get(orgId) : this.#granted.get(orgId);
-      const verdict = decide(change, before, marksOf, grantedTo);
+      const fenSince = (orgId: string, sinceMs: number): bigint =>
+        newBills.reduce(
+          (sum, bill) => (bill.orgId === orgId && bill.atMs >= sinceMs ? sum + bill.fen : sum),
+          written.get(`${sinceMs}/${orgId}`) ?? 0n,
+        );
+      const verdict = decide(change, before, marksOf, fenSince);
       if (verdict !== "accepted") return verdict;
       accepted.push(change);
-      const granted = afterAllowance(change, grantedTo);
-      if (granted !== undefined) newGranted.set(granted.orgId, granted.taken);
+      if (change.request !== undefined && change.bill !== undefined)
+        newBills.push({ orgId: change.request.orgId, atMs: change.atMs, fen: change.bill.fen });
       if (change.request !== undefined) taken.set(numberKey(change.request), { ...change.request, acceptedAtMs: change.atMs });
       if (change.mark !== undefined) applyMark(newMarks, change.mark, this.#marks.get(change.mark.fingerprint));
       return verdict;
@@ -192,22 +191,32 @@ export class LibsqlEdgeState implements EdgeState {
     this.#pendingNonces = [];
     const nowMs = changes.reduce((latest, change) => Math.max(latest, change.atMs), 0);
     try {
-      await this.#options.db.write([
-        ...writes(accepted, nonces, this.#options.enqueue, nowMs),
-        ...grantedStatements(newGranted),
-        ...this.#sweep(nowMs),
-      ]);
+      await this.#options.db.write([...writes(accepted, nonces, this.#options.enqueue, nowMs), ...this.#sweep(nowMs)]);
     } catch (error) {
       // Nothing was written: the nonces stay claimed in memory and wait for the next commit.
       this.#pendingNonces = [...nonces, ...this.#pendingNonces];
       throw error;
     }
     for (const [fingerprint, entry] of newMarks) this.#marks.set(fingerprint, entry);
-    for (const [orgId, taken] of newGranted)
-      if (taken === undefined) this.#granted.delete(orgId);
-      else this.#granted.set(orgId, taken);
     if (accepted.some((change) => change.records.length > 0)) this.#options.onCommitted();
     return verdicts;
+  }
+
+  /** What each outage that the changes speak of has granted so far, by `<since>/<institution>`. */
+  async #readSums(changes: readonly Change[]): Promise<ReadonlyMap<string, bigint>> {
+    const sums = new Map<string, bigint>();
+    for (const { request, bill } of changes) {
+      if (request === undefined || bill?.offline === undefined) continue;
+      const key = `${bill.offline.sinceMs}/${request.orgId}`;
+      if (sums.has(key)) continue;
+      const [row] = await this.#options.db.read(
+        "SELECT coalesce(sum(fen), 0) AS fen FROM taken_request WHERE org_id = ? AND accepted_at_ms >= ?",
+        request.orgId,
+        bill.offline.sinceMs,
+      );
+      sums.set(key, BigInt(String(row?.["fen"])));
+    }
+    return sums;
   }
 
   async #readTaken(keys: readonly Pick<CodeUse, "orgId" | "outTradeNo">[]): Promise<Map<string, TakenRequest>> {
@@ -251,8 +260,8 @@ function applyMark(into: Map<string, MarkEntry>, mark: Mark, earlier?: MarkEntry
 }
 
 function writes(accepted: readonly Change[], nonces: readonly Nonce[], enqueue: EnqueueStatements, nowMs: number): readonly Statement[] {
-  const requests = accepted.flatMap(({ request, atMs }) =>
-    request === undefined ? [] : [[request.orgId, request.outTradeNo, request.requestHash, atMs]],
+  const requests = accepted.flatMap(({ request, bill, atMs }) =>
+    request === undefined ? [] : [[request.orgId, request.outTradeNo, request.requestHash, atMs, bill?.fen ?? 0n]],
   );
   const marks = accepted.flatMap(({ mark }) =>
     mark === undefined ? [] : [[mark.fingerprint, mark.step, mark.orgId, mark.outTradeNo, mark.termId, mark.expiresAtMs]],
@@ -261,7 +270,7 @@ function writes(accepted: readonly Change[], nonces: readonly Nonce[], enqueue: 
   const spent = nonces.map((nonce) => [nonce.replayKey, nonce.orgId, nonce.expiresAtMs]);
   return [
     ...insertRows("nonce", ["replay_key", "org_id", "expires_at_ms"], spent, "ON CONFLICT DO NOTHING"),
-    ...insertRows("taken_request", ["org_id", "out_trade_no", "request_hash", "accepted_at_ms"], requests),
+    ...insertRows("taken_request", ["org_id", "out_trade_no", "request_hash", "accepted_at_ms", "fen"], requests),
     ...insertRows(
       "code_mark",
       ["fingerprint", "step", "org_id", "out_trade_no", "term_id", "expires_at_ms"],
@@ -269,20 +278,6 @@ function writes(accepted: readonly Change[], nonces: readonly Nonce[], enqueue: 
       "ON CONFLICT DO NOTHING",
     ),
     ...(records.length === 0 ? [] : enqueue(records, nowMs)),
-  ];
-}
-
-function grantedStatements(granted: ReadonlyMap<string, OfflineTaken | undefined>): readonly Statement[] {
-  const rows = [...granted.values()].flatMap((taken) => (taken === undefined ? [] : [[taken.orgId, taken.count, taken.fen]]));
-  const ended = [...granted].flatMap(([orgId, taken]) => (taken === undefined ? [orgId] : []));
-  return [
-    ...insertRows(
-      "offline_taken",
-      ["org_id", "count", "fen"],
-      rows,
-      "ON CONFLICT (org_id) DO UPDATE SET count = excluded.count, fen = excluded.fen",
-    ),
-    ...ended.map((orgId) => ({ sql: "DELETE FROM offline_taken WHERE org_id = ?", args: [orgId] })),
   ];
 }
 

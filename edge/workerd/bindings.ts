@@ -9,7 +9,7 @@ import type {
   CodeMarks,
   CommitVerdict,
   GuardCall,
-  OfflineTaken,
+  BillsTaken,
   SettingsState,
   TakenRequest,
 } from "../ports.ts";
@@ -29,7 +29,7 @@ export interface ShardStatus {
 export interface ShardObject {
   admit(call: AdmitCall): { readonly admission: Admission; readonly backlog: Backlog };
   guard(call: GuardCall): number;
-  offlineTaken(): readonly OfflineTaken[];
+  billsSince(sinceMs: number): readonly BillsTaken[];
   markOf(fingerprint: string, nowMs: EventMs): CodeMarks | undefined;
   taken(orgId: string, outTradeNo: string): TakenRequest | undefined;
   commit(change: Change): Promise<CommitVerdict>;

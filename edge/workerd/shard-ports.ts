@@ -23,11 +23,11 @@ export class ShardPorts {
       return admission;
     },
     guard: (call) => this.#shard(call.orgId).guard(call),
-    offlineTaken: async () => (await Promise.all(this.#all().map((shard) => shard.offlineTaken()))).flat(),
+    billsSince: async (sinceMs) => (await Promise.all(this.#all().map((shard) => shard.billsSince(sinceMs)))).flat(),
     markOf: (orgId, fingerprint, nowMs) => this.#shard(orgId).markOf(fingerprint, nowMs),
     taken: (orgId, outTradeNo) => this.#shard(orgId).taken(orgId, outTradeNo),
     commit: (change) => {
-      const orgId = change.request?.orgId ?? change.mark?.orgId ?? change.allowance?.orgId ?? change.records[0]?.key;
+      const orgId = change.request?.orgId ?? change.mark?.orgId ?? change.records[0]?.key;
       return orgId === undefined ? Promise.resolve("accepted") : this.#shard(orgId).commit(change);
     },
   };

@@ -4,8 +4,8 @@
  * leaves the object.
  */
 import { Admissions } from "../app/admissions.ts";
-import { afterAllowance, decide } from "../app/decide.ts";
-import type { Admission, AdmitCall, Change, CodeMarks, CodeUse, CommitVerdict, GuardCall, OfflineTaken, TakenRequest } from "../ports.ts";
+import { decide } from "../app/decide.ts";
+import type { Admission, AdmitCall, BillsTaken, Change, CodeMarks, CodeUse, CommitVerdict, GuardCall, TakenRequest } from "../ports.ts";
 import type { ShardOutbox } from "./shard-outbox.ts";
 import type { ObjectStorage, SqlValue } from "./storage.ts";
 
@@ -41,8 +41,11 @@ export class ShardState {
     return this.#admissions.guard(call);
   }
 
-  offlineTaken(): readonly OfflineTaken[] {
-    return this.#rows("SELECT org_id, count, fen FROM offline_taken").map(grantedOf);
+  billsSince(sinceMs: number): readonly BillsTaken[] {
+    return this.#rows(
+      "SELECT org_id, count(*) AS count, CAST(sum(fen) AS TEXT) AS fen FROM taken_request WHERE fen > 0 AND accepted_at_ms >= ? GROUP BY org_id",
+      sinceMs,
+    ).map((row) => ({ orgId: String(row["org_id"]), count: Number(row["count"]), fen: BigInt(String(row["fen"])) }));
   }
 
   markOf(fingerprint: string, nowMs: number): CodeMarks | undefined {
@@ -78,7 +81,7 @@ export class ShardState {
         change,
         before,
         (fingerprint) => this.markOf(fingerprint, change.atMs),
-        (orgId) => this.#grantedTo(orgId),
+        (orgId, sinceMs) => this.#fenSince(orgId, sinceMs),
       );
       if (decided === "accepted") this.#write(change);
       return decided;
@@ -104,14 +107,16 @@ export class ShardState {
 
   #write(change: Change): void {
     const { sql } = this.#storage;
-    const { request, mark } = change;
+    const { request, bill, mark } = change;
     if (request !== undefined)
       sql.exec(
-        "INSERT INTO taken_request (org_id, out_trade_no, request_hash, accepted_at_ms) VALUES (?, ?, ?, ?)",
+        // The column's affinity makes the digits an integer.
+        "INSERT INTO taken_request (org_id, out_trade_no, request_hash, accepted_at_ms, fen) VALUES (?, ?, ?, ?, ?)",
         request.orgId,
         request.outTradeNo,
         request.requestHash,
         change.atMs,
+        String(bill?.fen ?? 0n),
       );
     if (mark !== undefined)
       sql.exec(
@@ -124,28 +129,19 @@ export class ShardState {
         mark.termId,
         mark.expiresAtMs,
       );
-    const granted = afterAllowance(change, (orgId) => this.#grantedTo(orgId));
-    if (granted !== undefined) sql.exec("DELETE FROM offline_taken WHERE org_id = ?", granted.orgId);
-    // The column's affinity makes the digits an integer.
-    if (granted?.taken !== undefined)
-      sql.exec(
-        "INSERT INTO offline_taken (org_id, count, fen) VALUES (?, ?, ?)",
-        granted.orgId,
-        granted.taken.count,
-        String(granted.taken.fen),
-      );
     this.#outbox.append(change.records, change.atMs);
   }
 
-  #grantedTo(orgId: string): OfflineTaken | undefined {
-    return this.#rows("SELECT org_id, count, fen FROM offline_taken WHERE org_id = ?", orgId).map(grantedOf)[0];
+  #fenSince(orgId: string, sinceMs: number): bigint {
+    const [row] = this.#rows(
+      "SELECT CAST(coalesce(sum(fen), 0) AS TEXT) AS fen FROM taken_request WHERE org_id = ? AND accepted_at_ms >= ?",
+      orgId,
+      sinceMs,
+    );
+    return BigInt(String(row?.["fen"]));
   }
 
   #rows(query: string, ...bindings: SqlValue[]): Record<string, SqlValue>[] {
     return this.#storage.sql.exec(query, ...bindings).toArray();
   }
-}
-
-function grantedOf(row: Record<string, SqlValue>): OfflineTaken {
-  return { orgId: String(row["org_id"]), count: Number(row["count"]), fen: BigInt(Number(row["fen"])) };
 }

@@ -6,7 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { SettlementReply } from "../../core/protocol/operations.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
 import { createCoreCall, type CoreCall } from "../app/core-calls.ts";
-import type { Admission, AdmitCall, Change, CodeMarks, CommitVerdict, GuardCall, OfflineTaken, TakenRequest } from "../ports.ts";
+import type { Admission, AdmitCall, Change, CodeMarks, CommitVerdict, GuardCall, BillsTaken, TakenRequest } from "../ports.ts";
 import type { Backlog, ShardObject, ShardStatus, WorkerEnv } from "./bindings.ts";
 import { readWorkerEnv, type WorkerConfig } from "./environment.ts";
 import { type OpenedIdentity, openIdentity } from "./identity.ts";
@@ -64,8 +64,8 @@ export class EdgeShard extends DurableObject<WorkerEnv> implements ShardObject {
     return this.#parts.state.guard(call);
   }
 
-  offlineTaken(): readonly OfflineTaken[] {
-    return this.#parts.state.offlineTaken();
+  billsSince(sinceMs: number): readonly BillsTaken[] {
+    return this.#parts.state.billsSince(sinceMs);
   }
 
   markOf(fingerprint: string, nowMs: EventMs): CodeMarks | undefined {

@@ -2,11 +2,21 @@
  * Signed replies (S3 A.3). A refusal says nothing but its code, so the same refusal for the same institution within
  * one second is the same text: it is signed once. A flood of garbage therefore costs no signatures.
  */
-import { sealReply } from "../../core/protocol/envelope.ts";
-import type { ErrorName } from "../../core/protocol/errors.ts";
-import type { EventMs } from "../../core/protocol/time.ts";
-import type { EdgePorts } from "../ports.ts";
-import type { Addressee } from "./admission.ts";
+import { sealReply } from "../reply.ts";
+import type { ErrorName } from "../errors.ts";
+import type { EventMs } from "../time.ts";
+import type { MessageSigner, PartnerProfile } from "../partner.ts";
+import type { Crypto } from "../../crypto/port.ts";
+
+/** Whom a reply is for, as far as the caller is known. */
+export interface Addressee {
+  readonly institution?: { readonly settings: { readonly orgId: string }; readonly partner: PartnerProfile };
+  readonly encrypted: boolean;
+}
+export interface ReplyPorts {
+  readonly crypto: Crypto;
+  readonly signer: { sign(message: Uint8Array): ReturnType<MessageSigner> };
+}
 
 /** `orgId` of a reply to a caller that no institution is known for; whatever was sent is not repeated. */
 const NO_INSTITUTION = "";
@@ -20,12 +30,12 @@ function inAscii(json: string): string {
 }
 
 export class ReplyWriter {
-  readonly #ports: Pick<EdgePorts, "crypto" | "signer">;
+  readonly #ports: ReplyPorts;
   #second = 0;
   /** A text once it is signed, so that a flood is answered within the turn in which it came. */
   readonly #refusals = new Map<string, string | Promise<string>>();
 
-  constructor(ports: Pick<EdgePorts, "crypto" | "signer">) {
+  constructor(ports: ReplyPorts) {
     this.#ports = ports;
   }
 
@@ -33,12 +43,14 @@ export class ReplyWriter {
     return this.#seal(to, "ok", data, nowMs);
   }
 
-  refusal(to: Addressee, error: ErrorName, nowMs: EventMs): string | Promise<string> {
+  refusal(to: Addressee, { error }: { readonly error: ErrorName }, nowMs: EventMs): string | Promise<string> {
     const second = Math.floor(nowMs / 1000);
     if (second !== this.#second || this.#refusals.size >= REFUSALS_KEPT_MAX) this.#refusals.clear();
     this.#second = second;
     const { settings, partner } = to.institution ?? {};
-    const key = `${error} ${settings?.orgId ?? ""} ${partner?.appId ?? ""} ${partner?.appSecret ?? ""}`;
+    // All that the text depends on: the secret may change within the second, and so may the profile.
+    const { appId = "", appSecret = "", signType = "", dialect = "" } = partner ?? {};
+    const key = `${error} ${settings?.orgId ?? ""} ${appId} ${appSecret} ${signType} ${dialect}`;
     const kept = this.#refusals.get(key);
     if (kept !== undefined) return kept;
     const made = this.#seal(to, error, undefined, nowMs).then(inAscii);
@@ -52,7 +64,7 @@ export class ReplyWriter {
 
   #seal(to: Addressee, error: ErrorName, data: object | undefined, nowMs: EventMs): Promise<string> {
     const orgId = to.institution?.settings.orgId ?? NO_INSTITUTION;
-    const sign = (message: Uint8Array): Uint8Array | Promise<Uint8Array> => this.#ports.signer.sign(message);
+    const sign: MessageSigner = (message) => this.#ports.signer.sign(message);
     const reply = data === undefined ? { orgId, error } : { orgId, error, data };
     return sealReply(this.#ports.crypto, reply, to.institution?.partner, sign, nowMs, to.encrypted);
   }

@@ -1,4 +1,4 @@
-import type { EventMs } from "../../core/protocol/time.ts";
+import type { EventMs } from "../time.ts";
 
 interface Bucket {
   readonly tokens: number;

@@ -3,9 +3,8 @@
  * body is read. Bounded memory; the runtime says what a source is. A source that also speaks for an institution, such
  * as a proxy before a hospital, is not turned away: the price of one refusal is small, that of a hospital's is not.
  */
-import type { ErrorName } from "../../core/protocol/errors.ts";
-import type { EventMs } from "../../core/protocol/time.ts";
-import type { EdgeLimits } from "../ports.ts";
+import type { ErrorName } from "../errors.ts";
+import type { EventMs } from "../time.ts";
 import { TokenBuckets } from "./token-bucket.ts";
 
 /** What a refusal without a proven sender costs its source: a signature that was checked is dearer than a glance. */
@@ -14,9 +13,15 @@ const COST: Readonly<Partial<Record<ErrorName, number>>> = {
   bodyTooLarge: 1,
   badRequest: 1,
   institutionUnknown: 1,
+  channelUnknown: 1,
   timestampOutside: 1,
   unauthorised: 10,
 };
+/** Calls without a proven sender that one source may make at once, and per second in the long run. */
+export interface GarbageLimits {
+  readonly garbageBurst: number;
+  readonly garbagePerSecond: number;
+}
 const SOURCES_MAX = 20_000;
 const TELL_MS = 1_000;
 const TRUSTED_MAX = 5_000;
@@ -30,7 +35,7 @@ export class Shield {
   #untold = 0;
   #toldAtMs = 0;
 
-  constructor(limits: Pick<EdgeLimits, "garbagePerSecond" | "garbageBurst">) {
+  constructor(limits: GarbageLimits) {
     this.#rate = { ratePerSecond: limits.garbagePerSecond, rateBurst: limits.garbageBurst };
   }
 
