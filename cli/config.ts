@@ -50,6 +50,8 @@ const environment = v.pipe(
     RONGHE_EDGE_SHARDS: v.optional(whole(1, 256), "1"),
     /** Where an edge that runs by itself finds the core. */
     RONGHE_CORE_URL: v.optional(url),
+    /** Whose money moves, where it is not plain: `platform/payers.ts`. */
+    RONGHE_PAYERS: v.optional(v.picklist(["real", "sandbox"])),
     RONGHE_RAIL_INSURANCE_URL: v.optional(origin),
     RONGHE_RAIL_COMMERCIAL_URL: v.optional(origin),
     RONGHE_RAIL_BANK_URL: v.optional(origin),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openEnvelope, readEnvelope } from "../core/protocol/envelope.ts";
+import { settlementId } from "../core/protocol/settlement-id.ts";
 import { viewOf } from "./app/view.ts";
 import type { CallFailure } from "./client.ts";
 import { EC_TOKEN, PERSON, sceneAt, startPlatform, type TestPlatform } from "./testing/platform.ts";
@@ -20,6 +21,20 @@ function valueOf<T>(result: { ok: true; value: T } | { ok: false; error: CallFai
   if (!result.ok) throw new Error(`refused: ${result.error.code} ${result.error.message}`);
   return result.value;
 }
+
+/** What the core says of a number, whoever asked it. */
+const outcomeAsCore = (outTradeNo: string, requestHash: string) => ({
+  settlementId: settlementId(platform.crypto, platform.institutions.hospital.settings.orgId, outTradeNo),
+  institution: platform.institutions.hospital.settings.orgId,
+  terminal: "T-ELSEWHERE",
+  businessType: "01301",
+  outTradeNo,
+  requestHash,
+  atMs: platform.clock.now(),
+  person: "cd".repeat(32),
+  amount: "9.90",
+});
+const LEGS = [{ rail: "bank" as const, fundSource: "cash", amount: "9.90" }];
 
 describe("rh.verify", () => {
   test("identifies a person by a genuine code, masked, with an ecToken", async () => {
@@ -146,6 +161,49 @@ describe("rh.settle", () => {
     expect(other).toMatchObject({ ok: false, error: { error: "idempotencyConflict", code: "600030" } });
     const events = await platform.events("settlement.request.submitted.v1");
     expect(events.filter((event) => event.data.outTradeNo === request.outTradeNo).map((event) => event.data.amount)).toEqual(["9.90"]);
+  });
+
+  test("a number that another edge has settled for other content is a conflict here, and nothing is sent on", async () => {
+    const { hospital } = platform.institutions;
+    const request = { ...sceneAt(hospital), outTradeNo: number(), ecToken: EC_TOKEN, amount: "99.00" };
+    await platform.publish("settlement.claim.settled.v1", { ...outcomeAsCore(request.outTradeNo, "ab".repeat(32)), legs: LEGS });
+    await expect.poll(() => platform.results.find(hospital.settings.orgId, request.outTradeNo)).toBeDefined();
+    for (const refused of [await platform.client(hospital).settle(request), await platform.client(hospital).settle(request)])
+      expect(refused).toMatchObject({ ok: false, error: { error: "idempotencyConflict", code: "600030" } });
+    const events = await platform.events("settlement.request.submitted.v1");
+    expect(events.filter((event) => event.data.outTradeNo === request.outTradeNo)).toEqual([]);
+    expect(valueOf(await platform.client(hospital).result({ outTradeNo: request.outTradeNo }))).toMatchObject({
+      status: "settled",
+      amount: "9.90",
+    });
+  });
+
+  test("a conflict that only the core can see is 600030 and never the outcome of a payment, and rh.result tells what stands", async () => {
+    const { hospital } = platform.institutions;
+    const request = { ...sceneAt(hospital), outTradeNo: number(), ecToken: EC_TOKEN, amount: "99.00", waitSeconds: "20" as const };
+    const waiting = platform.client(hospital).settle(request);
+    await expect.poll(() => platform.state.taken(hospital.settings.orgId, request.outTradeNo)).toBeDefined();
+    const taken = await platform.state.taken(hospital.settings.orgId, request.outTradeNo);
+    const other = { ...outcomeAsCore(request.outTradeNo, taken?.requestHash ?? ""), action: "settle" as const };
+    await platform.publish("settlement.claim.refused.v1", { ...other, refusal: "idempotencyConflict" });
+    expect(await waiting).toMatchObject({ ok: false, error: { code: "600030" } });
+    // The first bill is still on its way: accepted, not refused.
+    const { outTradeNo } = request;
+    expect(valueOf(await platform.client(hospital).result({ outTradeNo })).status).toBe("accepted");
+    await platform.publish("settlement.claim.settled.v1", { ...outcomeAsCore(outTradeNo, "ab".repeat(32)), legs: LEGS });
+    await expect.poll(async () => valueOf(await platform.client(hospital).result({ outTradeNo })).status).toBe("settled");
+    expect(await platform.client(hospital).settle(request)).toMatchObject({ ok: false, error: { code: "600030" } });
+  });
+
+  test("a repeat from the next window is the same request", async () => {
+    const { hospital } = platform.institutions;
+    const request = { ...sceneAt(hospital), outTradeNo: number(), ecToken: EC_TOKEN, amount: "9.90" };
+    const first = valueOf(await platform.client(hospital).settle(request));
+    const next = { ...request, termId: hospital.settings.terminals[1]?.termId ?? "", operatorId: "another" };
+    expect(next.termId).not.toBe(request.termId);
+    expect(valueOf(await platform.client(hospital).settle(next))).toEqual(first);
+    const events = await platform.events("settlement.request.submitted.v1");
+    expect(events.filter((event) => event.data.outTradeNo === request.outTradeNo)).toHaveLength(1);
   });
 
   test("a late repeat is answered although its code has expired since", async () => {

@@ -135,6 +135,7 @@ describe(`kill -9, ${KILLS} times (seed ${seed})`, () => {
         RONGHE_BUS: "kafka",
         RONGHE_KAFKA_BROKERS: kafka.brokers.join(","),
         RONGHE_KAFKA_SESSION_S: shortestSession(),
+        RONGHE_PAYERS: "sandbox",
       };
       expect((await ronghe(["sandbox", "init"], settings)).code).toBe(0);
       const payers = await serve(["sandbox"], settings);

@@ -179,6 +179,30 @@ async function outcomeOf(edge: number, hospital: number, outTradeNo: string) {
   return reply.value;
 }
 
+describe("one number at two edges", () => {
+  test("the same bill from another window at the other edge is answered as it ended, another amount is 600030, at every edge", async () => {
+    const { his, scene } = await desk(0, 0);
+    const other = await desk(1, 0);
+    const profile = (await readClients(layout, "institution")).find(({ orgId }) => orgId.startsWith("H"));
+    const termId = profile?.terminals[1] ?? "";
+    expect(termId).not.toBe(scene.termId);
+    const { originalOutTradeNo: _, ...at } = scene;
+    const outTradeNo = number();
+    const bill = { ...at, outTradeNo, code: await codeOf(5), amount: "21.00", waitSeconds: "20" as const };
+    const first = await his.settle(bill);
+    expect(first).toMatchObject({ ok: true, value: { status: "settled", amount: "21.00" } });
+    await reconnect();
+    // At the moment at which the other edge knows the outcome, and also before: the core decides alike.
+    expect(await other.his.settle({ ...bill, termId })).toEqual(first);
+    for (const { his: asked } of [{ his }, other]) {
+      expect(await asked.settle({ ...bill, termId, amount: "22.00" })).toMatchObject({ ok: false, error: { code: "600030" } });
+      expect(await asked.result({ outTradeNo, waitSeconds: "20" })).toEqual(first);
+    }
+    const settled = (await eventsOf("settlement.claim.settled.v1")).filter(({ data }) => data.outTradeNo === outTradeNo);
+    expect(settled).toHaveLength(1);
+  });
+});
+
 describe("while the line is cut", () => {
   test("bills are taken, and settle in their order when it is back, although their codes ended long before", async () => {
     const codes = [await codeOf(0), await codeOf(1), await codeOf(2), await codeOf(3)];

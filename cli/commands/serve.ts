@@ -1,5 +1,6 @@
 import { type Config, uplinkOf, UsageError } from "../config.ts";
 import { coreUrlOf, layoutOf } from "../platform/layout.ts";
+import { chosenPayers, describePayers } from "../platform/payers.ts";
 import { type Part, PARTS, runPlatform } from "../platform/run.ts";
 import { startWorkerdEdge } from "../platform/workerd.ts";
 import { onStopAsked } from "../platform/stop.ts";
@@ -16,6 +17,7 @@ export async function serve(config: Config, what: string, options: { readonly ru
   if (platform.core !== undefined) say(`core     ${platform.core.url}`);
   else if (platform.edge !== undefined) await sayCore(config);
   if (platform.rails !== undefined) say(`payers   ${platform.rails.adminUrl}   (sandbox, admin)`);
+  else if (platform.core !== undefined) say(`payers   ${describePayers(config)}`);
   if (platform.bus === undefined) say("events   to the core's /ingest");
   else say(`bus      ${config.RONGHE_BUS}${config.RONGHE_BUS === "kafka" ? ` ${config.RONGHE_KAFKA_BROKERS.join(",")}` : ""}`);
   say(`data     ${config.RONGHE_DATA}   stop with Ctrl-C`);
@@ -61,10 +63,7 @@ async function untilStopped(
 
 /** Everything means the sandbox payers too, unless the settings name real ones. */
 function partsOf(what: string, config: Config): ReadonlySet<Part> {
-  const realPayers = [config.RONGHE_RAIL_INSURANCE_URL, config.RONGHE_RAIL_COMMERCIAL_URL, config.RONGHE_RAIL_BANK_URL].every(
-    (url) => url !== undefined,
-  );
-  if (what === "all") return new Set(PARTS.filter((part) => part !== "sandbox" || !realPayers));
+  if (what === "all") return new Set(PARTS.filter((part) => part !== "sandbox" || chosenPayers(config)?.kind !== "real"));
   const part = PARTS.find((one) => one === what);
   if (part === undefined) throw new UsageError(`nothing called ${what} to serve: all, ${PARTS.join(", ")}`);
   return new Set([part]);

@@ -154,6 +154,14 @@ export async function forgetEdge(layout: Layout): Promise<void> {
   await writePrivate(layout.runtime, `${JSON.stringify(others, undefined, 2)}\n`);
 }
 
+/** Nobody is to pay with money of a sandbox that has ended. */
+export async function forgetSandbox(layout: Layout): Promise<void> {
+  const known = await readRuntime(layout).catch(() => undefined);
+  if (known === undefined) return;
+  const { rails: _, railsAdminUrl: __, ...others } = known;
+  await writePrivate(layout.runtime, `${JSON.stringify(others, undefined, 2)}\n`);
+}
+
 /** Writes a file whole or not at all, readable by its owner only. */
 export async function writePrivate(file: string, content: string | Uint8Array): Promise<void> {
   const draft = `${file}.${process.pid}.new`;

@@ -23,6 +23,7 @@ import { type ERASE, openPlatformEraser, performErasure } from "./eraser.ts";
 import { openKeys } from "./keys.ts";
 import { type Layout, layoutOf, readPlatform, readRuntime } from "./layout.ts";
 import { ownFolder } from "./owner.ts";
+import { chosenPayers, sandboxPayers } from "./payers.ts";
 
 /** A statement of a million rows takes its time; nothing else here does. */
 const ANSWER_MS_MAX = 3_600_000;
@@ -115,9 +116,8 @@ async function eraseHere(options: CoreOptions, shards: AllShards, operation: Ask
 
 /** Real payers answer whether or not the core runs; those of the sandbox run with the platform. */
 async function payersOf({ config, layout, keys, clock }: CoreOptions): Promise<Payers | undefined> {
-  const { RONGHE_RAIL_INSURANCE_URL: insurance, RONGHE_RAIL_COMMERCIAL_URL: commercial, RONGHE_RAIL_BANK_URL: bank } = config;
-  const known = (await readRuntime(layout).catch(() => undefined))?.rails;
-  const urls = insurance !== undefined && commercial !== undefined && bank !== undefined ? { insurance, commercial, bank } : known;
+  const chosen = chosenPayers(config);
+  const urls = chosen?.kind === "real" ? chosen.urls : chosen === undefined ? undefined : await sandboxPayers(layout);
   if (urls === undefined) return undefined;
   return await openPayers({
     urls,

@@ -17,6 +17,7 @@ import { openKeys } from "./keys.ts";
 import {
   coreUrlOf,
   forgetEdge,
+  forgetSandbox,
   type Layout,
   layoutOf,
   makeFolders,
@@ -27,6 +28,7 @@ import {
   writePrivate,
 } from "./layout.ts";
 import { ownFolder } from "./owner.ts";
+import { chosenPayers, payersOfCore } from "./payers.ts";
 import { type RunningStreams, startStreams } from "./streams.ts";
 import { openTraces } from "./tracing.ts";
 
@@ -74,6 +76,8 @@ export async function runPlatform(options: RunOptions): Promise<RunningPlatform>
   const together = parts.has("core") && parts.has("edge") && parts.has("streams");
   if (config.RONGHE_BUS === "embedded" && !alone && !together)
     throw new UsageError("parts that run by themselves need a bus between them: RONGHE_BUS=kafka and RONGHE_KAFKA_BROKERS");
+  if (parts.has("sandbox") && chosenPayers(config)?.kind === "real")
+    throw new UsageError("the settings name real payers: a sandbox beside them would pay with invented money");
   await makeFolders(layout, parts);
   const stops: (() => Promise<void> | void)[] = [];
   const stop = async (): Promise<void> => {
@@ -132,7 +136,7 @@ async function startParts(
           keys: await openKeys(config, layout, crypto, "core"),
           tracing: traces.of("core"),
           quiet: options.quiet ?? false,
-          rails: await railUrls(config, layout, rails),
+          rails: rails === undefined ? await payersOfCore(config, layout) : urlsOf(rails),
         })
       : undefined;
   if (core !== undefined) stops.push(() => core.stop());
@@ -152,6 +156,8 @@ async function startParts(
     : undefined;
   if (edge !== undefined) stops.push(() => edge.stop());
 
+  // Whoever pays with real money leaves no address of a sandbox behind.
+  if (chosenPayers(config)?.kind === "real") await forgetSandbox(layout);
   const known = await readRuntime(layout).catch(() => undefined);
   const runtime: RuntimeFile = {
     ...(known !== undefined && parts.size < PARTS.length ? known : {}),
@@ -159,11 +165,10 @@ async function startParts(
     bus: config.RONGHE_BUS,
     ...(edge === undefined ? {} : { edgeUrl: edge.url }),
     ...(core === undefined ? {} : { coreUrl: core.url }),
-    ...(rails === undefined
-      ? {}
-      : { railsAdminUrl: rails.adminUrl, rails: { insurance: rails.insuranceUrl, commercial: rails.commercialUrl, bank: rails.bankUrl } }),
+    ...(rails === undefined ? {} : { railsAdminUrl: rails.adminUrl, rails: urlsOf(rails) }),
   };
   await writePrivate(layout.runtime, `${JSON.stringify(runtime, undefined, 2)}\n`);
+  if (rails !== undefined && core === undefined) stops.push(() => forgetSandbox(layout));
   if (parts.has("edge")) stops.push(() => (core === undefined ? forgetEdge(layout) : rm(layout.runtime, { force: true })));
 
   const never = new Promise<never>(() => undefined);
@@ -194,17 +199,6 @@ function isUplinkedEdge(config: Config, parts: ReadonlySet<Part>): boolean {
   return parts.size === 1 && parts.has("edge") && uplinkOf(config) === "core";
 }
 
-async function railUrls(config: Config, layout: Layout, rails: SandboxRails | undefined): Promise<RailUrls> {
-  if (rails !== undefined) return { insurance: rails.insuranceUrl, commercial: rails.commercialUrl, bank: rails.bankUrl };
-  const { RONGHE_RAIL_INSURANCE_URL: insurance, RONGHE_RAIL_COMMERCIAL_URL: commercial, RONGHE_RAIL_BANK_URL: bank } = config;
-  const found = (await readRuntime(layout).catch(() => undefined))?.rails;
-  return {
-    insurance: insurance ?? found?.insurance ?? missing("RONGHE_RAIL_INSURANCE_URL"),
-    commercial: commercial ?? found?.commercial ?? missing("RONGHE_RAIL_COMMERCIAL_URL"),
-    bank: bank ?? found?.bank ?? missing("RONGHE_RAIL_BANK_URL"),
-  };
-}
-
-function missing(setting: string): never {
-  throw new UsageError(`${setting} is needed for this part`);
+function urlsOf({ insuranceUrl, commercialUrl, bankUrl }: SandboxRails): RailUrls {
+  return { insurance: insuranceUrl, commercial: commercialUrl, bank: bankUrl };
 }

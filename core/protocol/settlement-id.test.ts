@@ -28,7 +28,6 @@ describe("a request's hash", () => {
   const request: RequestIdentity = {
     action: "settle",
     institution: "H1",
-    terminal: "T1",
     businessType: "01301",
     outTradeNo: "A1",
     amount: asFen(12_850n),
@@ -40,7 +39,6 @@ describe("a request's hash", () => {
       request,
       { ...request, action: "refund" },
       { ...request, institution: "H2" },
-      { ...request, terminal: "T2" },
       { ...request, businessType: "02121" },
       { ...request, outTradeNo: "A2" },
       { ...request, amount: asFen(12_851n) },

@@ -26,11 +26,14 @@ export function settlementId(crypto: Pick<Crypto, "sm3">, institution: string, o
   return `rs${toHex(digest).slice(0, 32)}`;
 }
 
-/** What makes two requests under one number the same request; who operated the terminal and when is not part of it. */
+/**
+ * What makes two requests under one number the same request. Which terminal of the institution sends it, who operates it and
+ * when is not part of it: a bill that is asked again at the next window is the commonest repeat of all, and paying it twice or
+ * refusing it would both be wrong. The amount, what it is for and whose credential pays are.
+ */
 export interface RequestIdentity {
   readonly action: "settle" | "refund";
   readonly institution: string;
-  readonly terminal: string;
   readonly businessType: string;
   readonly outTradeNo: string;
   readonly amount?: Fen | undefined;
@@ -46,14 +49,13 @@ export interface RequestIdentity {
 
 /** SM3 over the canonical request, 32 bytes: the same number with another hash is `idempotencyConflict`. */
 export function requestHash(crypto: Crypto, request: RequestIdentity): Uint8Array {
-  const { action, institution, terminal, businessType, outTradeNo, amount, originalOutTradeNo, credentialFingerprint } = request;
+  const { action, institution, businessType, outTradeNo, amount, originalOutTradeNo, credentialFingerprint } = request;
   const { medType, feesHash, refundType, refundAmount } = request;
   return crypto.sm3(
     lengthPrefixed([
-      "ronghe.request/v1",
+      "ronghe.request/v2",
       action,
       institution,
-      terminal,
       businessType,
       outTradeNo,
       amount === undefined ? undefined : formatYuan(amount),

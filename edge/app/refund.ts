@@ -16,7 +16,7 @@ export async function refund(ports: AppPorts, call: AdmittedCall, request: Refun
   const scene = checkScene(call.institution, request, true);
   if (!scene.ok) return scene;
   const institution = call.institution.settings.orgId;
-  const canonical = { action: "refund", institution, terminal: termId, businessType, outTradeNo, originalOutTradeNo } as const;
+  const canonical = { action: "refund", institution, businessType, outTradeNo, originalOutTradeNo } as const;
   // ALL is what an absent type means: the same request, however it was written.
   const scope = refundType === undefined || refundType === "ALL" ? {} : { refundType };
   const submitted = await submit(ports, call, {
@@ -24,6 +24,7 @@ export async function refund(ports: AppPorts, call: AdmittedCall, request: Refun
     event: {
       ...canonical,
       ...scope,
+      terminal: termId,
       ...(refundAmount === undefined ? {} : { refundAmount: formatYuan(refundAmount) }),
       requestHash: toHex(requestHash(ports.crypto, { ...canonical, ...scope, refundAmount })),
       operatorId: request.operatorId,

@@ -2,7 +2,7 @@
 import { toHex } from "../../core/protocol/bytes.ts";
 import { type Fen, formatYuan } from "../../core/protocol/money.ts";
 import type { SettlementReply, SettleRequest } from "../../core/protocol/operations.ts";
-import { ok, type Result } from "../../core/protocol/result.ts";
+import type { Result } from "../../core/protocol/result.ts";
 import { requestHash, settlementId } from "../../core/protocol/settlement-id.ts";
 import type { Change } from "../ports.ts";
 import type { AppPorts } from "./app-ports.ts";
@@ -13,7 +13,7 @@ import { acceptedScan, refuseShown } from "./observe.ts";
 import { allowanceFor } from "./offline.ts";
 import { checkScene } from "./scene.ts";
 import { judgeShowing } from "./showing.ts";
-import { outcomeOf, submit, waitMsOf } from "./submit.ts";
+import { outcomeOf, submit, takenElsewhere, waitMsOf } from "./submit.ts";
 import { ecTokenFingerprint } from "./verify.ts";
 
 export async function settle(ports: AppPorts, call: AdmittedCall, request: SettleRequest): Promise<Result<SettlementReply, Refusal>> {
@@ -107,8 +107,10 @@ async function answerLateRepeat(
   waitSeconds: string | undefined,
 ): Promise<Result<SettlementReply, Refusal> | undefined> {
   const taken = await ports.state.taken(event.institution, event.outTradeNo);
-  if (taken === undefined || taken.requestHash !== event.requestHash) return undefined;
-  return ok(await outcomeOf(ports, { ...event, settlementId: idOf(ports, event), waitMs: waitMsOf(waitSeconds) }));
+  const awaited = { ...event, settlementId: idOf(ports, event), waitMs: waitMsOf(waitSeconds) };
+  const answer = taken?.requestHash === event.requestHash ? await outcomeOf(ports, awaited) : await takenElsewhere(ports, awaited);
+  if (answer === undefined) return undefined;
+  return answer.ok ? answer : refuse(answer.error);
 }
 
 interface Credential {
@@ -123,7 +125,6 @@ function eventOf(ports: AppPorts, call: AdmittedCall, request: Billed, credentia
   const hash = requestHash(ports.crypto, {
     action: "settle",
     institution,
-    terminal: termId,
     businessType,
     outTradeNo,
     amount: fen,

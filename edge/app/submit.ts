@@ -2,7 +2,7 @@
  * Taking a settlement or refund: number, code mark and events in one durable commit, then the answer as far as it is
  * known. A repeat of the same content is answered alike and adds nothing.
  */
-import type { ErrorName } from "../../core/protocol/errors.ts";
+import { type ErrorName, ERRORS } from "../../core/protocol/errors.ts";
 import type { SettlementReply } from "../../core/protocol/operations.ts";
 import { ok, refused, type Result } from "../../core/protocol/result.ts";
 import type { OutboxRecord } from "../../streams/bus/outbox-port.ts";
@@ -24,6 +24,9 @@ export interface Submission {
 
 export async function submit(ports: AppPorts, call: AdmittedCall, submission: Submission): Promise<Result<SettlementReply, ErrorName>> {
   const { event, settlementId } = submission;
+  const awaited = { ...event, settlementId, waitMs: submission.waitMs };
+  const elsewhere = await takenElsewhere(ports, awaited);
+  if (elsewhere !== undefined) return elsewhere;
   const verdict = await ports.state.commit({
     atMs: call.nowMs,
     request: { orgId: event.institution, outTradeNo: event.outTradeNo, requestHash: event.requestHash },
@@ -39,9 +42,9 @@ export async function submit(ports: AppPorts, call: AdmittedCall, submission: Su
     case "idempotencyConflict":
       return refused(verdict);
     case "accepted":
-      return ok(await freshOutcome(ports, { ...event, settlementId, waitMs: submission.waitMs }));
+      return await freshOutcome(ports, awaited);
     case "repeated":
-      return ok(await outcomeOf(ports, { ...event, settlementId, waitMs: submission.waitMs }));
+      return await outcomeOf(ports, awaited);
   }
 }
 
@@ -53,20 +56,40 @@ export interface Awaited {
   readonly waitMs: number;
 }
 
-/** Of a number just taken nothing can be known but what arrives now. */
-async function freshOutcome(ports: AppPorts, awaited: Awaited): Promise<SettlementReply> {
-  const { outTradeNo, settlementId, waitMs } = awaited;
-  const arrived = waitMs > 0 ? await ports.results.wait(awaited, waitMs) : undefined;
-  return arrived ?? { outTradeNo, settlementId, status: "accepted" };
+/**
+ * What another edge of the institution has taken under the number, as far as its outcome is known here: the same content is
+ * answered as it ended, other content is a conflict and never asked of the core again. `undefined` where nothing is known.
+ */
+export async function takenElsewhere(ports: AppPorts, awaited: Awaited): Promise<Result<SettlementReply, ErrorName> | undefined> {
+  const { institution, outTradeNo, requestHash } = awaited;
+  const standing = await ports.results.find(institution, outTradeNo);
+  if (standing === undefined) return undefined;
+  const same = await ports.results.find(institution, outTradeNo, requestHash);
+  return same === undefined ? refused("idempotencyConflict") : await outcomeOf(ports, awaited);
 }
 
-/** The outcome if it is known or becomes known in time; `accepted` otherwise. */
-export async function outcomeOf(ports: AppPorts, awaited: Awaited): Promise<SettlementReply> {
+/** Of a number just taken nothing can be known but what arrives now. */
+async function freshOutcome(ports: AppPorts, awaited: Awaited): Promise<Result<SettlementReply, ErrorName>> {
+  const { outTradeNo, settlementId, waitMs } = awaited;
+  const arrived = waitMs > 0 ? await ports.results.wait(awaited, waitMs) : undefined;
+  return asAnswer(arrived ?? { outTradeNo, settlementId, status: "accepted" });
+}
+
+/** The outcome of this content if it is known or becomes known in time; `accepted` otherwise. */
+export async function outcomeOf(ports: AppPorts, awaited: Awaited): Promise<Result<SettlementReply, ErrorName>> {
   const { institution, outTradeNo, requestHash, settlementId, waitMs } = awaited;
   const known = await ports.results.find(institution, outTradeNo, requestHash);
-  if (known !== undefined && known.status !== "unknown") return known;
+  if (known !== undefined && known.status !== "unknown") return asAnswer(known);
   const later = waitMs > 0 ? await ports.results.wait(awaited, waitMs) : undefined;
-  return later ?? known ?? { outTradeNo, settlementId, status: "accepted" };
+  return asAnswer(later ?? known ?? { outTradeNo, settlementId, status: "accepted" });
+}
+
+/**
+ * An outcome as a hospital may hear it. That the number stands for other content is never the outcome of a payment: `refused`
+ * under the first bill's id would have the patient pay again.
+ */
+function asAnswer(reply: SettlementReply): Result<SettlementReply, ErrorName> {
+  return reply.refusalCode === ERRORS.idempotencyConflict.code ? refused("idempotencyConflict") : ok(reply);
 }
 
 /** `waitSeconds` of the operations, ms; absent means no wait. */

@@ -79,7 +79,12 @@ export async function startProvince(
     ...settings,
     ...(brokers === undefined
       ? {}
-      : { RONGHE_BUS: "kafka", RONGHE_KAFKA_BROKERS: brokers.join(","), RONGHE_KAFKA_SESSION_S: shortestSession() }),
+      : {
+          RONGHE_BUS: "kafka",
+          RONGHE_KAFKA_BROKERS: brokers.join(","),
+          RONGHE_KAFKA_SESSION_S: shortestSession(),
+          RONGHE_PAYERS: "sandbox",
+        }),
   };
   const made = await ronghe(["sandbox", "init", "--edges", String(edges), "--people", "40"], common);
   if (made.code !== 0) throw new Error(made.stderr);
