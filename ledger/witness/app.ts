@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { type Counter, Metrics, METRICS_CONTENT_TYPE } from "../../core/protocol/metrics.ts";
 import { printVerifierKey } from "../verifier/note.ts";
-import { REQUEST_CHARACTERS_MAX } from "./request.ts";
+import { REQUEST_BYTES_MAX } from "./request.ts";
 import type { SplitView, WitnessStore } from "./store.ts";
 import type { Witness } from "./witness.ts";
 
@@ -57,7 +57,7 @@ export function witnessApp({ witness, store, troubles = () => ({}), log, now = (
   app.get("/metrics", async (c) =>
     c.text(await metrics.text(), 200, { "content-type": METRICS_CONTENT_TYPE, "cache-control": "no-store" }),
   );
-  const tooLarge = bodyLimit({ maxSize: 2 * REQUEST_CHARACTERS_MAX, onError: (c) => c.text("the request is too long\n", 400) });
+  const tooLarge = bodyLimit({ maxSize: REQUEST_BYTES_MAX, onError: (c) => c.text("the request is too long\n", 400) });
   app.post("/add-checkpoint", tooLarge, async (c) => {
     const { status, body } = await witness.addCheckpoint(await c.req.text());
     return c.text(body, status, status === 409 ? { "content-type": "text/x.tlog.size" } : undefined);
