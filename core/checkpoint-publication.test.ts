@@ -11,12 +11,14 @@ import type { EventMs } from "./protocol/time.ts";
 
 const trusted: TrustedKey = { ...testSigner().trusted, origins: [ORIGIN] };
 const closing: (() => Promise<void>)[] = [];
-const clock = { now: (): EventMs => AT };
+let nowMs: number = AT;
+const clock = { now: (): EventMs => nowMs as EventMs };
 let platform: TestPlatform;
 let rigs: readonly WitnessRig[];
 let urls: string[];
 
 beforeEach(async () => {
+  nowMs = AT;
   platform = await TestPlatform.create();
   rigs = await Promise.all(["hospital", "insurer", "bank"].map((name, n) => WitnessRig.create({ name, seed: 0x21 + n, logs: [trusted] })));
   urls = await Promise.all(rigs.map((rig) => rig.listen()));
@@ -171,6 +173,76 @@ describe("publishing with witnesses", () => {
   });
 });
 
+const cosignersOf = (publication: Publication, policy: Policy): readonly (readonly [name: string, timeS: bigint])[] => {
+  const checkpoint = verifyCheckpoint(crypto, publication.latest()?.note ?? "", policy);
+  return checkpoint.ok ? checkpoint.value.cosigners.map(({ name, timeS }) => [name, timeS]) : [];
+};
+
+describe("a log that rests", () => {
+  const AT_S = BigInt(AT / 1000);
+
+  it("is shown on to a witness that was away, until it has cosigned too, and to nobody after", async () => {
+    const late = createServer();
+    await new Promise<void>((resolve) => late.listen(0, "127.0.0.1", resolve));
+    const { port } = late.address() as AddressInfo;
+    await new Promise<void>((resolve) => late.close(() => resolve()));
+    const policy = policyOf([...urls.slice(0, 2), `http://127.0.0.1:${port}`]);
+    await grown(5);
+    const publication = await publish(policy);
+    await publication.publishNow();
+    expect(cosignersOf(publication, policy).map(([name]) => name)).toEqual(["hospital", "insurer"]);
+    const joined = new Promise<void>((resolve) => publication.onPublished(resolve));
+    const bank = rigs[2];
+    if (bank === undefined) throw new Error("no bank");
+    late.on("request", (request, response) => {
+      const chunks: Buffer[] = [];
+      request
+        .on("data", (chunk: Buffer) => chunks.push(chunk))
+        .on("end", () => {
+          void bank.witness
+            .addCheckpoint(Buffer.concat(chunks).toString())
+            .then(({ status, body }) => response.writeHead(status).end(body));
+        });
+    });
+    await new Promise<void>((resolve) => late.listen(port, "127.0.0.1", resolve));
+    closing.push(() => new Promise((resolve) => (late.closeAllConnections(), late.close(() => resolve()))));
+    await joined;
+    expect(cosignersOf(publication, policy).map(([name]) => name)).toEqual(["hospital", "insurer", "bank"]);
+    expect((await readPublished(platform.db))?.note).toBe(publication.latest()?.note);
+    // The other two were asked once: only who lacks the head is asked on.
+    expect(rigs.slice(0, 2).map((rig) => rig.calls)).toEqual([1, 1]);
+    expect(publication.status().state).toBe("witnessed");
+  });
+
+  it("is cosigned anew before its head becomes older than the policy allows", async () => {
+    const policy = { ...policyOf(urls), headAgeS: 1n };
+    await grown(5);
+    const publication = await publish(policy);
+    await publication.publishNow();
+    const refreshed = (atS: bigint): boolean => cosignersOf(publication, policy).filter(([, timeS]) => timeS === atS).length >= 2;
+    expect(refreshed(AT_S)).toBe(true);
+    nowMs += 5_000;
+    for (const rig of rigs) rig.nowMs += 5_000;
+    while (!refreshed(AT_S + 5n)) await new Promise<void>((resolve) => publication.onPublished(resolve));
+    expect(publication.latest()?.size).toBe(5n);
+    expect((await verifyDatabase({ db: platform.db, crypto, trustedKeys: policy })).ok).toBe(true);
+  });
+
+  it("does not keep news waiting behind a witness that hangs", async () => {
+    const server = createServer(() => undefined);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    closing.push(() => new Promise((resolve) => (server.closeAllConnections(), server.close(() => resolve()))));
+    await grown(5);
+    const hanging = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const publication = await publish(policyOf([...urls.slice(0, 2), hanging]), { timeoutMs: 600_000 });
+    await publication.publishNow();
+    await new Promise<void>((resolve) => server.once("request", () => resolve()));
+    await grown(5);
+    publication.dirty();
+    expect((await publication.publishNow())?.size).toBe(10n);
+  });
+});
+
 describe("without a quorum", () => {
   it("fail closed keeps the checkpoint back and says so, once", async () => {
     const publication = await publish(policyOf([urls[0] ?? ""]));
@@ -239,7 +311,7 @@ describe("without a quorum", () => {
     platform = other;
     const equivocating = await publish(policyOf(urls));
     await expect(equivocating.publishNow()).rejects.toThrow("is not published");
-    expect(equivocating.status().witnesses.every(({ answer }) => answer.startsWith("403 splitView"))).toBe(true);
+    expect(equivocating.status().witnesses.every(({ answer }) => answer.startsWith("409 splitView"))).toBe(true);
     expect(rigs.map((rig) => rig.found.length)).toEqual([1, 1, 1]);
   });
 });

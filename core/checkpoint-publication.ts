@@ -3,12 +3,16 @@
  * head is shown to all at an interval, and published with their cosignatures once the policy's quorum stands by it: fail
  * closed keeps back what lacks it, fail open publishes all the same and says so, and goes on asking.
  *
+ * A log that rests is shown on: to witnesses that were away, until all have its head, and to all again before the head becomes
+ * older than the policy allows. Their lines join those that are out.
+ *
  * Nothing here is waited for by whoever writes to the log.
  */
 import type { Checkpoint, Log } from "../ledger/port.ts";
 import {
   type PublishedCheckpoint,
   readPublished,
+  withLines,
   readWitnessSizes,
   writePublished,
   writeWitnessSizes,
@@ -83,6 +87,8 @@ export interface PublicationOptions {
 const GRACE_MS = 25;
 const RETRY_MS_MIN = 250;
 const RETRY_MS_MAX = 5_000;
+/** A witness that is away for long is asked about a resting log once a minute. */
+const BEHIND_MS_MAX = 60_000;
 
 export async function openPublication(options: PublicationOptions): Promise<Publication> {
   const { db, witnessing } = options;
@@ -166,6 +172,10 @@ class WitnessedPublication implements Publication {
   #endRest: (() => void) | undefined;
   /** Set while nothing but a repeat is waited for. */
   #endRetryRest: (() => void) | undefined;
+  /** Ends a call to those who are behind, which news must not wait for. */
+  #catching: AbortController | undefined;
+  /** When the quorum last cosigned what is out. */
+  #freshMs: number | undefined;
 
   constructor(
     options: PublicationOptions,
@@ -206,6 +216,7 @@ class WitnessedPublication implements Publication {
   dirty(): void {
     if (this.#stopped) return;
     this.#endRetryRest?.();
+    if (this.#due() !== undefined) this.#catching?.abort();
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
       // News that came while the last run was ending.
@@ -241,6 +252,7 @@ class WitnessedPublication implements Publication {
       const attempt = new Promise<void>((resolve, reject) => this.#attempts.push({ resolve, reject }));
       this.#urgent = true;
       this.#endRest?.();
+      this.#catching?.abort();
       this.dirty();
       await attempt;
     }
@@ -250,6 +262,7 @@ class WitnessedPublication implements Publication {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#endRest?.();
+    this.#catching?.abort();
     await this.#running;
     for (const { reject } of this.#attempts.splice(0)) reject(new NotWitnessedError("publishing was stopped"));
   }
@@ -262,6 +275,13 @@ class WitnessedPublication implements Publication {
   }
 
   async #run(): Promise<void> {
+    do {
+      await this.#showNews();
+      for (const { resolve } of this.#attempts.splice(0)) resolve();
+    } while (await this.#catchUp());
+  }
+
+  async #showNews(): Promise<void> {
     for (let due = this.#due(); due !== undefined && !this.#stopped; due = this.#due()) {
       // Those who ask from here on want the next attempt: this one may have begun with an older head.
       const waiting = this.#attempts.splice(0);
@@ -276,9 +296,54 @@ class WitnessedPublication implements Publication {
       }
       await this.#rest(this.#witnessing.intervalMs);
       // Nothing new to show: who did not answer is asked again, less and less often.
-      if (this.#failures > 0 && this.#due()?.size === due.size) await this.#restUntilNews();
+      if (this.#failures > 0 && this.#due()?.size === due.size) await this.#restUntilNews(RETRY_MS_MAX);
     }
-    for (const { resolve } of this.#attempts.splice(0)) resolve();
+  }
+
+  /** One more call for a log that rests; whether there is anything left to do. */
+  async #catchUp(): Promise<boolean> {
+    const latest = this.#latest;
+    if (this.#stopped || latest === undefined || !latest.hasQuorum) return false;
+    const behind = this.#collector.behind(latest.size);
+    const refreshMs = this.#refreshMs();
+    if (behind.length === 0 && refreshMs === undefined) return false;
+    if (behind.length > 0 && this.#failures === 0) this.#failures = 1;
+    if (refreshMs !== undefined && refreshMs > 0 && behind.length === 0) await this.#restRetry(refreshMs);
+    else if (refreshMs !== 0 || this.#failures > 1) await this.#restUntilNews(BEHIND_MS_MAX);
+    const newest = this.#options.log.latestCheckpoint();
+    if (this.#due() !== undefined) return !this.#stopped;
+    // A log that was set back behind what is out has nothing to show.
+    if (this.#stopped || newest?.size !== latest.size) return false;
+    const only = this.#refreshMs() === 0 ? {} : { only: this.#collector.behind(latest.size) };
+    if (only.only?.length === 0) return true;
+    this.#catching = new AbortController();
+    const { lines, cosigners, hasQuorum } = await this.#collector.collect(newest, { ...only, signal: this.#catching.signal });
+    this.#catching = undefined;
+    await this.#join(latest, lines, cosigners, hasQuorum);
+    return true;
+  }
+
+  /** Puts lines that came later to those that are out. */
+  async #join(latest: PublishedCheckpoint, lines: string, cosigners: readonly string[], hasQuorum: boolean): Promise<void> {
+    const { db, clock } = this.#options;
+    await writeWitnessSizes(db, this.#collector.sizes());
+    this.#failures = this.#collector.behind(latest.size).length > 0 || (!hasQuorum && this.#refreshMs() === 0) ? this.#failures + 1 : 0;
+    if (cosigners.length === 0 || this.#latest !== latest) return;
+    for (const name of cosigners) this.#cosignedAtMs.set(name, clock.now());
+    if (hasQuorum) this.#freshMs = clock.now();
+    const published = { ...latest, note: withLines(latest.note, lines) };
+    await writePublished(db, published, clock.now());
+    this.#latest = published;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** How long what is out stays young enough: half the age that the policy allows; `undefined` when it allows any. */
+  #refreshMs(): number | undefined {
+    const { headAgeS } = this.#witnessing.policy;
+    if (headAgeS === undefined) return undefined;
+    const dueMs = this.#freshMs === undefined ? 0 : this.#freshMs + Number(headAgeS) * 500;
+    // A timer takes no more than 2^31 ms.
+    return Math.min(2 ** 31 - 1, Math.max(0, dueMs - this.#options.clock.now()));
   }
 
   /** Shows one head to all; whether the quorum stands by it. Throws when it may not be published. */
@@ -298,6 +363,7 @@ class WitnessedPublication implements Publication {
     // Written before anybody is shown it: after a restart we know what is out.
     await writePublished(db, published, clock.now());
     this.#latest = published;
+    if (hasQuorum) this.#freshMs = clock.now();
     this.#publishedAtMs = clock.now();
     for (const listener of this.#listeners) listener();
     return hasQuorum;
@@ -319,8 +385,12 @@ class WitnessedPublication implements Publication {
     });
   }
 
-  async #restUntilNews(): Promise<void> {
-    const rest = this.#rest(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(this.#failures - 1, 8)));
+  async #restUntilNews(msMax: number): Promise<void> {
+    await this.#restRetry(Math.min(msMax, RETRY_MS_MIN * 2 ** Math.min(this.#failures - 1, 8)));
+  }
+
+  async #restRetry(ms: number): Promise<void> {
+    const rest = this.#rest(ms);
     this.#endRetryRest = this.#endRest;
     await rest;
     this.#endRetryRest = undefined;

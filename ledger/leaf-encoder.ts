@@ -1,4 +1,5 @@
 /** Writes the exact bytes of a leaf (`FORMAT.md` section 2); the verifier's reader shares no code with it. */
+import { TIME_MS_MAX } from "./verifier/bytes.ts";
 import { HASH_BYTES } from "./verifier/tree.ts";
 import { type Leaf, LEAF_BYTES_MAX, LEAF_MAGIC, TAG } from "./verifier/leaf.ts";
 
@@ -14,6 +15,7 @@ export function encodeLeaf(leaf: Leaf): Uint8Array {
   writer.text(TAG.origin, leaf.origin);
   writer.number(TAG.index, leaf.index);
   writer.hash(TAG.previous, leaf.previous);
+  if (leaf.postedMs > TIME_MS_MAX) throw new RangeError("the time of an entry lies behind the year 9999");
   writer.number(TAG.postedMs, leaf.postedMs);
   writer.text(TAG.kind, leaf.kind);
   writer.outcome(leaf.outcome);

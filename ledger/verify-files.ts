@@ -7,8 +7,8 @@ import { DatabaseAudit, readHeads, type StoredHead } from "./store/audit.ts";
 import type { Trust, VerifiedCheckpoint, VerifierCrypto } from "./verifier/note.ts";
 import { verifyLogSignature } from "./verifier/note.ts";
 import { type ReceiptReport, verifyReceipt } from "./verifier/receipt.ts";
-import { CheckList, type CheckResult } from "./verifier/report.ts";
-import { type Checked, type Defect, type DefectName, failed, passed } from "./verifier/verdict.ts";
+import { CheckList, type CheckResult, type Verdict, verdictOf } from "./verifier/report.ts";
+import { type Checked, type Defect, type DefectName, failed, passed, shownDefect } from "./verifier/verdict.ts";
 
 export interface VerifyDatabaseOptions {
   readonly db: Database;
@@ -26,6 +26,7 @@ export interface VerifyDatabaseOptions {
 export type LogCheck = "head" | "leaves" | "chain" | "columns" | "tiles" | "disclosures" | "checkpoints" | "knownCheckpoints" | "coverage";
 
 export interface VerifyReport {
+  readonly verdict: Verdict;
   /** True only when every check was made and passed. */
   readonly ok: boolean;
   readonly origin: string;
@@ -111,7 +112,7 @@ async function verify(options: VerifyDatabaseOptions): Promise<VerifyReport> {
       : `${counts.known} found in this history`,
   );
   list.pass("coverage", "the newest checkpoint covers the last entry");
-  return { ok: true, ...facts, checks: list.results() };
+  return { verdict: verdictOf(list.results()), ok: true, ...facts, checks: list.results() };
 }
 
 function checkedHead([head, another]: readonly StoredHead[], origin: string | undefined): Checked<StoredHead> {
@@ -140,13 +141,15 @@ function verifiedNotes(
 }
 
 function refusal(defect: Defect, check: LogCheck, origin = ""): VerifyReport {
+  const checks = new CheckList(CHECKS).failedAt(check, defect);
   return {
+    verdict: verdictOf(checks),
     ok: false,
     origin,
     size: 0n,
     root: new Uint8Array(),
-    checks: new CheckList(CHECKS).failedAt(check, defect),
-    firstDefect: defect,
+    checks,
+    firstDefect: shownDefect(defect),
   };
 }
 

@@ -255,12 +255,13 @@ describe("ledger search", () => {
     const file = join(folder.path, "range.txt");
     const made = await run("ledger", "search", "--institution", institution, "--from", "2020-01-01", "--prove", file);
     expect(made.code, made.stderr).toBe(0);
-    const verified = await run("ledger", "verify", file);
+    expect((await run("ledger", "verify", file)).code).toBe(1);
+    const verified = await run("ledger", "verify", file, "--institution", institution, "--from", "2020-01-01");
     expect(verified.code, verified.stdout).toBe(0);
     expect(verified.stdout).toMatch(/ok {3}period: \d+ entries of/);
     const codes = join(folder.path, "codes.txt");
     expect((await run("ledger", "search", "--institution", institution, "--prove", codes, "--registry")).code).toBe(0);
-    const shown = await run("ledger", "verify", codes);
+    const shown = await run("ledger", "verify", codes, "--institution", institution, "--registry");
     expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining("vault.account.detokenised")]);
     await writeFile(file, (await readFile(file, "utf8")).replace(/\nleaf [^\n]+/, ""));
     expect((await run("ledger", "verify", file)).code).toBe(1);

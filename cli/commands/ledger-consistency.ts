@@ -1,9 +1,10 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { proveConsistency } from "../../ledger/export/consistency.ts";
 import { exportFolder } from "../../ledger/export/folder.ts";
 import { ExportError } from "../../ledger/export/log.ts";
-import { UsageError } from "../config.ts";
+import { NOTE_BYTES_MAX } from "../../ledger/verifier/note.ts";
+import { readHandedText } from "../platform/handed-file.ts";
 
 export interface LedgerConsistencyOptions {
   readonly export: string;
@@ -13,9 +14,7 @@ export interface LedgerConsistencyOptions {
 
 /** `ronghe ledger consistency`: the proof that an export goes on from an older checkpoint, as a text to carry beside the two. */
 export async function ledgerConsistency(options: LedgerConsistencyOptions): Promise<number> {
-  const older = await readFile(options.older, "utf8").catch(() => {
-    throw new UsageError(`${options.older} cannot be read`);
-  });
+  const older = await readHandedText(options.older, NOTE_BYTES_MAX);
   const crypto = await loadCrypto();
   try {
     await writeFile(options.out, await proveConsistency({ files: exportFolder(options.export), sm3: crypto.sm3, older }));

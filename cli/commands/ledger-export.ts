@@ -8,7 +8,7 @@ import { newestPublishable } from "../../ledger/export/publishable.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printJson } from "../output.ts";
 import { layoutOf, readPlatform } from "../platform/layout.ts";
-import { readTrustedKeys } from "../platform/trust.ts";
+import { readPolicyFile } from "../platform/trust.ts";
 import { logFiles, openLogFile } from "../platform/verify.ts";
 import { progressBar } from "../progress.ts";
 
@@ -28,7 +28,7 @@ export async function ledgerExport(config: Config, options: LedgerExportOptions)
   const platform = readPlatform(layout);
   const crypto = await loadCrypto();
   const policyFile = options.policy ?? layout.policy;
-  const trust = await readTrustedKeys(crypto, policyFile);
+  const { policy: trust, bytes: policy } = await readPolicyFile(crypto, policyFile);
   const page = await pageOf(options.page);
   const bar = progressBar("entries");
   const opened: LogToExport[] = [];
@@ -43,7 +43,7 @@ export async function ledgerExport(config: Config, options: LedgerExportOptions)
     const summary = await exportPlatform({
       folder: exportFolder(options.out),
       logs: opened,
-      policy: await readFile(policyFile),
+      policy,
       ...(page === undefined ? {} : { page }),
       sm3: crypto.sm3,
       onProgress: (done, total) => bar.update(done, total),

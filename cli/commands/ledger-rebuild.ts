@@ -3,7 +3,7 @@
  * there whole, so that a rebuilding that was cut short is begun anew.
  */
 import { existsSync } from "node:fs";
-import { readFile, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { LogKeyDerivation } from "../../core/fsck/log-keys.ts";
@@ -16,6 +16,7 @@ import { textOf } from "../../core/rows.ts";
 import { Findings } from "../../ledger/fsck/findings.ts";
 import { REBUILT_KIND } from "../../ledger/fsck/log.ts";
 import { rebuildLog, type RebuiltLog } from "../../ledger/fsck/rebuild.ts";
+import { RANGE_BYTES_MAX } from "../../ledger/verifier/range.ts";
 import { parseReceipt } from "../../ledger/verifier/receipt.ts";
 import { kindOfText } from "../../ledger/verifier/session.ts";
 import { type Database, openDatabase } from "../../migrations/database.ts";
@@ -27,6 +28,7 @@ import { printJson } from "../output.ts";
 import { openBusForReading } from "../platform/bus.ts";
 import { shardKeyHandle, shardOrigin } from "../platform/core.ts";
 import { openKeys } from "../platform/keys.ts";
+import { readHandedText } from "../platform/handed-file.ts";
 import { type Layout, layoutOf, readPlatform } from "../platform/layout.ts";
 import { ownFolder } from "../platform/owner.ts";
 import { readTrustedKeys } from "../platform/trust.ts";
@@ -187,9 +189,7 @@ async function knownCheckpoints({ bus, origin, options }: Rebuilding): Promise<r
       if (receipt?.ok === true) add(receipt.value.checkpoint);
     }
   for (const path of options.checkpoint ?? []) {
-    const text = await readFile(path, "utf8").catch(() => {
-      throw new UsageError(`${path} cannot be read`);
-    });
+    const text = await readHandedText(path, RANGE_BYTES_MAX);
     const note = checkpointIn(text);
     // One that is passed over would not be missed, and the log would fork.
     if (!note.startsWith(`${origin}\n`)) throw new UsageError(`${path} holds no checkpoint of ${origin}`);

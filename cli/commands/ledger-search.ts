@@ -7,17 +7,19 @@ import { writeFile } from "node:fs/promises";
 import { openFingerprints } from "../../core/fingerprints.ts";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
+import { systemClock } from "../../core/protocol/time.ts";
 import { ledgerPersons } from "../../core/ledger-persons.ts";
 import { settlementId } from "../../core/protocol/settlement-id.ts";
 import { textOf } from "../../core/rows.ts";
-import { dayStart, parseDay } from "../../core/settlement/day/accounting-day.ts";
 import { ExportError } from "../../ledger/export/log.ts";
 import { newestPublishable } from "../../ledger/export/publishable.ts";
 import { proveRange } from "../../ledger/search/range.ts";
 import { readLeaves } from "../../ledger/store/load.ts";
 import { searchEntries } from "../../ledger/store/search.ts";
 import { decodeLeaf, type Leaf } from "../../ledger/verifier/leaf.ts";
-import { EVERYBODY, verifyRange } from "../../ledger/verifier/range.ts";
+import { isIdentifier } from "../../ledger/verifier/bytes.ts";
+import { instantOf } from "../../ledger/verifier/question.ts";
+import { verifyRange } from "../../ledger/verifier/range.ts";
 import { type Database, openDatabase } from "../../migrations/database.ts";
 import { partitionOf } from "../../streams/bus/partition.ts";
 import { type Config, UsageError } from "../config.ts";
@@ -60,8 +62,8 @@ export async function ledgerSearch(config: Config, options: LedgerSearchOptions)
     institution: options.institution,
     subject: options.settlement === undefined ? undefined : subjectOf(crypto, options.settlement),
     person: await personOf(config, layout, crypto, options),
-    fromMs: options.from === undefined ? 0n : instantOf(options.from),
-    toMs: options.to === undefined ? undefined : instantOf(options.to),
+    fromMs: options.from === undefined ? 0n : writtenInstant(options.from),
+    toMs: options.to === undefined ? undefined : writtenInstant(options.to),
   };
   if (asked.toMs !== undefined && asked.toMs <= asked.fromMs) throw new UsageError("the period ends before it begins");
   if (options.prove !== undefined) return await prove({ layout, crypto, asked, options, partitions: platform.partitions });
@@ -144,7 +146,7 @@ async function prove({ layout, crypto, asked, options, partitions }: Proving): P
   const { institution, fromMs, toMs } = asked;
   if (institution === undefined || asked.subject !== undefined || asked.person !== undefined)
     throw new UsageError("--prove takes --institution with --from and --to, and nothing else");
-  if (institution === EVERYBODY) throw new UsageError("--institution names one institution");
+  if (!isIdentifier(institution)) throw new UsageError("--institution is one institution: 1 to 64 of [0-9A-Za-z._-]");
   const log = logFiles(layout, readPlatform(layout))[options.registry === true ? 0 : 1 + partitionOf(institution, partitions)];
   if (log === undefined || !existsSync(log.file)) throw new UsageError("the log of this institution is not there");
   const trust = await readTrustedKeys(crypto, options.policy ?? layout.policy);
@@ -155,7 +157,11 @@ async function prove({ layout, crypto, asked, options, partitions }: Proving): P
       throw new UsageError("no institution of this number is registered, and no entry names one");
     const checkpoint = await newestPublishable(db, crypto, trust, log.origin);
     const range = await proveRange({ db, sm3: crypto.sm3, origin: log.origin, institution, fromMs, toMs, checkpoint });
-    const report = verifyRange(crypto, range, trust);
+    const report = verifyRange(crypto, range, {
+      trust,
+      asked: { origin: log.origin, institution, fromMs, toMs },
+      nowMs: systemClock.now(),
+    });
     if (report.verdict === "invalid") throw new ExportError(`the period cannot be proven: ${report.firstDefect?.detail ?? "unknown"}`);
     if (report.proven === undefined) throw new ExportError(`not yet: ${report.firstDefect?.detail ?? "unknown"}`);
     await writeFile(options.prove ?? "", range);
@@ -213,14 +219,10 @@ function subjectOf(crypto: Crypto, name: string): string {
   return slash === -1 ? name : settlementId(crypto, name.slice(0, slash), name.slice(slash + 1));
 }
 
-/** A day begins at midnight of UTC+8; with a time of day, an instant. */
-export function instantOf(written: string): bigint {
-  const [, date = "", time] = /^(\d{4}-\d{2}-\d{2})(T.+(?:Z|[+-]\d{2}:\d{2}))?$/.exec(written) ?? [];
-  // Of a day that its month does not have, `Date` makes one of the next.
-  const day = parseDay(date);
-  const ms = day === undefined ? Number.NaN : time === undefined ? dayStart(day) : Date.parse(written);
-  if (Number.isNaN(ms)) throw new UsageError(`${JSON.stringify(written)} is no day yyyy-mm-dd (UTC+8) and no instant with its zone`);
-  return BigInt(Math.max(0, ms));
+function writtenInstant(written: string): bigint {
+  const ms = instantOf(written);
+  if (ms === undefined) throw new UsageError(`${JSON.stringify(written)} is no day yyyy-mm-dd (UTC+8) and no instant with its zone`);
+  return ms;
 }
 
 function shown(leaf: Leaf): object {

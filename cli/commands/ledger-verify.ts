@@ -1,44 +1,62 @@
-import { existsSync, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+/** `ronghe ledger verify`: everything that somebody may be handed, by one verifier, with one report and one status. */
+import { existsSync, lstatSync } from "node:fs";
 import { loadCrypto } from "../../core/crypto/index.ts";
-import { toHex } from "../../core/protocol/bytes.ts";
+import type { Crypto } from "../../core/crypto/port.ts";
+import { systemClock } from "../../core/protocol/time.ts";
 import { exportFolder } from "../../ledger/export/folder.ts";
-import { verifyReceiptText } from "../../ledger/verify-files.ts";
-import { type ExportReport, verifyExport } from "../../ledger/verifier/export.ts";
-import { POLICY_FILE } from "../../ledger/verifier/export-layout.ts";
-import { type RangeReport, verifyRange } from "../../ledger/verifier/range.ts";
+import { verifyCheckpointText } from "../../ledger/verifier/checkpoint.ts";
+import { verifyExport } from "../../ledger/verifier/export.ts";
+import { parseCheckpointBody, parseNote, type Policy } from "../../ledger/verifier/note.ts";
+import { logsOf, readQuestion, type WrittenQuestion } from "../../ledger/verifier/question.ts";
+import { EVERYBODY, RANGE_BYTES_MAX, type RangeQuestion, verifyRange } from "../../ledger/verifier/range.ts";
+import { verifyReceipt } from "../../ledger/verifier/receipt.ts";
+import { worstOf } from "../../ledger/verifier/report.ts";
 import { kindOfText } from "../../ledger/verifier/session.ts";
-import type { ProvenEntry } from "../../ledger/verifier/receipt.ts";
+import { partitionOf } from "../../streams/bus/partition.ts";
 import { type Config, UsageError } from "../config.ts";
-import { printJson } from "../output.ts";
+import { readHandedText, readNotes } from "../platform/handed-file.ts";
 import { layoutOf } from "../platform/layout.ts";
 import { readTrustedKeys } from "../platform/trust.ts";
-import { type LogReport, verifyPlatform } from "../platform/verify.ts";
+import { verifyPlatform } from "../platform/verify.ts";
 import { progressBar } from "../progress.ts";
+import { reportVerification, shownEntry, shownRoot, type Verification } from "./ledger-verification.ts";
 
 export interface LedgerVerifyOptions {
   readonly policy?: string;
   readonly checkpoint?: readonly string[];
+  /** A consistency proof, beside a checkpoint and an older one. */
+  readonly consistency?: string;
+  /** What the auditor asked for, of a range. */
+  readonly institution?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly log?: string;
+  readonly registry?: boolean;
   readonly json?: boolean;
 }
 
-/** `ronghe ledger verify`: status 0 only when every check of every log was made and passed. */
+/** Status 0 only when every check was made and passed; 1 when something is invalid or incomplete. */
 export async function ledgerVerify(config: Config, path: string | undefined, options: LedgerVerifyOptions): Promise<number> {
-  if (path === undefined) return await verifyFolder(config, options);
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) throw new UsageError(`${path} is not there`);
-  if (!stats.isDirectory()) return await verifyReceiptFile(config, path, options);
-  if (existsSync(layoutOf(path).platform)) throw new UsageError(`${path} is a data folder: give it as --data ${path}`);
-  return await verifyExportFolder(path, options);
+  return reportVerification(await verification(config, path, options), options.json === true);
 }
 
-async function verifyFolder(config: Config, options: LedgerVerifyOptions): Promise<number> {
-  const layout = layoutOf(config.RONGHE_DATA);
+async function verification(config: Config, path: string | undefined, options: LedgerVerifyOptions): Promise<Verification> {
   const crypto = await loadCrypto();
-  const knownCheckpoints = await notesOf(options);
+  if (path === undefined) return await verifyData(config, crypto, options);
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) throw new UsageError(`${path} is not there`);
+  if (!stats.isDirectory()) return await verifyText({ config, crypto, options, file: path });
+  if (existsSync(layoutOf(path).platform)) throw new UsageError(`${path} is a data folder: give it as --data ${path}`);
+  return await verifyExportFolder(crypto, path, options);
+}
+
+/** The files of a platform as they lie; their own policy counts unless another is given. */
+async function verifyData(config: Config, crypto: Crypto, options: LedgerVerifyOptions): Promise<Verification> {
+  checkUnused(options, "the data folder", ["consistency", ...QUESTION]);
+  const layout = layoutOf(config.RONGHE_DATA);
+  const knownCheckpoints = await readNotes(options.checkpoint);
   const bar = progressBar("entries");
-  const reports = await verifyPlatform({
+  const logs = await verifyPlatform({
     layout,
     crypto,
     knownCheckpoints,
@@ -46,119 +64,137 @@ async function verifyFolder(config: Config, options: LedgerVerifyOptions): Promi
     ...(options.policy === undefined ? {} : { policy: options.policy }),
   });
   bar.stop();
-  const ok = reports.every((report) => report.ok);
-  if (options.json === true) printJson({ ok, logs: reports });
-  else for (const report of reports) printLog(report);
-  return ok ? 0 : 1;
+  const firstDefect = logs.find((log) => log.firstDefect !== undefined)?.firstDefect;
+  return {
+    kind: "data",
+    file: layout.root,
+    keys: options.policy ?? layout.policy,
+    verdict: worstOf(logs.map((log) => log.verdict)),
+    checks: [],
+    logs,
+    ...(firstDefect === undefined ? {} : { firstDefect }),
+  };
 }
 
-export function printLog(report: LogReport): void {
-  console.log(
-    `${report.ok ? "valid   " : "INVALID "} ${report.origin}  size ${report.size}  root ${report.root === "" ? "-" : report.root}`,
-  );
-  printChecks(report);
-}
-
-interface Checks {
-  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
-  readonly firstDefect?: { readonly name: string; readonly detail: string; readonly index?: bigint };
-}
-
-function printChecks({ checks, firstDefect }: Checks): void {
-  for (const check of checks) console.log(`  ${check.ok ? "ok  " : "FAIL"} ${check.name}: ${check.detail}`);
-  if (firstDefect === undefined) return;
-  const { name, detail, index } = firstDefect;
-  console.log(`  first defect: ${name}${index === undefined ? "" : ` at entry ${index}`}: ${detail}`);
-}
-
-async function verifyExportFolder(path: string, options: LedgerVerifyOptions): Promise<number> {
-  const crypto = await loadCrypto();
-  const own = join(path, POLICY_FILE);
+/** Without a policy of the auditor's own the export can only be found to agree with itself. */
+async function verifyExportFolder(crypto: Crypto, path: string, options: LedgerVerifyOptions): Promise<Verification> {
+  checkUnused(options, "an export", ["consistency", ...QUESTION]);
+  const trust = options.policy === undefined ? undefined : await readTrustedKeys(crypto, options.policy);
   const bar = progressBar("entries");
-  const trust = existsSync(options.policy ?? own) ? await readTrustedKeys(crypto, options.policy ?? own) : undefined;
-  if (trust === undefined && options.policy !== undefined) throw new UsageError(`${options.policy} is not there`);
   const report = await verifyExport({
     files: exportFolder(path),
     crypto,
-    knownCheckpoints: await notesOf(options),
+    knownCheckpoints: await readNotes(options.checkpoint),
+    nowMs: systemClock.now(),
     onProgress: (done, total) => bar.update(Number(done), Number(total)),
     ...(trust === undefined ? {} : { trust }),
   });
   bar.stop();
-  const keys = options.policy ?? "the export's own: it agrees with its keys. Keep its policy and give it as --policy the next time";
-  if (options.json === true) printJson({ ...report, keys, logs: report.logs.map((log) => ({ ...log, root: toHex(log.root) })) });
-  else printExport(path, report, keys);
-  return report.ok ? 0 : 1;
+  const logs = report.logs.map((log) => ({ ...log, root: shownRoot(log.root) }));
+  return { ...report, kind: "export", file: path, logs, ...(options.policy === undefined ? {} : { keys: options.policy }) };
 }
 
-function printExport(path: string, report: ExportReport, keys: string): void {
-  console.log(`${wordOf(report)} export ${path}\n  keys: ${keys}`);
-  const { firstDefect, ...others } = report;
-  printChecks(others);
-  for (const log of report.logs) {
-    console.log(`${wordOf(log)} ${log.origin}  size ${log.size}  root ${toHex(log.root)}`);
-    printChecks(log);
+interface TextToVerify {
+  readonly config: Config;
+  readonly crypto: Crypto;
+  readonly options: LedgerVerifyOptions;
+  readonly file: string;
+}
+
+/** By the policy that was given, or that of this machine's own platform; without either the answer is "incomplete". */
+async function verifyText(given: TextToVerify): Promise<Verification> {
+  const { config, crypto, options, file } = given;
+  const text = await readHandedText(file, RANGE_BYTES_MAX);
+  const own = layoutOf(config.RONGHE_DATA).policy;
+  const keys = options.policy ?? (existsSync(own) ? own : undefined);
+  const trust = keys === undefined ? undefined : await readTrustedKeys(crypto, keys);
+  const brought = keys === undefined ? { file } : { file, keys };
+  const kind = kindOfText(text);
+  if (kind === "policy") throw new UsageError(`${file} is a policy: \`ronghe witness policy ${file}\` says what it asks for`);
+  if (kind === "checkpoint" || kind === "consistency") return { ...brought, ...(await verifyHead(given, text, kind, trust)) };
+  if (kind === "range") {
+    checkUnused(options, "a range", HEADS);
+    const { proven, ...report } = verifyRange(crypto, text, { trust, asked: questionOf(options, trust), nowMs: systemClock.now() });
+    const entries = proven?.entries.map((leaf) => shownEntry({ leaf, openings: [] }));
+    return { ...brought, ...report, kind, ...(entries === undefined ? {} : { entries }) };
   }
-  if (firstDefect !== undefined) console.log(`first defect: ${firstDefect.name}: ${firstDefect.detail}`);
+  checkUnused(options, "a receipt", [...HEADS, ...QUESTION]);
+  const { proven, ...report } = verifyReceipt(crypto, text, trust, systemClock.now());
+  return { ...brought, ...report, kind: kind ?? "unknown", ...(proven === undefined ? {} : { entries: proven.entries.map(shownEntry) }) };
 }
 
-function wordOf({ verdict }: { readonly verdict: string }): string {
-  return verdict === "valid" ? "valid     " : verdict.toUpperCase().padEnd(10);
-}
-
-async function verifyReceiptFile(config: Config, file: string, options: LedgerVerifyOptions): Promise<number> {
-  const crypto = await loadCrypto();
-  const trustedKeys = await readTrustedKeys(crypto, options.policy ?? layoutOf(config.RONGHE_DATA).policy);
-  const text = await textOf(file);
-  if (kindOfText(text) === "range") return printRangeReport(file, verifyRange(crypto, text, trustedKeys), options);
-  const report = verifyReceiptText(text, { crypto, trustedKeys });
-  const entries = report.proven?.entries.map(shownEntry);
-  if (options.json === true) printJson({ ok: report.ok, checks: report.checks, proven: entries, firstDefect: report.firstDefect });
-  else {
-    console.log(`${report.ok ? "valid" : "INVALID"} receipt ${file}`);
-    printChecks({ checks: report.checks });
-    for (const entry of entries ?? []) printJson(entry);
-    if (report.firstDefect !== undefined) printChecks({ checks: [], firstDefect: report.firstDefect });
+/** A checkpoint by itself or against older ones, or a proof between the two that stand beside it. */
+async function verifyHead(
+  { crypto, options, file }: TextToVerify,
+  text: string,
+  kind: "checkpoint" | "consistency",
+  trust: Policy | undefined,
+): Promise<Pick<Verification, "kind" | "verdict" | "checks" | "firstDefect">> {
+  checkUnused(options, `a ${kind}`, QUESTION);
+  const notes = await readNotes(options.checkpoint);
+  const nowMs = systemClock.now();
+  if (kind === "consistency") {
+    const [older, newer] = notes.toSorted((a, b) => (sizeIn(a) < sizeIn(b) ? -1 : 1));
+    if (older === undefined || newer === undefined || notes.length > 2)
+      throw new UsageError(`${file} is a proof between two checkpoints: give both as --checkpoint OLDER NEWER`);
+    return { kind, ...verifyCheckpointText({ crypto, trust, nowMs, note: newer, older, consistency: text }) };
   }
-  return report.ok ? 0 : 1;
-}
-
-function printRangeReport(file: string, report: RangeReport, options: LedgerVerifyOptions): number {
-  const entries = report.proven?.entries.map((leaf) => shownEntry({ leaf, openings: [] }));
-  if (options.json === true) printJson({ ok: report.ok, checks: report.checks, proven: entries, firstDefect: report.firstDefect });
-  else {
-    console.log(`${wordOf(report)} range ${file}`);
-    printChecks(report);
-    for (const entry of entries ?? []) printJson(entry);
-  }
-  return report.ok ? 0 : 1;
-}
-
-function shownEntry({ leaf, openings }: Pick<ProvenEntry, "leaf" | "openings">): object {
+  const consistency = options.consistency === undefined ? {} : { consistency: await readHandedText(options.consistency, RANGE_BYTES_MAX) };
+  if (notes.length > 1) throw new UsageError("a checkpoint is compared with one older checkpoint");
   return {
-    origin: leaf.origin,
-    index: leaf.index,
-    kind: leaf.kind,
-    subject: leaf.subject,
-    institution: leaf.institution,
-    at: new Date(Number(leaf.postedMs)).toISOString(),
-    facts: Object.fromEntries((leaf.facts ?? []).map((fact) => [fact.name, fact.value])),
-    ...(openings.length === 0 ? {} : { disclosed: Object.fromEntries(openings.map(({ name, value }) => [name, value])) }),
+    kind,
+    ...verifyCheckpointText({ crypto, trust, nowMs, note: text, ...(notes[0] === undefined ? {} : { older: notes[0] }), ...consistency }),
   };
 }
 
-async function notesOf({ checkpoint = [] }: LedgerVerifyOptions): Promise<readonly string[]> {
-  return await Promise.all(checkpoint.map((file) => textOf(file)));
+/** What a checkpoint claims: only which of two is called the older hangs on it. */
+function sizeIn(note: string): bigint {
+  const parsed = parseNote(note);
+  const body = parsed.ok ? parseCheckpointBody(parsed.value.text) : parsed;
+  return body.ok ? body.value.size : -1n;
 }
 
-/** Text whose every byte counts: what is not UTF-8 must not be read as something else. */
-async function textOf(file: string): Promise<string> {
-  const bytes = await readFile(file).catch(() => {
-    throw new UsageError(`${file} cannot be read`);
-  });
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new UsageError(`${file} is not UTF-8 text`);
+const HEADS = ["checkpoint", "consistency"] as const;
+const QUESTION = ["institution", "from", "to", "log", "registry"] as const;
+
+/** An option that nothing would look at is refused: it would seem to have been checked. */
+function checkUnused(options: LedgerVerifyOptions, what: string, unused: readonly (keyof LedgerVerifyOptions)[]): void {
+  const given = unused.find((name) => options[name] !== undefined);
+  if (given !== undefined) throw new UsageError(`--${given} says nothing of ${what}`);
+}
+
+/** The auditor's own words; `undefined` when he gave none. */
+function questionOf(options: LedgerVerifyOptions, trust: Policy | undefined): RangeQuestion | undefined {
+  const { institution, from = "", to = "", log } = options;
+  if (institution === undefined) {
+    const half = QUESTION.find((name) => options[name] !== undefined);
+    if (half !== undefined) throw new UsageError(`--${half} goes with --institution (* for every one)`);
+    return undefined;
   }
+  // Without keys nothing will be believed, and nothing tells which log was meant: the answer is "incomplete" all the same.
+  if (trust === undefined && log === undefined) return undefined;
+  const logs = trust === undefined ? [] : logsOf(trust);
+  const written: WrittenQuestion = { institution, from, to, log: log ?? logOf(institution, logs, options.registry === true) ?? "" };
+  const read = readQuestion(written, logs);
+  if (read.ok) return read.question;
+  const [wrong = "log"] = read.wrong;
+  throw new UsageError(QUESTION_WORDS[wrong]);
+}
+
+const QUESTION_WORDS: Readonly<Record<keyof WrittenQuestion, string>> = {
+  institution: "--institution is 1 to 64 of [0-9A-Za-z._-], or *",
+  from: "--from is a day yyyy-mm-dd (UTC+8), or an instant with its zone",
+  to: "--to is a day yyyy-mm-dd (UTC+8) or an instant with its zone, behind --from",
+  log: "which log was asked for? The policy does not tell: give its name as --log",
+};
+
+/** Where the entries of an institution stand (`FORMAT.md` section 8.1), when the policy names the logs of one platform. */
+function logOf(institution: string, logs: readonly string[], isRegistry: boolean): string | undefined {
+  const platforms = [...new Set(logs.map((log) => log.slice(0, log.lastIndexOf("/") + 1)))];
+  const [platform] = platforms;
+  if (platform === undefined || platforms.length > 1) return undefined;
+  if (institution === EVERYBODY && !isRegistry) return undefined;
+  const shards = logs.filter((log) => /\/settlement-\d+$/.test(log)).length;
+  const log = isRegistry ? `${platform}registry` : `${platform}settlement-${shards === 0 ? "" : partitionOf(institution, shards)}`;
+  return logs.includes(log) ? log : undefined;
 }

@@ -1,7 +1,9 @@
 /** `ledger export`, `prove` and `verify` as their users call them, on the data folder of a founded platform. */
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { type EventMs, systemClock } from "../../core/protocol/time.ts";
@@ -14,7 +16,9 @@ import { foundSandbox } from "../platform/found.ts";
 import { openKeys } from "../platform/keys.ts";
 import { type Layout, layoutOf, type PlatformFile } from "../platform/layout.ts";
 import { ledgerExport } from "./ledger-export.ts";
+import { ledgerConsistency } from "./ledger-consistency.ts";
 import { ledgerProve } from "./ledger-prove.ts";
+import { ledgerSearch } from "./ledger-search.ts";
 import { ledgerVerify } from "./ledger-verify.ts";
 
 const crypto = await loadCrypto();
@@ -110,10 +114,11 @@ describe("an export", () => {
     expect(lines.filter((line) => line.startsWith("valid "))).toHaveLength(4);
   });
 
-  test("says that it only agrees with itself when no policy was brought", async () => {
+  test("that no policy was brought for is incomplete and ends non-zero: whose keys these are it cannot say itself", async () => {
     const { status, lines } = await verify(out, {});
-    expect(status).toBe(0);
-    expect(lines[0]).toContain("the export's own");
+    expect([status, lines[0], lines[1]]).toEqual([1, `INCOMPLETE export ${out}`, expect.stringContaining("none of your own")]);
+    expect(lines.at(-1)).toMatch(/^first defect: policyMissing/);
+    expect(lines.join("\n")).not.toContain("the keys are those that the auditor brought");
   });
 
   test("printed for machines holds every check", async () => {
@@ -155,7 +160,7 @@ describe("an export", () => {
     const { status, lines } = await verify(out, { policy, checkpoint: [join(later, "settlement-0/checkpoint")] });
     expect([status, lines.at(-1)]).toEqual([1, expect.stringContaining("truncated")]);
     const stranger = join(folder, "stranger.txt");
-    await writeFile(stranger, (await readFile(policy, "utf8")).split("\n").slice(0, 2).join("\n"));
+    await writeFile(stranger, (await readFile(policy, "utf8")).split("\n").slice(0, 2).join("\n") + "\n");
     expect((await verify(out, { policy: stranger })).status).toBe(1);
     await expect(verify(out, { policy: join(folder, "nowhere.txt") })).resolves.toMatchObject({ status: 2 });
   });
@@ -208,5 +213,127 @@ describe("a receipt", () => {
     await writeFile(file, bytes.with(5, 0xff));
     expect((await verify(file)).errors[0]).toContain("is not UTF-8 text");
     expect((await verify(join(folder, "none.txt"))).status).toBe(2);
+  });
+});
+
+const range = (): string => join(folder, "range.txt");
+describe("whatever somebody was handed", () => {
+  const REGISTRY = "ronghe.example/51/registry";
+  const anyone = { institution: "*", log: REGISTRY };
+  let handed: Readonly<Record<string, readonly [path: string, options: object]>>;
+
+  beforeAll(async () => {
+    await prove({});
+    const older = join(folder, "older.txt");
+    await cp(join(out, "settlement-0/checkpoint"), older);
+    await settle(["settlement.accepted"], "rs-newer");
+    const newer = join(folder, "newer");
+    expect((await run(() => ledgerExport(config, { out: newer }))).status).toBe(0);
+    const proof = join(folder, "proof.txt");
+    expect((await run(() => ledgerConsistency({ export: newer, older, out: proof }))).status).toBe(0);
+    const core = await openDatabase({ kind: "core", file: layout.core.database, readOnly: true });
+    const [row] = await core.read("SELECT org_id FROM institution ORDER BY org_id LIMIT 1");
+    await core.close();
+    const asked = { institution: String(row?.["org_id"]), prove: range(), registry: true };
+    expect(await run(() => ledgerSearch(config, asked))).toMatchObject({ status: 0 });
+    const head = join(newer, "settlement-0/checkpoint");
+    handed = {
+      export: [newer, {}],
+      receipt: [join(folder, "receipt.txt"), {}],
+      range: [range(), { institution: asked.institution, registry: true }],
+      checkpoint: [head, { checkpoint: [older], consistency: proof }],
+      consistency: [proof, { checkpoint: [head, older] }],
+    };
+  });
+
+  test("is verified by the one command, with one shape and one status", async () => {
+    const keys = ["kind", "file", "ok", "verdict", "keys", "checks", "logs", "proven", "asked", "claimed", "firstDefect"];
+    for (const [kind, [path, options]] of Object.entries(handed)) {
+      const { status, lines } = await verify(path, { policy, json: true, ...options });
+      const report = JSON.parse(lines[0] ?? "") as object;
+      expect([status, Object.keys(report), report], kind).toMatchObject([0, keys, { kind, ok: true, verdict: "valid", keys: policy }]);
+      const unknown = await run(() => ledgerVerify(readConfig({ RONGHE_DATA: join(folder, "nothing") }), path, { json: true, ...options }));
+      expect([unknown.status, JSON.parse(unknown.lines[0] ?? "")], kind).toMatchObject([
+        1,
+        { kind, ok: false, verdict: "incomplete", keys: null, firstDefect: { name: "policyMissing" } },
+      ]);
+    }
+    const data = await run(() => ledgerVerify(config, undefined, { json: true }));
+    expect([data.status, Object.keys(JSON.parse(data.lines[0] ?? "") as object)]).toEqual([0, keys]);
+  });
+
+  test("a range is incomplete without the auditor's question, refused for another, and never guessed", async () => {
+    const question = handed["range"]?.[1] ?? {};
+    for (const [options, status, name] of [
+      [{}, 1, "questionMissing"],
+      [{ ...question, from: "2026-01-01" }, 1, "questionMismatch"],
+      [{ ...question, registry: undefined }, 1, "questionMismatch"],
+      [anyone, 1, "questionMismatch"],
+    ] as const) {
+      const ended = await verify(range(), { policy, ...options });
+      expect([ended.status, ended.lines.at(-1)], name).toEqual([status, expect.stringContaining(name)]);
+    }
+    for (const [options, why] of [
+      [{ institution: "H1\u200b" }, "[0-9A-Za-z._-]"],
+      [{ institution: "H1", from: "yesterday" }, "--from"],
+      [{ institution: "H1", from: "2026-02-01", to: "2026-01-01" }, "--to"],
+      [{ from: "2026-02-01" }, "goes with --institution"],
+      [{ institution: "*" }, "--log"],
+    ] as const)
+      expect(await verify(range(), { policy, ...options }), why).toMatchObject({ status: 2, errors: [expect.stringContaining(why)] });
+  });
+
+  test("an option that nothing would look at is refused, and so is a text that proves nothing by itself", async () => {
+    const receipt = join(folder, "receipt.txt");
+    expect((await verify(receipt, { policy, checkpoint: [receipt] })).errors[0]).toContain("--checkpoint says nothing of a receipt");
+    expect((await verify(out, { policy, institution: "H1" })).errors[0]).toContain("--institution says nothing of an export");
+    expect((await verify(policy)).errors[0]).toContain("ronghe witness policy");
+    expect((await verify(handed["consistency"]?.[0] ?? "", { policy })).errors[0]).toContain("give both as --checkpoint");
+  });
+
+  test("a pipe, a link, a device, or a file without end is refused in one line, as material and as policy", async () => {
+    const strange = { pipe: join(folder, "pipe"), link: join(folder, "link"), huge: join(folder, "huge"), device: "/dev/zero" };
+    await promisify(execFile)("mkfifo", [strange.pipe]);
+    await symlink(policy, strange.link);
+    await writeFile(strange.huge, "");
+    await truncate(strange.huge, 2 ** 33);
+    for (const [kind, file] of Object.entries(strange)) {
+      for (const ended of [
+        await verify(file),
+        await verify(out, { policy: file }),
+        await verify(out, { policy, checkpoint: [file] }),
+        await run(() => ledgerConsistency({ export: out, older: file, out: join(folder, "x") })),
+      ])
+        expect([ended.status, ended.errors.length], kind).toEqual([2, 1]);
+    }
+    expect((await verify(out, { policy: strange.link })).errors[0]).toContain("is a link: whoever may turn it decides");
+  });
+
+  test("an export with a pipe, a link or a file without end in it is refused, not waited for", async () => {
+    for (const [make, why] of [
+      [(file: string) => promisify(execFile)("mkfifo", [file]), "is no regular file"],
+      [(file: string) => symlink(join(out, "settlement-0/checkpoint"), file), "is a link"],
+      [(file: string) => writeFile(file, "").then(() => truncate(file, 2 ** 33)), "is too long"],
+    ] as const) {
+      const copy = join(folder, "strange");
+      await cp(out, copy, { recursive: true });
+      await rm(join(copy, "settlement-0/checkpoint"));
+      await make(join(copy, "settlement-0/checkpoint"));
+      const { status, lines } = await verify(copy);
+      expect([status, lines.at(-1)], why).toEqual([1, expect.stringMatching(`exportMalformed.*${why}`)]);
+      await rm(copy, { recursive: true });
+    }
+  });
+
+  test("what is printed steers no terminal: a file's name in an export stands by its numbers", async () => {
+    const copy = join(folder, "named");
+    await cp(out, copy, { recursive: true });
+    await writeFile(join(copy, "\u001b[2Kall valid\u202e"), "");
+    for (const { lines } of [await verify(copy), await verify(copy, { policy, json: true })]) {
+      expect(lines.join("\n")).toContain("u{1b}[2Kall valid");
+      // eslint-disable-next-line no-control-regex -- what must not be there
+      expect(lines.join("")).not.toMatch(/[\x00-\x1f\u202e]/);
+    }
+    await rm(copy, { recursive: true });
   });
 });

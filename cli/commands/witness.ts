@@ -1,14 +1,14 @@
 /** `ronghe witness …`: for a hospital, insurer, bank or auditor who stands by a log without trusting it. */
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { printVerifierKey, verifyLogSignature } from "../../ledger/verifier/note.ts";
-import { parsePolicy } from "../../ledger/verifier/policy.ts";
-import { describeQuorum } from "../../ledger/verifier/quorum.ts";
+import { describeQuorum, dishonestEnough } from "../../ledger/verifier/quorum.ts";
 import { printSplitView } from "../../ledger/witness/app.ts";
 import { openWitnessStore } from "../../ledger/witness/store.ts";
 import { openDatabase } from "../../migrations/database.ts";
-import { type Config, UsageError } from "../config.ts";
+import type { Config } from "../config.ts";
 import { printJson } from "../output.ts";
+import { readTrustedKeys } from "../platform/trust.ts";
 import { onStopAsked } from "../platform/stop.ts";
 import { initWitness, leaveAnswer, readWitnessKey, readWitnessName, runWitness, witnessLayout, witnessLine } from "../platform/witness.ts";
 
@@ -28,12 +28,8 @@ export async function witnessKeys(config: Config, root: string, options: { reado
 /** Reads a policy as every part of the platform does, and says in words what it asks for. */
 export async function witnessPolicy(file: string, options: { readonly json?: boolean }): Promise<void> {
   const crypto = await loadCrypto();
-  const text = await readFile(file, "utf8").catch(() => {
-    throw new UsageError(`${file} cannot be read`);
-  });
-  const policy = parsePolicy(crypto.sm3, text);
-  if (!policy.ok) throw new UsageError(`${file}: ${policy.error.detail}`);
-  const { logs, witnesses } = policy.value;
+  const policy = await readTrustedKeys(crypto, file);
+  const { logs, witnesses } = policy;
   const shown = {
     logs: logs.map((key) => ({
       key: printVerifierKey(key).split("+", 2).join("+"),
@@ -41,13 +37,29 @@ export async function witnessPolicy(file: string, options: { readonly json?: boo
       ...sizesOf(key.sizes),
     })),
     witnesses: witnesses.map(({ name, key, url }) => ({ name, key: printVerifierKey(key).split("+", 2).join("+"), url })),
-    wanted: describeQuorum(policy.value),
+    wanted: describeQuorum(policy),
+    dishonestEnough: dishonestEnough(policy),
+    ...(policy.headAgeS === undefined ? {} : { headAgeS: policy.headAgeS }),
+    ...(policy.untilMs === undefined ? {} : { until: new Date(Number(policy.untilMs)).toISOString() }),
   };
-  if (options.json === true) return printJson(shown);
+  const warning = witnesses.length === 0 ? undefined : weakness(shown.dishonestEnough);
+  if (options.json === true) return printJson({ ...shown, warnings: warning === undefined ? [] : [warning] });
   for (const log of shown.logs)
     console.log(`log      ${log.key}  ${[log.origins].flat().join(" ")}${"sizes" in log ? `  sizes ${log.sizes}` : ""}`);
   for (const one of shown.witnesses) console.log(`witness  ${one.name}  ${one.key}  ${one.url ?? "(no address)"}`);
   console.log(`wanted   ${shown.wanted}`);
+  if (shown.headAgeS !== undefined) console.log(`head-age ${shown.headAgeS} s since the quorum cosigned`);
+  if (shown.until !== undefined) console.log(`until    ${shown.until}`);
+  if (warning !== undefined) console.log(`WARNING  ${warning}`);
+}
+
+/** A quorum is worth as many dishonest witnesses as it withstands. */
+function weakness(dishonest: number): string | undefined {
+  if (dishonest === 0)
+    return "two sets of witnesses without a common member are enough: an operator can have two histories cosigned and nobody need be dishonest. Ask for more than half";
+  if (dishonest === 1)
+    return "one dishonest witness is enough for two histories: it cosigns both, and the others see one each. Ask for so many that any two sufficient sets share two: all of 2 or 3, 3 of 4, 4 of 5";
+  return undefined;
 }
 
 function sizesOf(sizes: { readonly first: bigint; readonly last?: bigint } | undefined): { readonly sizes?: string } {
@@ -93,12 +105,12 @@ export async function witnessCheck(root: string, options: { readonly json?: bool
   readWitnessName(layout);
   const crypto = await loadCrypto();
   const policyFile = options.policy ?? layout.logs;
-  const policy = parsePolicy(crypto.sm3, await readFile(policyFile, "utf8").catch(() => ""));
+  const policy = existsSync(policyFile) ? await readTrustedKeys(crypto, policyFile) : undefined;
   const db = await openDatabase({ kind: "witness", file: layout.database, readOnly: true });
   try {
     const store = openWitnessStore(db);
     const [heads, found] = [await store.heads(), await store.splitViews()];
-    const isSigned = (note: string): boolean => policy.ok && verifyLogSignature(crypto, note, policy.value.logs).ok;
+    const isSigned = (note: string): boolean => policy !== undefined && verifyLogSignature(crypto, note, policy.logs).ok;
     const splitViews = found.map((one) => ({
       ...one,
       state: one.acknowledged === undefined ? "open" : "answered",

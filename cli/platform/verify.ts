@@ -4,6 +4,7 @@ import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
 import { type EventMs, systemClock } from "../../core/protocol/time.ts";
 import { verifyDatabase, type VerifyReport } from "../../ledger/verify-files.ts";
+import type { Verdict } from "../../ledger/verifier/report.ts";
 import { type Database, openDatabase } from "../../migrations/database.ts";
 import { openEmbeddedBus } from "../../streams/bus/embedded.ts";
 import { UsageError } from "../config.ts";
@@ -16,6 +17,7 @@ export { readTrustedKeys } from "./trust.ts";
 export interface LogReport {
   readonly origin: string;
   readonly ok: boolean;
+  readonly verdict: Verdict;
   readonly size: bigint;
   /** Hex. */
   readonly root: string;
@@ -66,6 +68,7 @@ export async function verifyPlatform(options: VerifyPlatformOptions): Promise<re
       reports.push({
         origin,
         ok: false,
+        verdict: "invalid",
         size: 0n,
         root: "",
         checks: [],
@@ -82,6 +85,7 @@ export async function verifyPlatform(options: VerifyPlatformOptions): Promise<re
       reports.push({
         origin,
         ok: report.ok,
+        verdict: report.verdict,
         size: report.size,
         root: toHex(report.root),
         checks: report.checks,

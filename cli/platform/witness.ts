@@ -148,7 +148,7 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
   const { peers, proofs, gossipMs } = options;
   const gossip = startGossip({ witness, store, crypto, peers, proofs, everyMs: gossipMs, timeoutMs: PEER_TIMEOUT_MS });
   const log = config.RONGHE_LOG === "json" ? { log: printLine } : {};
-  const app = witnessApp({ witness, store, troubles: () => gossip.troubles(), now: () => systemClock.now(), ...log });
+  const app = witnessApp({ witness, store, comparisons: () => gossip.comparisons(), now: () => systemClock.now(), ...log });
   const server = await listen((request) => app.fetch(request), { host: options.host, port: options.port });
   let looking = Promise.resolve();
   const looks = setInterval(() => (looking = looking.then(() => takeAnswers(layout, store, say)).catch(() => undefined)), LOOK_MS);

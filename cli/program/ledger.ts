@@ -7,14 +7,20 @@ export function addLedgerCommands(program: Command): void {
   const ledger = program.command("ledger").description("the SM3 ledger");
   ledger
     .command("verify")
-    .description("verify every log of a data folder, an export, or one receipt; non-zero on any defect, naming the first")
-    .argument("[path]", "an export, or a receipt (default: the data folder)")
+    .description("verify whatever you were handed; status 0 only when everything was checked and is valid, else the first defect by name")
+    .argument("[path]", "an export, a receipt, a range, a checkpoint or a consistency proof (default: the data folder)")
     .addOption(dataOption())
     .option(
       "--policy <file>",
-      "trusted keys (default: <data>/ledger-policy.txt; for an export its own, which proves only that it agrees with itself)",
+      "keys that you trust, as you keep them (default: <data>/ledger-policy.txt; an export without your policy is incomplete)",
     )
     .option("--checkpoint <file...>", "signed checkpoints from an earlier day that the log must contain")
+    .option("--consistency <file>", "the proof between a checkpoint and the older one of --checkpoint")
+    .option("--institution <orgId>", "of a range: whose entries you asked for, * for everybody's")
+    .option("--from <day>", "of a range: from yyyy-mm-dd (UTC+8) or an instant, as you asked (default: the beginning)")
+    .option("--to <day>", "of a range: before yyyy-mm-dd or an instant, as you asked (default: up to the checkpoint)")
+    .option("--log <origin>", "of a range: the log you asked for (default: that of the institution, by your policy)")
+    .option("--registry", "of a range: you asked for the registry's entries of the institution")
     .option("--json", "print one JSON object")
     .action(async (path: string | undefined, options) => {
       const { ledgerVerify } = await import("../commands/ledger-verify.ts");

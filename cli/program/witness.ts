@@ -66,7 +66,11 @@ export function addWitnessCommands(program: Command): void {
     .command("acknowledge")
     .description("answer for a split view, so that the witness cosigns that log again")
     .addOption(folder())
-    .requiredOption("--id <n>", "number of the split view", wholeNumber(1, 999_999_999))
+    .requiredOption(
+      "--id <n>",
+      "number of the newest split view that was looked into; those of its log before it are answered too",
+      wholeNumber(1, 999_999_999),
+    )
     .requiredOption("--by <name>", "who answers")
     .requiredOption("--reason <text>", "what was found out")
     .action(async (options) => {

@@ -3,7 +3,7 @@ import { Prover } from "../prover.ts";
 import { Tile, TILE_WIDTH, tilePlace } from "../tiles.ts";
 import { utf8Text } from "../verifier/bytes.ts";
 import { printConsistency } from "../verifier/checkpoint.ts";
-import type { ExportFiles } from "../verifier/export.ts";
+import { type ExportFiles, UnfitFileError } from "../verifier/export-files.ts";
 import { CHECKPOINT_FILE, INDEX_FILE, parseIndex, tilePath } from "../verifier/export-layout.ts";
 import { type CheckpointBody, parseCheckpointBody, parseNote } from "../verifier/note.ts";
 import { HASH_BYTES, type Hash, treeHasher } from "../verifier/tree.ts";
@@ -59,7 +59,9 @@ function headOf(note: string, what: string): CheckpointBody {
 }
 
 async function fileOf(files: ExportFiles, path: string): Promise<Uint8Array> {
-  const bytes = await files.read(path);
+  const bytes = await files.read(path).catch((error: unknown) => {
+    throw error instanceof UnfitFileError ? new ExportError(`the file ${path} ${error.message}`) : error;
+  });
   if (bytes === undefined) throw new ExportError(`the file ${path} is missing`);
   return bytes;
 }

@@ -1,7 +1,9 @@
 /** The files of an export in a folder of this machine. */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
-import type { ExportFiles } from "../verifier/export.ts";
+import { bytesMaxOf } from "../verifier/export-layout.ts";
+import { type ExportFiles, UnfitFileError } from "../verifier/export-files.ts";
+import { readRegularFile, UNREAD_WORDS } from "./regular-file.ts";
 
 /** What writes an export. Every call may fail, or be the last of the process. */
 export interface ExportFolder extends ExportFiles {
@@ -19,12 +21,11 @@ export function exportFolder(root: string): ExportFolder {
   return {
     list: () => listFiles(root),
     async read(path) {
-      try {
-        return await readFile(join(root, path));
-      } catch (error) {
-        if (isMissing(error)) return undefined;
-        throw error;
-      }
+      const read = await readRegularFile(join(root, path), bytesMaxOf(path));
+      if (read.ok) return read.bytes;
+      if (read.why === "missing") return undefined;
+      if (read.why === "unreadable") throw new Error("cannot be read");
+      throw new UnfitFileError(UNREAD_WORDS[read.why]);
     },
     async write(path, bytes) {
       const file = join(root, path);

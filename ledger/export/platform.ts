@@ -97,7 +97,7 @@ function sizeIn(note: string): number {
 
 /** A policy that nobody could read would make the whole export worthless. */
 function checkPolicy({ sm3, policy }: ExportOptions): void {
-  const parsed = parsePolicy(sm3, utf8Text(policy) ?? "");
+  const parsed = parsePolicy(sm3, utf8Text(policy) ?? "\u0000");
   if (!parsed.ok) throw new ExportError(`the policy cannot be read: ${parsed.error.detail}`);
 }
 

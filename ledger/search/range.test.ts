@@ -4,7 +4,7 @@ import { AT, crypto, TestPlatform } from "../testing/platform.ts";
 import { encodeLeaf } from "../leaf-encoder.ts";
 import { toHex, utf8 } from "../verifier/bytes.ts";
 import { decodeLeaf } from "../verifier/leaf.ts";
-import { type EntryRange, parseRange, printRange, type RangeReport, verifyRange } from "../verifier/range.ts";
+import { type EntryRange, parseRange, printRange, type RangeQuestion, type RangeReport, verifyRange } from "../verifier/range.ts";
 import { proveRange } from "./range.ts";
 
 const SIZE = 700;
@@ -47,8 +47,12 @@ async function made({ from = 100, to = 300, institution = INSTITUTION }: Asked =
   });
 }
 
-const verify = (text: string | EntryRange): RangeReport =>
-  verifyRange(crypto, typeof text === "string" ? text : printRange(crypto.sm3, text), [platform.signer.trusted]);
+/** By an auditor who asked exactly what the text says it answers. */
+const verify = (given: string | EntryRange): RangeReport => {
+  const text = typeof given === "string" ? given : printRange(crypto.sm3, given);
+  const parsed = parseRange(crypto.sm3, text);
+  return verifyRange(crypto, text, { trust: [platform.signer.trusted], asked: parsed.ok ? parsed.value : undefined });
+};
 async function rangeOf(asked?: Asked): Promise<EntryRange> {
   const parsed = parseRange(crypto.sm3, await made(asked));
   if (!parsed.ok) throw new Error(parsed.error.detail);
@@ -69,6 +73,7 @@ describe("a range is proven", () => {
     const report = verify(await made());
     expect(report.checks.map(({ name, status }) => `${name} ${status}`)).toEqual([
       "format ok",
+      "question ok",
       "leaf ok",
       "signature ok",
       "witnesses ok",
@@ -113,7 +118,11 @@ describe("a range is incomplete, never valid,", () => {
     expect(refusal(verify(await made({ from: 600, to: 5_000 })))).toEqual(["incomplete", "rangeOpen"]);
   });
   test("without keys to trust", async () => {
-    expect(refusal(verifyRange(crypto, await made(), undefined))).toEqual(["incomplete", "policyMissing"]);
+    const range = await rangeOf();
+    expect(refusal(verifyRange(crypto, printRange(crypto.sm3, range), { trust: undefined, asked: range }))).toEqual([
+      "incomplete",
+      "policyMissing",
+    ]);
   });
 });
 
@@ -204,5 +213,62 @@ describe("a range is refused", () => {
   ])("with %s", async (_, change) => {
     const [verdict, name] = refusal(verify(resealed(change(await made())))) as [string, string];
     expect([verdict, name]).toEqual(["invalid", "rangeMalformed"]);
+  });
+});
+
+const asking = async (change: Partial<RangeQuestion> | undefined, text?: string): Promise<RangeReport> => {
+  const range = await rangeOf();
+  const asked = change === undefined ? undefined : { ...range, ...change };
+  return verifyRange(crypto, text ?? printRange(crypto.sm3, range), { trust: [platform.signer.trusted], asked });
+};
+
+/** Made out to another institution, with the SM3 that it then has. */
+const madeOutTo = async (institution: string): Promise<string> =>
+  resealed((await made()).replace(`institution ${INSTITUTION}`, `institution ${institution}`));
+
+describe("a range answers the auditor's own question", () => {
+  test("and repeats it beside what the text says of itself", async () => {
+    const { asked, claimed, proven } = await asking({});
+    const question = { origin: platform.log.origin, institution: INSTITUTION, fromMs: BigInt(AT + 100), toMs: BigInt(AT + 300) };
+    expect([asked, claimed, proven?.range]).toMatchObject([question, question, question]);
+  });
+
+  test("and without one is incomplete, shows nothing, and is checked all the same", async () => {
+    const report = await asking(undefined);
+    expect(refusal(report)).toEqual(["incomplete", "questionMissing"]);
+    expect(report.checks.filter((check) => !check.ok).map((check) => check.name)).toEqual(["question"]);
+    const range = await rangeOf();
+    const cut = printRange(crypto.sm3, { ...range, leaves: range.leaves.slice(1) });
+    expect(refusal(await asking(undefined, cut))).toEqual(["invalid", "proofMalformed"]);
+  });
+
+  test.each([
+    ["another institution", { institution: "H51004" }],
+    ["everybody", { institution: undefined }],
+    ["an earlier begin", { fromMs: BigInt(AT + 99) }],
+    ["a later end", { toMs: BigInt(AT + 301) }],
+    ["no end", { toMs: undefined }],
+    ["another log", { origin: "ronghe.example/51/settlement-1" }],
+  ])("and is refused when he asked for %s", async (_, change) => {
+    expect(refusal(await asking(change))).toEqual(["invalid", "questionMismatch"]);
+  });
+
+  test("never by an institution that only looks like it: a zero-width space, a full-width or Cyrillic letter, a blank", async () => {
+    for (const institution of [
+      "H51003\u200b",
+      "\u200bH51003",
+      "Ｈ51003",
+      "Н51003",
+      "H51003 ",
+      "H51003\r",
+      "H51003\u202e",
+      "h51003\u0301",
+    ]) {
+      const text = await madeOutTo(institution);
+      expect(refusal(verify(text)), JSON.stringify(institution)).toEqual(["invalid", "rangeMalformed"]);
+      expect(refusal(await asking({ institution }))).toEqual(["invalid", "questionMismatch"]);
+    }
+    const range = await rangeOf();
+    expect(() => printRange(crypto.sm3, { ...range, institution: "H51003\u200b" })).toThrow("[0-9A-Za-z._-]");
   });
 });

@@ -3,7 +3,7 @@ import type { Database } from "../../migrations/database.ts";
 import { loadLog, LogDamagedError, readLeaves, readTile } from "../store/load.ts";
 import { Prover } from "../prover.ts";
 import { TileCache, tilePlace } from "../tiles.ts";
-import { printRange, RANGE_CHARACTERS_MAX } from "../verifier/range.ts";
+import { printRange, RANGE_BYTES_MAX } from "../verifier/range.ts";
 import { type Hash, treeHasher } from "../verifier/tree.ts";
 import { ExportError } from "../export/log.ts";
 
@@ -52,7 +52,7 @@ export async function proveRange(options: ProveRange): Promise<string> {
       leaves.push(leaf.bytes);
       characters += Math.ceil(leaf.bytes.length / 3) * 4 + 6;
     }
-    if (characters > RANGE_CHARACTERS_MAX - 64 * 1024)
+    if (characters > RANGE_BYTES_MAX - 64 * 1024)
       throw new ExportError("the period has more entries than one text may hold: ask for it in parts");
   }
   const path = await new Prover(hasher, node).consistency(Number(end), Number(size));

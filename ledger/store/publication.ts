@@ -1,6 +1,7 @@
 /** Published checkpoints and what belongs to them, in the database of their log. */
 import type { Database, Row } from "../../migrations/database.ts";
 import type { Checkpoint } from "../port.ts";
+import { fromBase64, toHex } from "../verifier/bytes.ts";
 import { parseCheckpointBody, parseNote } from "../verifier/note.ts";
 
 export interface PublishedCheckpoint extends Checkpoint {
@@ -20,6 +21,22 @@ function publishedOf(row: Row): PublishedCheckpoint {
   const body = parsed.ok ? parseCheckpointBody(parsed.value.text) : parsed;
   if (!body.ok) throw new Error(`a published checkpoint cannot be read: ${body.error.detail}`);
   return { ...body.value, note, hasQuorum: row["quorum"] === 1n };
+}
+
+/** A note with these lines too; a newer line of a key takes the place of its older one. */
+export function withLines(note: string, lines: string): string {
+  const parsed = parseNote(note);
+  if (!parsed.ok) throw new Error(`a published checkpoint cannot be read: ${parsed.error.detail}`);
+  const head = note.slice(0, parsed.value.text.length + 1);
+  const byKey = new Map<string, string>();
+  for (const line of (note.slice(head.length) + lines).split("\n").slice(0, -1)) byKey.set(keyOf(line), line);
+  return `${head}${[...byKey.values()].map((line) => `${line}\n`).join("")}`;
+}
+
+/** Name and key id of a signature line. */
+function keyOf(line: string): string {
+  const blob = fromBase64(line.slice(line.lastIndexOf(" ") + 1)) ?? new Uint8Array();
+  return `${line.slice(0, line.lastIndexOf(" "))} ${toHex(blob.subarray(0, 4))}`;
 }
 
 /** Keeps what is published; a note of the same size that more witnesses stand by takes the place of the one before. */

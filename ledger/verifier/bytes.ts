@@ -7,6 +7,11 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
+/** Whether a text has more bytes of UTF-8 than it may: limits count these, and no reader's idea of a character. */
+export function isLonger(text: string, bytesMax: number): boolean {
+  return text.length > bytesMax || (3 * text.length > bytesMax && encoder.encode(text).length > bytesMax);
+}
+
 /** Writes `text` at `at`, where three bytes per UTF-16 unit must be free; returns how many bytes it took. */
 export function writeUtf8(bytes: Uint8Array, at: number, text: string): number {
   for (let unit = 0; unit < text.length; unit += 1) {
@@ -24,6 +29,11 @@ export function utf8Text(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether the u64 at `at` is a time that a calendar has; for the scan over millions, where a bigint each would cost. */
+export function isTimeMs(bytes: Uint8Array, at: number): boolean {
+  return u32At(bytes, at) * 0x1_0000_0000 + u32At(bytes, at + 4) <= Number(TIME_MS_MAX);
 }
 
 /** Whether `bytes[from, to)` is well-formed UTF-8; ASCII, which is nearly everything, costs one pass. */
@@ -95,7 +105,15 @@ export function parseDecimal(text: string): bigint | undefined {
   return value < 1n << 63n ? value : undefined;
 }
 
+/** The last millisecond of the year 9999: no time of a log, a question or a witness lies behind it. */
+export const TIME_MS_MAX = 253_402_300_799_999n;
+
 /** Names of logs and keys: visible ASCII without `+`, so that they stand in a note and in a verifier key unquoted. */
 export function isName(text: string): boolean {
   return /^[\x21-\x2a\x2c-\x7e]{1,255}$/.test(text);
+}
+
+/** Numbers of institutions: the one alphabet in which two that look alike are alike. */
+export function isIdentifier(text: string): boolean {
+  return /^[0-9A-Za-z._-]{1,64}$/.test(text);
 }

@@ -2,12 +2,20 @@
  * A checkpoint by itself: what it shows, whether the witnesses that the policy asks for stand by it, and whether it goes on
  * from an older one.
  */
-import { equalBytes, fromBase64, toBase64, toHex } from "./bytes.ts";
-import { asPolicy, type Policy, type Trust, type VerifiedCheckpoint, type VerifierCrypto, verifyLogSignature } from "./note.ts";
-import { describeQuorum } from "./quorum.ts";
+import { equalBytes, fromBase64, isLonger, toBase64, toHex } from "./bytes.ts";
+import {
+  asPolicy,
+  type Cosigner,
+  type Policy,
+  type Trust,
+  type VerifiedCheckpoint,
+  type VerifierCrypto,
+  verifyLogSignature,
+} from "./note.ts";
+import { describeQuorum, meetsQuorum, type QuorumRule } from "./quorum.ts";
 import { CheckList, type CheckResult, type Evidence, type Verdict, verdictOf } from "./report.ts";
 import { HASH_BYTES, treeHasher, verifyConsistency } from "./tree.ts";
-import { type Checked, type Defect, failed, passed } from "./verdict.ts";
+import { type Checked, type Defect, failed, passed, shownDefect } from "./verdict.ts";
 
 /** What a believed checkpoint shows for itself. */
 export function checkpointEvidence({ origin, size, root, signers }: VerifiedCheckpoint): Evidence {
@@ -44,8 +52,50 @@ export function witnessEvidence({ cosigners }: VerifiedCheckpoint, policy: Polic
 /** Nobody said whose keys are trusted. */
 export const NO_POLICY: Defect = { name: "policyMissing", detail: "no policy is at hand: whose signature counts cannot be told" };
 
+/** A policy that is missing, or that says of itself that there is a newer one by now. */
+export function policyDefect(trust: Trust | undefined, nowMs: number | undefined): Defect | undefined {
+  if (trust === undefined) return NO_POLICY;
+  const { untilMs } = asPolicy(trust);
+  if (untilMs === undefined || (nowMs !== undefined && BigInt(nowMs) < untilMs)) return undefined;
+  const end = new Date(Number(untilMs)).toISOString();
+  return {
+    name: "policyExpired",
+    detail: `the policy counts until ${end}${nowMs === undefined ? ", and the time is not known" : ""}: get the newest one`,
+  };
+}
+
+/**
+ * `headStale` when the policy has a greatest age of heads and this one is older. Its time is the newest at which witnesses
+ * enough for the quorum had cosigned: no single one can make a head look younger.
+ */
+export function ageDefect({ size, cosigners }: VerifiedCheckpoint, trust: Trust, nowMs: number | undefined): Defect | undefined {
+  const { headAgeS, ...policy } = asPolicy(trust);
+  if (headAgeS === undefined) return undefined;
+  const timeS = quorumTimeS(cosigners, policy);
+  if (timeS === undefined || nowMs === undefined)
+    return {
+      name: "headStale",
+      detail: `the age of the checkpoint of size ${size} cannot be told: the policy asks for ${headAgeS} s at most`,
+    };
+  const ageS = BigInt(Math.floor(nowMs / 1000)) - timeS;
+  if (ageS <= headAgeS) return undefined;
+  return {
+    name: "headStale",
+    detail: `the quorum cosigned the checkpoint of size ${size} ${ageS} s ago; the policy asks for ${headAgeS} s at most`,
+  };
+}
+
+function quorumTimeS(cosigners: readonly Cosigner[], rule: QuorumRule): bigint | undefined {
+  const names = new Set<string>();
+  for (const { name, timeS } of cosigners.toSorted((a, b) => (a.timeS > b.timeS ? -1 : 1))) {
+    names.add(name);
+    if (meetsQuorum(rule, names)) return timeS;
+  }
+  return undefined;
+}
+
 export const CONSISTENCY_TITLE = "ronghe-consistency/1";
-const CONSISTENCY_CHARACTERS_MAX = 64 * 1024;
+const CONSISTENCY_BYTES_MAX = 64 * 1024;
 
 /** The hashes that lead from one size of a log to another (`FORMAT.md` section 4), as a text to carry beside two checkpoints. */
 export function printConsistency(path: readonly Uint8Array[]): string {
@@ -54,7 +104,7 @@ export function printConsistency(path: readonly Uint8Array[]): string {
 
 /** Refuses every text that printing would not give back. */
 export function parseConsistency(text: string): Checked<readonly Uint8Array[]> {
-  if (text.length > CONSISTENCY_CHARACTERS_MAX) return failed("proofMalformed", "the consistency proof is too long");
+  if (isLonger(text, CONSISTENCY_BYTES_MAX)) return failed("proofMalformed", "the consistency proof is too long");
   const [title, ...lines] = text.split("\n");
   if (title !== CONSISTENCY_TITLE || lines.pop() !== "") return failed("proofMalformed", `the first line is not ${CONSISTENCY_TITLE}`);
   const path: Uint8Array[] = [];
@@ -88,22 +138,25 @@ export interface VerifyCheckpointOptions {
   readonly older?: string;
   /** A consistency proof between the two; needed when their sizes differ. */
   readonly consistency?: string;
+  /** Time of the auditor, for policies that look at it. */
+  readonly nowMs?: number;
 }
 
 /** Checks a checkpoint, and that it goes on from an older one. Without a proof between two sizes the answer is "incomplete". */
-export function verifyCheckpointText({ crypto, trust, note, older, consistency }: VerifyCheckpointOptions): CheckpointReport {
+export function verifyCheckpointText({ crypto, trust, note, older, consistency, nowMs }: VerifyCheckpointOptions): CheckpointReport {
   const list = new CheckList<CheckpointCheck>(CHECKPOINT_CHECKS.slice(0, older === undefined ? 2 : 4));
   const stop = (error: Defect, check: CheckpointCheck, evidence: Evidence = {}): CheckpointReport => {
     list.fail(check, error, evidence);
-    return { verdict: verdictOf(list.results()), ok: false, checks: list.results(), firstDefect: error };
+    return { verdict: verdictOf(list.results()), ok: false, checks: list.results(), firstDefect: shownDefect(error) };
   };
 
-  if (trust === undefined) return stop(NO_POLICY, "signature");
+  const unfit = policyDefect(trust, nowMs);
+  if (trust === undefined || unfit !== undefined) return stop(unfit ?? NO_POLICY, "signature");
   const checkpoint = verifyLogSignature(crypto, note, trust);
   if (!checkpoint.ok) return stop(checkpoint.error, "signature");
   const { origin, size } = checkpoint.value;
   list.pass("signature", `${origin} size ${size}, signed by a trusted key`, checkpointEvidence(checkpoint.value));
-  const unwitnessed = witnessDefect(checkpoint.value, trust);
+  const unwitnessed = witnessDefect(checkpoint.value, trust) ?? ageDefect(checkpoint.value, trust, nowMs);
   if (unwitnessed !== undefined) return stop(unwitnessed, "witnesses");
   list.pass("witnesses", ...witnessEvidence(checkpoint.value, asPolicy(trust)));
   if (older !== undefined) {

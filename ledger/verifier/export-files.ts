@@ -5,8 +5,16 @@ import { type Checked, failed, passed } from "./verdict.ts";
 export interface ExportFiles {
   /** Every file at any depth, in any order. */
   list(): Promise<readonly string[]>;
-  /** The whole file; `undefined` when there is none. A throw means that it cannot be read. */
+  /**
+   * The whole file, never more than `bytesMaxOf` its path; `undefined` when there is none. A throw means that it cannot be
+   * read, an {@link UnfitFileError} that it is not what may stand there.
+   */
   read(path: string): Promise<Uint8Array | undefined>;
+}
+
+/** A file that no export has: a link, a pipe, one without end. */
+export class UnfitFileError extends Error {
+  override readonly name = "UnfitFileError";
 }
 
 /** Listed once; a file that is missing or cannot be read is a defect and no exception. */
@@ -35,7 +43,8 @@ export class GuardedFiles {
     try {
       const bytes = this.#paths.has(path) ? await this.#source.read(path) : undefined;
       return bytes === undefined ? failed("fileMissing", `the file ${path} is missing`) : passed(bytes);
-    } catch {
+    } catch (error) {
+      if (error instanceof UnfitFileError) return failed("exportMalformed", `the file ${path} ${error.message}`);
       return failed("unreadable", `the file ${path} cannot be read`);
     }
   }

@@ -3,6 +3,9 @@
  * tiles, and exactly which files a log of a given size has.
  */
 import { isName, toHex, utf8Text } from "./bytes.ts";
+import { LEAF_BYTES_MAX } from "./leaf.ts";
+import { NOTE_BYTES_MAX } from "./note.ts";
+import { HASH_BYTES } from "./tree.ts";
 import { type Checked, failed, passed } from "./verdict.ts";
 
 export const INDEX_FILE = "ronghe-export.txt";
@@ -19,8 +22,18 @@ export const TILE_HEIGHT = 8;
 /** Levels that a log of up to 2^48 entries has. */
 export const TILE_LEVELS_MAX = 6;
 const TITLE = "ronghe-export/1";
-const INDEX_CHARACTERS_MAX = 1024 * 1024;
+const INDEX_BYTES_MAX = 1024 * 1024;
 const RESERVED: ReadonlySet<string> = new Set([INDEX_FILE, POLICY_FILE, HEADERS_FILE, PAGE_FILE, UNFINISHED_FILE]);
+
+const PAGE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** What a file of an export may have at most, by its place: nobody reads further. */
+export function bytesMaxOf(path: string): number {
+  if (path.includes("/tile/entries/")) return TILE_WIDTH * (2 + LEAF_BYTES_MAX);
+  if (path.includes("/tile/")) return TILE_WIDTH * HASH_BYTES;
+  if (path === PAGE_FILE) return PAGE_BYTES_MAX;
+  return path.endsWith(`/${CHECKPOINT_FILE}`) ? NOTE_BYTES_MAX : INDEX_BYTES_MAX;
+}
 
 export interface ExportedLog {
   readonly folder: string;
@@ -56,7 +69,7 @@ export function printIndex({ logs, files }: ExportIndex): string {
 
 /** Refuses every text that printing would not give back. */
 export function parseIndex(bytes: Uint8Array): Checked<ExportIndex> {
-  const text = bytes.length > INDEX_CHARACTERS_MAX ? undefined : utf8Text(bytes);
+  const text = bytes.length > INDEX_BYTES_MAX ? undefined : utf8Text(bytes);
   const [title, ...lines] = text?.split("\n") ?? [];
   if (title !== TITLE) return failed("exportMalformed", `the first line of ${INDEX_FILE} is not ${TITLE}`);
   const logs: ExportedLog[] = [];

@@ -1,6 +1,6 @@
 /** One log of an export: its checkpoint, its entries from the first to the last, its tiles, and that no file is missing or left over. */
 import { equalBytes, toHex, utf8, utf8Text } from "./bytes.ts";
-import { checkpointEvidence, witnessDefect, witnessEvidence } from "./checkpoint.ts";
+import { ageDefect, checkpointEvidence, witnessDefect, witnessEvidence } from "./checkpoint.ts";
 import type { GuardedFiles } from "./export-files.ts";
 import {
   CHECKPOINT_FILE,
@@ -18,7 +18,7 @@ import { LogVerifier, type VerifiedLeaf } from "./log.ts";
 import { asPolicy, type Trust, type VerifiedCheckpoint, type VerifierCrypto, verifyLogSignature } from "./note.ts";
 import { CheckList, type CheckResult, type Evidence, type Verdict, verdictOf } from "./report.ts";
 import { type CollectedTile, TileCollector } from "./tile-collector.ts";
-import type { Defect, DefectName } from "./verdict.ts";
+import { type Defect, type DefectName, shownDefect } from "./verdict.ts";
 
 export const EXPORTED_LOG_CHECKS = ["signature", "witnesses", "files", "leaves", "chain", "root", "tiles", "knownCheckpoints"] as const;
 export type ExportedLogCheckName = (typeof EXPORTED_LOG_CHECKS)[number];
@@ -47,6 +47,7 @@ export interface ExportedLogOptions {
   readonly known: readonly VerifiedCheckpoint[];
   readonly onEntry?: (origin: string, leaf: VerifiedLeaf) => void;
   readonly signal?: { readonly aborted: boolean };
+  readonly nowMs?: number;
 }
 
 const SIZE_MAX = 2 ** 48;
@@ -110,7 +111,7 @@ export class ExportedLogCheck {
       `size ${head.value.size}, signed by ${head.value.signers.length} trusted key(s)`,
       checkpointEvidence(head.value),
     );
-    const unwitnessed = witnessDefect(head.value, trust);
+    const unwitnessed = witnessDefect(head.value, trust) ?? ageDefect(head.value, trust, this.#options.nowMs);
     if (unwitnessed !== undefined) return this.#stop("witnesses", unwitnessed);
     this.#list.pass("witnesses", ...witnessEvidence(head.value, asPolicy(trust)));
     const newest = this.#known.at(-1);
@@ -144,7 +145,7 @@ export class ExportedLogCheck {
     const { log } = this.#options;
     const checks = this.#list.results();
     const verdict = verdictOf(checks);
-    const defect = this.#defect === undefined ? {} : { firstDefect: this.#defect };
+    const defect = this.#defect === undefined ? {} : { firstDefect: shownDefect(this.#defect) };
     const { size } = this.#verifier;
     return { ...log, verdict, ok: verdict === "valid", size: BigInt(size), root: this.#verifier.root(), checks, ...defect };
   }

@@ -16,12 +16,13 @@ import {
   UNFINISHED_FILE,
 } from "./export-layout.ts";
 import { type ExportFiles, GuardedFiles } from "./export-files.ts";
+import { policyDefect } from "./checkpoint.ts";
 import { ExportedLogCheck, type ExportedLogReport } from "./export-log.ts";
 import { asPolicy, type Trust, type VerifiedCheckpoint, type VerifierCrypto, verifyLogSignature } from "./note.ts";
 import { parsePolicy } from "./policy.ts";
 import { CheckList, type CheckResult, type Verdict, verdictOf, worstOf } from "./report.ts";
 import type { VerifiedLeaf } from "./log.ts";
-import { type Checked, type Defect, failed, passed } from "./verdict.ts";
+import { type Checked, type Defect, failed, passed, shownDefect } from "./verdict.ts";
 
 export type { ExportFiles } from "./export-files.ts";
 export type { ExportedLogCheckName, ExportedLogReport } from "./export-log.ts";
@@ -40,6 +41,8 @@ export interface VerifyExportOptions {
   readonly onProgress?: (done: bigint, total: bigint) => void;
   /** Told of every entry that was found good. */
   readonly onEntry?: (origin: string, leaf: VerifiedLeaf) => void;
+  /** Time of the auditor, for policies that look at it. */
+  readonly nowMs?: number;
   /** Looked at between bundles. */
   readonly signal?: { readonly aborted: boolean };
 }
@@ -74,6 +77,8 @@ export async function verifyExport(options: VerifyExportOptions): Promise<Export
   const policy = await readPolicy(files, options);
   if (!policy.ok) return stop("policy", policy.error);
   const { trust, isOwn } = policy.value;
+  const expired = policyDefect(trust, options.nowMs);
+  if (expired !== undefined) return stop("policy", expired);
   let first: Defect | undefined;
   const note = (name: ExportCheckName, defect: Defect): void => {
     list.fail(name, defect);
@@ -107,7 +112,13 @@ function report(
 ): ExportReport {
   const verdict = worstOf([verdictOf(checks), ...logs.map((log) => log.verdict)]);
   const firstDefect = first ?? logs.find((log) => log.firstDefect !== undefined)?.firstDefect;
-  return { verdict, ok: verdict === "valid", checks, logs, ...(firstDefect === undefined ? {} : { firstDefect }) };
+  return {
+    verdict,
+    ok: verdict === "valid",
+    checks,
+    logs,
+    ...(firstDefect === undefined ? {} : { firstDefect: shownDefect(firstDefect) }),
+  };
 }
 
 async function readIndex(files: GuardedFiles): Promise<Checked<ExportIndex>> {

@@ -2,7 +2,7 @@
  * The exact bytes of an entry (`FORMAT.md` section 2). Reading is strict: every leaf has one encoding, and bytes that
  * are not that encoding are refused, so that no two texts share a hash and no reader sees another leaf than the next.
  */
-import { equalBytes, isUtf8, startsWith, u32At, u64At, utf8Text, writeUtf8 } from "./bytes.ts";
+import { equalBytes, isTimeMs, isUtf8, startsWith, u32At, u64At, utf8Text, writeUtf8 } from "./bytes.ts";
 import { HASH_BYTES, type Hash, hashesOf, type HashMany } from "./tree.ts";
 import { type Checked, type Defect, failed, passed } from "./verdict.ts";
 
@@ -183,7 +183,7 @@ function faultOf(view: LeafView): string | undefined {
   const { bytes } = view;
   for (const tag of REQUIRED_TAGS) if (!view.has(tag)) return `field ${tag} is missing`;
   if (!isU63(bytes, view.begin(TAG.index))) return "the index is 2^63 or more";
-  if (!isU63(bytes, view.begin(TAG.postedMs))) return "the time is 2^63 or more";
+  if (!isTimeMs(bytes, view.begin(TAG.postedMs))) return "the time lies behind the year 9999";
   const outcome = bytes[view.begin(TAG.outcome)];
   if (outcome !== 1 && outcome !== 2) return "the outcome is neither 1 nor 2";
   if (view.has(TAG.previous) === view.isAt(0)) return "the previous hash must stand exactly in the leaves after the first";

@@ -3,7 +3,7 @@
  * private signature type (0xff), lines of unknown keys are ignored, so rotation and cosigning need no new format.
  */
 import type { Crypto } from "../../core/crypto/port.ts";
-import { equalBytes, fromBase64, fromHex, isName, parseDecimal, toBase64, toHex, u64At, utf8 } from "./bytes.ts";
+import { equalBytes, fromBase64, fromHex, isLonger, isName, parseDecimal, TIME_MS_MAX, toBase64, toHex, u64At, utf8 } from "./bytes.ts";
 import { describeQuorum, meetsQuorum, type QuorumRule } from "./quorum.ts";
 import { HASH_BYTES, type Hash, type TreeHead } from "./tree.ts";
 import { type Checked, failed, passed } from "./verdict.ts";
@@ -17,9 +17,9 @@ const ALGORITHM = { log: "ronghe-sm2-sm3-v1\n", witness: "ronghe-sm2-sm3-cosigna
 const KEY_ID_BYTES = 4;
 const SIGNATURE_BYTES = 64;
 const TIMESTAMP_BYTES = 8;
-const TIMESTAMP_END = 1n << 63n;
+const TIMESTAMP_MAX = TIME_MS_MAX / 1000n;
 const PUBLIC_KEY_BYTES = 65;
-const NOTE_CHARACTERS_MAX = 64 * 1024;
+export const NOTE_BYTES_MAX = 64 * 1024;
 const SIGNATURES_MAX = 64;
 
 /** A key that signs the checkpoints of logs. */
@@ -63,6 +63,10 @@ export interface Witness {
 export interface Policy extends QuorumRule {
   readonly logs: readonly TrustedKey[];
   readonly witnesses: readonly Witness[];
+  /** Seconds since the quorum cosigned, beyond which a head is no longer taken for the newest. */
+  readonly headAgeS?: bigint;
+  /** Instant from which on the policy itself counts no more: there is a newer one. */
+  readonly untilMs?: bigint;
 }
 
 /** Keys alone are a policy that asks for no witness. */
@@ -145,7 +149,7 @@ export interface SignedNote {
 
 /** Splits text from signatures; everything that could be read in two ways is refused. */
 export function parseNote(note: string): Checked<SignedNote> {
-  if (note.length > NOTE_CHARACTERS_MAX) return failed("noteMalformed", "the note is too long");
+  if (isLonger(note, NOTE_BYTES_MAX)) return failed("noteMalformed", "the note is too long");
   // eslint-disable-next-line no-control-regex -- the format forbids control characters
   if (!note.isWellFormed() || /[\x00-\x09\x0b-\x1f\x7f]/.test(note)) return failed("noteMalformed", "the note holds control characters");
   const split = note.lastIndexOf("\n\n");
@@ -185,7 +189,7 @@ export function verifyCosignature(crypto: VerifierCrypto, key: WitnessKey, text:
   if (signature.length !== TIMESTAMP_BYTES + SIGNATURE_BYTES) return undefined;
   const timeS = u64At(signature, 0);
   const isGood =
-    timeS < TIMESTAMP_END && crypto.sm2Verify(key.publicKey, cosignatureMessage(timeS, text), signature.subarray(TIMESTAMP_BYTES));
+    timeS <= TIMESTAMP_MAX && crypto.sm2Verify(key.publicKey, cosignatureMessage(timeS, text), signature.subarray(TIMESTAMP_BYTES));
   return isGood ? timeS : undefined;
 }
 

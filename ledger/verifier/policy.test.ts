@@ -15,7 +15,8 @@ import {
   verifyLogSignature,
 } from "./note.ts";
 import { parsePolicy, printPolicy } from "./policy.ts";
-import { describeQuorum, meetsQuorum } from "./quorum.ts";
+import { ageDefect, policyDefect } from "./checkpoint.ts";
+import { describeQuorum, dishonestEnough, meetsQuorum, type QuorumRule } from "./quorum.ts";
 
 const signer = testSigner();
 const next = testSigner(0x12);
@@ -242,5 +243,126 @@ describe("a policy", () => {
       if (parsed.ok && printPolicy(parsed.value) === text) accepted.push(`${at}`);
     }
     expect(accepted).toEqual([]);
+  });
+});
+
+const policyText = (): string => printPolicy(twoOfThree);
+const why = (changed: string): string => {
+  const parsed = parsePolicy(crypto.sm3, changed);
+  return parsed.ok ? "accepted" : parsed.error.detail;
+};
+const commented = (count: number): string => `# ${"\u4e2d".repeat(count)}\n${policyText()}`;
+
+describe("a policy is read to the byte", () => {
+  test("and is refused when its last line does not end: a line may be cut off and mean another thing", () => {
+    expect(why(policyText())).toBe("accepted");
+    expect(why(policyText().slice(0, -1))).toContain("does not end with a newline");
+  });
+
+  test("and is refused with a byte order mark, a control character or half a character anywhere, in what people read too", () => {
+    expect(why(`\ufeff${policyText()}`)).toContain("byte order mark");
+    for (const bad of ["\u0000", "\u001b[2K", "\t", "\r", "\u007f", "\ud800"]) {
+      expect(why(`# kept by${bad} the auditor\n${policyText()}`), JSON.stringify(bad)).toContain("line 1: it holds a control character");
+      if (bad !== "\r") expect(why(policyText().replace("quorum two", `quorum two${bad}`)), JSON.stringify(bad)).not.toBe("accepted");
+    }
+    expect(why(policyText().replaceAll("\n", "\r\n"))).toBe("accepted");
+  });
+
+  test("its limit counts bytes, whatever a reader takes for a character", () => {
+    expect(why(commented(80_000))).toBe("accepted");
+    expect(why(commented(90_000))).toContain("too long");
+  });
+});
+
+describe("a policy that looks at the time", () => {
+  const timed: Policy = { ...twoOfThree, headAgeS: 3_600n, untilMs: BigInt(Date.UTC(2027, 0, 31)) };
+  const seen = (lines: string): Parameters<typeof ageDefect>[0] => {
+    const checkpoint = verifyLogSignature(crypto, `${note}${lines}`, timed);
+    if (!checkpoint.ok) throw new Error(checkpoint.error.detail);
+    return checkpoint.value;
+  };
+  const nowMs = Number(COSIGNED_AT_S) * 1000;
+
+  test("reads back what it printed", () => {
+    expect(printPolicy(timed)).toContain("\nhead-age 3600\nuntil 2027-01-31T00:00:00Z\n");
+    expect(parsePolicy(crypto.sm3, printPolicy(timed))).toMatchObject({ ok: true, value: { headAgeS: 3_600n, untilMs: timed.untilMs } });
+  });
+
+  test.each([
+    ["head-age 0"],
+    ["head-age 01"],
+    ["head-age 1h"],
+    ["head-age 5\nhead-age 5"],
+    ["until 2027-02-30T00:00:00Z"],
+    ["until 2027-01-31"],
+    ["until 2027-01-31T00:00:00+08:00"],
+    ["until 2027-01-31T00:00:00Z\nuntil 2027-01-31T00:00:00Z"],
+  ])("refuses %j", (line) => {
+    expect(parsePolicy(crypto.sm3, `${printPolicy(twoOfThree)}${line}\n`)).toMatchObject({ ok: false, error: { name: "policyMalformed" } });
+  });
+
+  test("asks for a quorum: without witnesses nobody tells the age of a head", () => {
+    expect(parsePolicy(crypto.sm3, `${printPolicy(twoOfThree.logs)}head-age 60\n`)).toMatchObject({
+      ok: false,
+      error: { detail: expect.stringContaining("needs a quorum") },
+    });
+  });
+
+  test("refuses a head whose quorum is older than it allows, and one that it cannot tell the age of", () => {
+    const head = seen(`${hospital.line(note)}${bank.line(note)}`);
+    expect(ageDefect(head, timed, nowMs + 3_600_000)).toBeUndefined();
+    expect(ageDefect(head, timed, nowMs + 3_601_000)?.name).toBe("headStale");
+    expect(ageDefect(head, timed, undefined)?.name).toBe("headStale");
+    expect(ageDefect(head, twoOfThree, undefined)).toBeUndefined();
+  });
+
+  test("takes no single witness's word for the age: the time is that of the last one that the quorum needs", () => {
+    const later = COSIGNED_AT_S + 90_000n;
+    const head = seen(`${hospital.line(note)}${insurer.line(note)}${bank.line(note, later)}`);
+    expect(ageDefect(head, timed, Number(later) * 1000)?.name).toBe("headStale");
+    const two = seen(`${hospital.line(note)}${insurer.line(note, later)}${bank.line(note, later)}`);
+    expect(ageDefect(two, timed, Number(later) * 1000)).toBeUndefined();
+  });
+
+  test("counts itself no more from its end on", () => {
+    expect(policyDefect(timed, Date.UTC(2027, 0, 30, 23))).toBeUndefined();
+    expect(policyDefect(timed, Date.UTC(2027, 0, 31))?.name).toBe("policyExpired");
+    expect(policyDefect(timed, undefined)?.name).toBe("policyExpired");
+  });
+});
+
+const kOf = (threshold: number, n: number): QuorumRule => ({
+  groups: [{ name: "q", threshold, members: Array.from({ length: n }, (_, at) => `w${at}`) }],
+  quorum: "q",
+});
+/** Every pair of sufficient sets, by trying. */
+const byTrying = (rule: QuorumRule, witnesses: readonly string[]): number => {
+  const sets = Array.from({ length: 2 ** witnesses.length }, (_, bits) => witnesses.filter((_w, at) => ((bits >> at) & 1) === 1));
+  const enough = sets.filter((set) => meetsQuorum(rule, new Set(set)));
+  return Math.min(...enough.flatMap((one) => enough.map((other) => one.filter((name) => other.includes(name)).length)));
+};
+
+describe("a quorum withstands as many dishonest witnesses as any two sufficient sets share, less one", () => {
+  const nested: QuorumRule = {
+    groups: [
+      { name: "a", threshold: 2, members: ["1", "2", "3"] },
+      { name: "b", threshold: 2, members: ["4", "5"] },
+      { name: "q", threshold: 2, members: ["a", "b"] },
+    ],
+    quorum: "q",
+  };
+
+  test("as trying every pair of sets gives it", () => {
+    for (let n = 1; n <= 6; n += 1)
+      for (let k = 1; k <= n; k += 1) {
+        const rule = kOf(k, n);
+        expect(dishonestEnough(rule), `${k} of ${n}`).toBe(byTrying(rule, rule.groups[0]?.members ?? []));
+      }
+    expect(dishonestEnough(nested)).toBe(byTrying(nested, ["1", "2", "3", "4", "5"]));
+  });
+
+  test("so that two of three fall to one, and one of anything to none", () => {
+    expect([kOf(2, 3), kOf(1, 2), kOf(2, 4), kOf(3, 3), kOf(3, 4)].map(dishonestEnough)).toEqual([1, 0, 0, 3, 2]);
+    expect(dishonestEnough({ groups: [] })).toBe(0);
   });
 });

@@ -2,7 +2,7 @@
  * What an auditor trusts, as one small text: keys of logs, each with the logs and sizes it may speak for, witnesses,
  * and which of them must have cosigned (`FORMAT.md` section 7).
  */
-import { equalBytes, isName, parseDecimal } from "./bytes.ts";
+import { equalBytes, isLonger, isName, parseDecimal, TIME_MS_MAX } from "./bytes.ts";
 import {
   asPolicy,
   parseVerifierKey,
@@ -18,7 +18,7 @@ import type { WitnessGroup } from "./quorum.ts";
 import type { Hash } from "./tree.ts";
 import { type Checked, failed, passed } from "./verdict.ts";
 
-const POLICY_CHARACTERS_MAX = 256 * 1024;
+export const POLICY_BYTES_MAX = 256 * 1024;
 const WITNESSES_MAX = 64;
 const GROUPS_MAX = 64;
 /** Says that nobody has to cosign, and so is no name. */
@@ -30,9 +30,14 @@ const NONE = "none";
  * half understood.
  */
 export function parsePolicy(hash: Hash, text: string): Checked<Policy> {
-  if (text.length > POLICY_CHARACTERS_MAX) return failed("policyMalformed", "the policy is too long");
+  if (isLonger(text, POLICY_BYTES_MAX)) return failed("policyMalformed", "the policy is too long");
+  if (text.startsWith("\ufeff")) return failed("policyMalformed", "the policy begins with a byte order mark");
+  if (!text.endsWith("\n")) return failed("policyMalformed", "the last line does not end with a newline: the policy may be cut off");
   const draft = new Draft(hash);
   for (const [at, line] of text.split(/\r?\n/).entries()) {
+    // eslint-disable-next-line no-control-regex -- what no line may hold
+    if (/[\x00-\x1f\x7f]/.test(line) || !line.isWellFormed())
+      return failed("policyMalformed", `line ${at + 1}: it holds a control character`);
     if (line === "" || line.startsWith("#")) continue;
     const trouble = draft.take(line.split(" "));
     if (trouble !== undefined) return failed("policyMalformed", `line ${at + 1}: ${trouble}`);
@@ -48,6 +53,8 @@ class Draft {
   readonly #groups: WitnessGroup[] = [];
   readonly #members = new Set<string>();
   #quorum: string | undefined;
+  #headAgeS: bigint | undefined;
+  #untilMs: bigint | undefined;
 
   constructor(hash: Hash) {
     this.#hash = hash;
@@ -58,7 +65,9 @@ class Draft {
     if (word === "witness") return this.#witness(words);
     if (word === "group") return this.#group(words);
     if (word === "quorum") return this.#quorumLine(words);
-    return "no line begins so: log, witness, group, quorum, one blank between words";
+    if (word === "head-age") return this.#headAge(words);
+    if (word === "until") return this.#until(words);
+    return "no line begins so: log, witness, group, quorum, head-age, until, one blank between words";
   }
 
   finish(): Checked<Policy> {
@@ -68,7 +77,31 @@ class Draft {
     const ourselves = this.#witnesses.find(({ key }) => this.#logs.some((log) => equalBytes(log.publicKey, key.publicKey)));
     if (ourselves !== undefined) return failed("policyMalformed", `the witness ${ourselves.name} has the key of a log`);
     const rule = this.#quorum === undefined || this.#quorum === NONE ? {} : { quorum: this.#quorum };
-    return passed({ logs: this.#logs, witnesses: this.#witnesses, groups: this.#groups, ...rule });
+    if (this.#headAgeS !== undefined && rule.quorum === undefined)
+      return failed("policyMalformed", "only witnesses tell the age of a head: head-age needs a quorum");
+    const times = {
+      ...(this.#headAgeS === undefined ? {} : { headAgeS: this.#headAgeS }),
+      ...(this.#untilMs === undefined ? {} : { untilMs: this.#untilMs }),
+    };
+    return passed({ logs: this.#logs, witnesses: this.#witnesses, groups: this.#groups, ...rule, ...times });
+  }
+
+  /** `head-age <seconds>` */
+  #headAge([text = "", ...more]: readonly string[]): string | undefined {
+    const seconds = parseDecimal(text);
+    if (this.#headAgeS !== undefined || more.length > 0 || seconds === undefined || seconds === 0n || seconds > TIME_MS_MAX / 1000n)
+      return "wanted one `head-age <seconds>`";
+    this.#headAgeS = seconds;
+    return undefined;
+  }
+
+  /** `until <yyyy-mm-dd>T<hh:mm:ss>Z` */
+  #until([text = "", ...more]: readonly string[]): string | undefined {
+    const ms = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/.test(text) ? Date.parse(text) : Number.NaN;
+    if (this.#untilMs !== undefined || more.length > 0 || Number.isNaN(ms) || printInstant(BigInt(ms)) !== text)
+      return "wanted one `until <yyyy-mm-dd>T<hh:mm:ss>Z`";
+    this.#untilMs = BigInt(ms);
+    return undefined;
   }
 
   /** `log [<first>..[<last>]] <verifier key> [<origin> …]` */
@@ -138,6 +171,10 @@ function sizesOf(text: string): SizeRange | undefined {
   return last === undefined ? { first } : { first, last };
 }
 
+function printInstant(ms: bigint): string {
+  return new Date(Number(ms)).toISOString().replace(".000Z", "Z");
+}
+
 function isUrl(text: string): boolean {
   return /^https?:\/\/[\x21-\x7e]{1,500}$/.test(text);
 }
@@ -158,5 +195,9 @@ export function printPolicy(trust: Trust): string {
   const groups = policy.groups.map(({ name, threshold, members }) => ["group", name, threshold, ...members].join(" "));
   const quorum = policy.quorum === undefined && policy.witnesses.length === 0 ? [] : [`quorum ${policy.quorum ?? NONE}`];
   const title = "# Keys trusted to sign checkpoints: log <name>+<id>+<key> [<origin> ...]";
-  return [title, ...lines, ...witnesses, ...groups, ...quorum, ""].join("\n");
+  const times = [
+    ...(policy.headAgeS === undefined ? [] : [`head-age ${policy.headAgeS}`]),
+    ...(policy.untilMs === undefined ? [] : [`until ${printInstant(policy.untilMs)}`]),
+  ];
+  return [title, ...lines, ...witnesses, ...groups, ...quorum, ...times, ""].join("\n");
 }

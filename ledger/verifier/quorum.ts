@@ -31,3 +31,20 @@ export function describeQuorum({ groups, quorum }: QuorumRule): string {
   };
   return quorum === undefined ? "no witness" : words(quorum);
 }
+
+/**
+ * How many witnesses must be dishonest for two histories that each have the quorum: the fewest that any two sufficient sets
+ * share. The others, all honest, may each have been shown one history only. k of n gives 2k − n, but never less than 0: two of
+ * three fall to a single one, and with k ≤ n/2 nobody need be dishonest at all.
+ */
+export function dishonestEnough({ groups, quorum }: QuorumRule): number {
+  const shared = (name: string): number => {
+    const group = groups.find((one) => one.name === name);
+    if (group === undefined) return 1;
+    // Names stand in one group at most, so that each member can be weighed by itself.
+    const overlap = Math.max(0, 2 * group.threshold - group.members.length);
+    const cheapest = group.members.map(shared).toSorted((a, b) => a - b);
+    return cheapest.slice(0, overlap).reduce((sum, count) => sum + count, 0);
+  };
+  return quorum === undefined ? 0 : shared(quorum);
+}

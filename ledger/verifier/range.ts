@@ -2,30 +2,36 @@
  * Every entry of a period, as one text that proves that none was left out (`FORMAT.md` section 8.1): a run of consecutive
  * leaves that reaches over both ends of the period, and the hashes that make it a part of the signed tree. What is asked
  * for is then looked for here, in all of them; whoever made the text has no say in it.
+ *
+ * The question is the auditor's own. The text repeats one, but nobody signs that: it is only compared.
  */
-import { equalBytes, fromBase64, isName, parseDecimal, toBase64, toHex, utf8 } from "./bytes.ts";
-import { checkpointEvidence, NO_POLICY, witnessDefect, witnessEvidence } from "./checkpoint.ts";
+import { equalBytes, fromBase64, isIdentifier, isLonger, isName, parseDecimal, TIME_MS_MAX, toBase64, toHex, utf8 } from "./bytes.ts";
+import { ageDefect, checkpointEvidence, NO_POLICY, policyDefect, witnessDefect, witnessEvidence } from "./checkpoint.ts";
 import { decodeLeaf, type Leaf } from "./leaf.ts";
 import { asPolicy, type Trust, type VerifiedCheckpoint, type VerifierCrypto, verifyLogSignature } from "./note.ts";
 import { CheckList, type CheckResult, type Verdict, verdictOf } from "./report.ts";
 import { CompactRange, type Hash, HASH_BYTES, treeHasher, verifyConsistency } from "./tree.ts";
-import { type Checked, type Defect, failed, passed } from "./verdict.ts";
+import { type Checked, type Defect, failed, passed, shownDefect } from "./verdict.ts";
 
 export const RANGE_TITLE = "ronghe-range/1";
 /** Some 70,000 entries; a longer period is asked for in parts. */
-export const RANGE_CHARACTERS_MAX = 64 * 1024 * 1024;
+export const RANGE_BYTES_MAX = 64 * 1024 * 1024;
 /** In place of an institution. */
 export const EVERYBODY = "*";
 const SEAL = "sm3 ";
 const OPEN_END = "-";
 
-export interface EntryRange {
+/** What was asked for. Texts carry it too; what counts is the auditor's. */
+export interface RangeQuestion {
   readonly origin: string;
   /** Whose entries; `undefined` for everybody's. */
   readonly institution: string | undefined;
   /** Instants: `fromMs` ≤ posted time < `toMs`; without an end, up to the checkpoint. */
   readonly fromMs: bigint;
   readonly toMs: bigint | undefined;
+}
+
+export interface EntryRange extends RangeQuestion {
   /** Index of the first leaf given: the last entry before the period, where there is one. */
   readonly first: bigint;
   /** Roots of the complete subtrees that cover the entries before `first`, largest first. */
@@ -43,6 +49,7 @@ export interface EntryRange {
  * a sound answer to another question.
  */
 export function printRange(hash: Hash, range: EntryRange): string {
+  if (!isAskable(range.institution)) throw new RangeError("an institution is 1 to 64 of [0-9A-Za-z._-]");
   const body = bodyOf(range);
   return `${RANGE_TITLE}\n${SEAL}${toHex(hash(utf8(body)))}\n${body}`;
 }
@@ -64,7 +71,7 @@ function bodyOf(range: EntryRange): string {
 
 /** Refuses every text that printing would not give back. */
 export function parseRange(hash: Hash, text: string): Checked<EntryRange> {
-  if (text.length > RANGE_CHARACTERS_MAX) return malformed("the text is too long");
+  if (isLonger(text, RANGE_BYTES_MAX)) return malformed("the text is too long");
   const split = text.indexOf("\n\n");
   const [title, seal, ...lines] = text.slice(0, Math.max(split, 0)).split("\n");
   if (title !== RANGE_TITLE) return malformed(`the first line is not ${RANGE_TITLE}`);
@@ -75,10 +82,12 @@ export function parseRange(hash: Hash, text: string): Checked<EntryRange> {
   const fromMs = parseDecimal(from ?? "");
   const toMs = to === OPEN_END ? undefined : parseDecimal(to ?? "");
   const first = parseDecimal(firstText ?? "");
-  if (origin === undefined || !isName(origin) || institution === undefined || institution === "")
-    return malformed("log or institution is missing");
+  if (origin === undefined || !isName(origin)) return malformed("the log is missing");
+  if (institution === undefined || (institution !== EVERYBODY && !isIdentifier(institution)))
+    return malformed("the institution is missing, or is not 1 to 64 of [0-9A-Za-z._-]");
   if (fromMs === undefined || first === undefined || (toMs === undefined && to !== OPEN_END))
     return malformed("period or place is missing");
+  if (fromMs > TIME_MS_MAX || (toMs ?? 0n) > TIME_MS_MAX) return malformed("the period lies behind the year 9999");
   const parts = { left: [] as Uint8Array[], leaf: [] as Uint8Array[], path: [] as Uint8Array[] };
   for (const line of lines.slice(5)) {
     const space = line.indexOf(" ");
@@ -107,11 +116,21 @@ export function parseRange(hash: Hash, text: string): Checked<EntryRange> {
     : malformed("the text is not the one that the range's own SM3 is of");
 }
 
+/** An institution that can be asked for, or everybody. */
+export function isAskable(institution: string | undefined): boolean {
+  return institution === undefined || isIdentifier(institution);
+}
+
+/** The question in one line. */
+export function describeQuestion({ origin, institution, fromMs, toMs }: RangeQuestion): string {
+  return `${institution ?? EVERYBODY} from ${fromMs} to ${toMs ?? OPEN_END} in ${origin}`;
+}
+
 function malformed(detail: string): { readonly ok: false; readonly error: Defect } {
   return failed("rangeMalformed", detail);
 }
 
-export const RANGE_CHECKS = ["format", "leaf", "signature", "witnesses", "run", "chain", "period"] as const;
+export const RANGE_CHECKS = ["format", "question", "leaf", "signature", "witnesses", "run", "chain", "period"] as const;
 export type RangeCheck = (typeof RANGE_CHECKS)[number];
 
 export interface RangeReport {
@@ -120,26 +139,47 @@ export interface RangeReport {
   readonly ok: boolean;
   readonly checks: readonly CheckResult<RangeCheck>[];
   readonly firstDefect?: Defect;
+  /** The auditor's own question, as it was brought; {@link RangeReport.claimed} is only what the text says of itself. */
+  readonly asked?: RangeQuestion;
+  /** Present when the text has its form. */
+  readonly claimed?: RangeQuestion;
   /** Present when everything is proven: every entry of the period and institution, and none else. */
   readonly proven?: {
-    readonly range: Pick<EntryRange, "origin" | "institution" | "fromMs" | "toMs">;
+    readonly range: RangeQuestion;
     readonly entries: readonly Leaf[];
     readonly checkpoint: VerifiedCheckpoint;
   };
 }
 
-/** Checks a range from first line to last. An end that the log has not reached is "incomplete", never "valid". */
-export function verifyRange(crypto: VerifierCrypto, text: string, trust: Trust | undefined): RangeReport {
+/** What the auditor brings. */
+export interface RangeAuditor {
+  readonly trust: Trust | undefined;
+  readonly asked: RangeQuestion | undefined;
+  /** The time, for policies that look at it. */
+  readonly nowMs?: number;
+}
+
+/**
+ * Checks a range from first line to last, against the question that the auditor asked. An end that the log has not reached,
+ * and a text without the auditor's question, are "incomplete", never "valid".
+ */
+export function verifyRange(crypto: VerifierCrypto, text: string, { trust, asked, nowMs }: RangeAuditor): RangeReport {
   const list = new CheckList<RangeCheck>(RANGE_CHECKS);
+  const range = parseRange(crypto.sm3, text);
+  const questions = { ...(asked === undefined ? {} : { asked }), ...(range.ok ? { claimed: questionOf(range.value) } : {}) };
   const stop = (error: Defect, check: RangeCheck): RangeReport => {
     const checks = list.failedAt(check, error);
-    return { verdict: verdictOf(checks), ok: false, checks, firstDefect: error };
+    return { verdict: verdictOf(checks), ok: false, checks, firstDefect: shownDefect(error), ...questions };
   };
 
-  const range = parseRange(crypto.sm3, text);
   if (!range.ok) return stop(range.error, "format");
   const { origin, first, leaves, left, path, institution, fromMs, toMs } = range.value;
   list.pass("format", "one printed form", { entries: leaves.length });
+  const unasked = questionDefect(asked, range.value);
+  if (unasked !== undefined && asked !== undefined) return stop(unasked, "question");
+  // Without the question the rest is checked all the same: what contradicts, contradicts.
+  if (unasked !== undefined) list.fail("question", unasked);
+  else list.pass("question", `asked for: ${describeQuestion(range.value)}`);
   const run: Leaf[] = [];
   for (const bytes of leaves) {
     const leaf = decodeLeaf(bytes);
@@ -147,7 +187,8 @@ export function verifyRange(crypto: VerifierCrypto, text: string, trust: Trust |
     run.push(leaf.value);
   }
   list.pass("leaf", `${run.length} canonical entries`, { entries: run.length });
-  if (trust === undefined) return stop(NO_POLICY, "signature");
+  const unfit = policyDefect(trust, nowMs);
+  if (trust === undefined || unfit !== undefined) return stop(unfit ?? NO_POLICY, "signature");
   const checkpoint = verifyLogSignature(crypto, range.value.checkpoint, trust);
   if (!checkpoint.ok) return stop(checkpoint.error, "signature");
   if (checkpoint.value.origin !== origin)
@@ -156,7 +197,9 @@ export function verifyRange(crypto: VerifierCrypto, text: string, trust: Trust |
       "signature",
     );
   list.pass("signature", `${origin} size ${checkpoint.value.size}, signed by a trusted key`, checkpointEvidence(checkpoint.value));
-  const unwitnessed = witnessDefect(checkpoint.value, trust);
+  // An end that was asked for stays where it was; "up to the checkpoint" says something of today.
+  const unwitnessed =
+    witnessDefect(checkpoint.value, trust) ?? (toMs === undefined ? ageDefect(checkpoint.value, trust, nowMs) : undefined);
   if (unwitnessed !== undefined) return stop(unwitnessed, "witnesses");
   list.pass("witnesses", ...witnessEvidence(checkpoint.value, asPolicy(trust)));
   const outside = runDefect(crypto, { first, left, leaves, path }, checkpoint.value);
@@ -180,8 +223,27 @@ export function verifyRange(crypto: VerifierCrypto, text: string, trust: Trust |
   list.pass("period", `${entries.length} entries of ${institution ?? "all institutions"} in the period, and no other`, {
     entries: entries.length,
   });
-  const proven = { range: { origin, institution, fromMs, toMs }, entries, checkpoint: checkpoint.value };
-  return { verdict: verdictOf(list.results()), ok: true, checks: list.results(), proven };
+  if (unasked !== undefined) return stop(unasked, "question");
+  const proven = { range: questionOf(range.value), entries, checkpoint: checkpoint.value };
+  return { verdict: verdictOf(list.results()), ok: true, checks: list.results(), ...questions, proven };
+}
+
+function questionOf({ origin, institution, fromMs, toMs }: RangeQuestion): RangeQuestion {
+  return { origin, institution, fromMs, toMs };
+}
+
+/** The text answers exactly what the auditor asked: log, institution, begin and end, each in its one form. */
+function questionDefect(asked: RangeQuestion | undefined, claimed: RangeQuestion): Defect | undefined {
+  const answered = describeQuestion(claimed);
+  if (asked === undefined)
+    return {
+      name: "questionMissing",
+      detail: `the auditor's own question is needed: log, institution, from, to. The text says that it answers ${answered}`,
+    };
+  if (!isAskable(asked.institution)) return { name: "questionMismatch", detail: "the question names no institution of [0-9A-Za-z._-]" };
+  return describeQuestion(asked) === answered
+    ? undefined
+    : { name: "questionMismatch", detail: `asked for was ${describeQuestion(asked)}; the text answers ${answered}` };
 }
 
 /** The run behind what lies left of it makes a tree that the signed one begins with. */

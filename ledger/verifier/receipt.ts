@@ -2,18 +2,18 @@
  * One entry, or several of one log, with all that proves them, as one text that verifies offline (`FORMAT.md` section 8).
  * Size and root come from the signed checkpoint and from nowhere else.
  */
-import { fromBase64, parseDecimal, toBase64, toHex, utf8, utf8Text } from "./bytes.ts";
+import { fromBase64, isLonger, parseDecimal, toBase64, toHex, utf8, utf8Text } from "./bytes.ts";
 import { type Erasure, erasedFieldDefect, erasureOf } from "./erasure.ts";
 import { decodeLeaf, type Leaf, type Opening, SALT_BYTES, verifyOpening } from "./leaf.ts";
 import { asPolicy, type Trust, type VerifiedCheckpoint, type VerifierCrypto, verifyLogSignature } from "./note.ts";
-import { checkpointEvidence, NO_POLICY, witnessDefect, witnessEvidence } from "./checkpoint.ts";
+import { checkpointEvidence, NO_POLICY, policyDefect, witnessDefect, witnessEvidence } from "./checkpoint.ts";
 import { CheckList, type CheckResult, type Verdict, verdictOf } from "./report.ts";
 import { type Hash, HASH_BYTES, type TreeHasher, treeHasher, verifyInclusion } from "./tree.ts";
-import { type Checked, type Defect, failed, passed } from "./verdict.ts";
+import { type Checked, type Defect, failed, passed, shownDefect } from "./verdict.ts";
 
 export const RECEIPT_TITLE = "ronghe-receipt/1";
 const SEAL = "sm3 ";
-const RECEIPT_CHARACTERS_MAX = 1024 * 1024;
+export const RECEIPT_BYTES_MAX = 1024 * 1024;
 
 export interface ReceiptEntry {
   readonly index: bigint;
@@ -59,7 +59,7 @@ function linesOf({ index, leaf, openings, path }: ReceiptEntry): readonly string
 
 /** Refuses every text that printing would not give back. */
 export function parseReceipt(text: string): Checked<Receipt> {
-  if (text.length > RECEIPT_CHARACTERS_MAX) return failed("receiptMalformed", "the receipt is too long");
+  if (isLonger(text, RECEIPT_BYTES_MAX)) return failed("receiptMalformed", "the receipt is too long");
   const split = text.indexOf("\n\n");
   const [title, ...lines] = text.slice(0, Math.max(split, 0)).split("\n");
   if (title !== RECEIPT_TITLE) return failed("receiptMalformed", `the first line is not ${RECEIPT_TITLE}`);
@@ -154,11 +154,11 @@ interface OpenedEntry extends ReceiptEntry {
  * Checks a receipt from first line to last; after the first defect the remaining checks are shown as not made. Without
  * keys to trust nothing can be believed: the answer is then "incomplete" at best.
  */
-export function verifyReceipt(crypto: VerifierCrypto, text: string, trust: Trust | undefined): ReceiptReport {
+export function verifyReceipt(crypto: VerifierCrypto, text: string, trust: Trust | undefined, nowMs?: number): ReceiptReport {
   const list = new CheckList<ReceiptCheck>(RECEIPT_CHECKS);
   const stop = (error: Defect, check: ReceiptCheck): ReceiptReport => {
     const checks = list.failedAt(check, error);
-    return { verdict: verdictOf(checks), ok: false, checks, firstDefect: error };
+    return { verdict: verdictOf(checks), ok: false, checks, firstDefect: shownDefect(error) };
   };
 
   const receipt = parseReceipt(text);
@@ -178,7 +178,8 @@ export function verifyReceipt(crypto: VerifierCrypto, text: string, trust: Trust
     leafBytes: entries.reduce((sum, entry) => sum + entry.leaf.length, 0),
     kind: opened.map((entry) => entry.decoded.kind),
   });
-  if (trust === undefined) return stop(NO_POLICY, "signature");
+  const unfit = policyDefect(trust, nowMs);
+  if (trust === undefined || unfit !== undefined) return stop(unfit ?? NO_POLICY, "signature");
   const checkpoint = verifyLogSignature(crypto, receipt.value.checkpoint, trust);
   if (!checkpoint.ok) return stop(checkpoint.error, "signature");
   const { origin, size, signers } = checkpoint.value;

@@ -51,10 +51,12 @@ describe("a list of checks", () => {
   test("only what contradicts nothing is inconclusive", () => {
     expect(DEFECT_NAMES.filter(isInconclusive)).toEqual([
       "rangeOpen",
+      "questionMissing",
       "uncovered",
       "unreadable",
       "exportUnfinished",
       "policyMissing",
+      "policyExpired",
       "proofMissing",
       "cancelled",
     ]);

@@ -1,4 +1,5 @@
 /** The outcome of a verification, check by check, with what each one saw. A check that was not made is never shown as passed. */
+import { escaped } from "./escape.ts";
 import { type Defect, type DefectName, isInconclusive } from "./verdict.ts";
 
 export type CheckStatus = "ok" | "failed" | "incomplete";
@@ -66,14 +67,15 @@ export class CheckList<Name extends string> {
   }
 
   pass(name: Name, detail: string, evidence: Evidence = {}): void {
-    this.#results.set(name, { name, status: "ok", ok: true, detail, evidence });
+    this.#results.set(name, { name, status: "ok", ok: true, detail: escaped(detail), evidence: shown(evidence) });
   }
 
   /** The check met `defect`: failed, or incomplete when the defect only says that something could not be judged. */
   fail(name: Name, defect: Defect, evidence: Evidence = {}): void {
     const status = isInconclusive(defect.name) ? "incomplete" : "failed";
     const at = defect.index === undefined ? {} : { index: defect.index };
-    this.#results.set(name, { name, status, ok: false, detail: defect.detail, reason: defect.name, evidence: { ...evidence, ...at } });
+    const detail = escaped(defect.detail);
+    this.#results.set(name, { name, status, ok: false, detail, reason: defect.name, evidence: { ...shown(evidence), ...at } });
   }
 
   results(): readonly CheckResult<Name>[] {
@@ -85,6 +87,16 @@ export class CheckList<Name extends string> {
     this.fail(name, defect);
     return this.results();
   }
+}
+
+/** What comes from the material (kinds, names of files) is shown so that nothing in it steers who shows it. */
+function shown(evidence: Evidence): Evidence {
+  return Object.fromEntries(
+    Object.entries(evidence).map(([name, value]) => [
+      name,
+      typeof value === "string" ? escaped(value) : typeof value === "object" ? value.map(escaped) : value,
+    ]),
+  );
 }
 
 /** Invalid when any check failed; valid only when there are checks and every one was made and passed. */

@@ -12,7 +12,7 @@ export function kindOfText(text: string): TextKind | undefined {
   if (first.startsWith(RANGE_TITLE.slice(0, -1))) return "range";
   if (first.startsWith(CONSISTENCY_TITLE.slice(0, -1))) return "consistency";
   if (/^[^\n]+\n\d+\n[^\n]+\n/.test(text)) return "checkpoint";
-  return /^(?:log|witness|group|quorum) /m.test(text) ? "policy" : undefined;
+  return /^(?:log|witness|group|quorum|head-age|until) /m.test(text) ? "policy" : undefined;
 }
 
 /** A text that went through a clipboard: line ends as they were, and one newline at the end. */

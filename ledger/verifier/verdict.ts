@@ -1,3 +1,5 @@
+import { escaped } from "./escape.ts";
+
 /** How every check of the verifier ends: a value, or the first defect by name. Nothing here throws on input. */
 export type Checked<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Defect };
 
@@ -37,6 +39,8 @@ export const DEFECT_NAMES = [
   "rangeMalformed",
   "rangeBoundary",
   "rangeOpen",
+  "questionMissing",
+  "questionMismatch",
   "truncated",
   "uncovered",
   "headMissing",
@@ -51,7 +55,9 @@ export const DEFECT_NAMES = [
   "fileUnknown",
   "fileHash",
   "logMissing",
+  "headStale",
   "policyMissing",
+  "policyExpired",
   "proofMissing",
   "cancelled",
 ] as const;
@@ -63,8 +69,10 @@ const INCONCLUSIVE: ReadonlySet<DefectName> = new Set([
   "unreadable",
   "exportUnfinished",
   "policyMissing",
+  "policyExpired",
   "proofMissing",
   "rangeOpen",
+  "questionMissing",
   "cancelled",
 ]);
 
@@ -72,10 +80,15 @@ export function isInconclusive(name: DefectName): boolean {
   return INCONCLUSIVE.has(name);
 }
 
+/** As it is handed out: nothing in its words steers who shows them. */
+export function shownDefect(defect: Defect): Defect {
+  return { ...defect, detail: escaped(defect.detail) };
+}
+
 export function passed<T>(value: T): Checked<T> {
   return { ok: true, value };
 }
 
 export function failed(name: DefectName, detail: string, index?: bigint): { readonly ok: false; readonly error: Defect } {
-  return { ok: false, error: index === undefined ? { name, detail } : { name, detail, index } };
+  return { ok: false, error: index === undefined ? { name, detail: escaped(detail) } : { name, detail: escaped(detail), index } };
 }

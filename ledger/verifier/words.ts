@@ -45,6 +45,13 @@ export const CHECK_WORDS: Readonly<Record<AnyCheckName, { readonly title: Words;
     title: { zh: "文本格式", en: "Format of the text" },
     shows: { zh: "文本只有一种写法，逐字符合规范。", en: "The text is in its one permitted form, to the character." },
   },
+  question: {
+    title: { zh: "所问与所答", en: "The question" },
+    shows: {
+      zh: "文本回答的正是审计员所问：账本、机构、起止时间逐字一致。",
+      en: "The text answers exactly what the auditor asked: log, institution, begin and end.",
+    },
+  },
   leaf: {
     title: { zh: "条目编码", en: "Entry encoding" },
     shows: { zh: "条目的字节是规范编码，没有第二种解读。", en: "The bytes of the entry are canonical: there is no second reading." },
@@ -142,6 +149,11 @@ export const REASON_WORDS: Readonly<Record<ReasonName, Words>> = {
     zh: "没有审计员自己的信任清单，无法判断密钥归属",
     en: "no policy of the auditor's own: whose keys these are cannot be told",
   },
+  policyExpired: { zh: "信任清单已过其自定的期限，请取得最新的一份", en: "the policy is past its own end: get the newest one" },
+  headStale: {
+    zh: "检查点已旧：见证方上次联署距今超过信任清单允许的时长",
+    en: "the checkpoint is stale: witnesses cosigned it longer ago than the policy allows",
+  },
   leafMalformed: { zh: "条目字节不是规范编码", en: "bytes that are no canonical entry" },
   leafIndex: {
     zh: "条目序号与所在位置不符：有删除、换序、重复或改号",
@@ -183,6 +195,11 @@ export const REASON_WORDS: Readonly<Record<ReasonName, Words>> = {
     en: "the entries do not reach over an end of the period: some may be left out",
   },
   rangeOpen: { zh: "签署时账本尚未越过期间终点：之后可能还有条目", en: "the log had not gone beyond the period yet: more may follow" },
+  questionMissing: {
+    zh: "没有审计员自己的提问：文本自称回答什么，无人签署，不能作数",
+    en: "no question of the auditor's own: nobody signs what a text says it answers",
+  },
+  questionMismatch: { zh: "文本回答的不是审计员所问", en: "the text answers another question than the auditor's" },
   truncated: { zh: "账本尾部被截断", en: "the tail of the log was cut off" },
   uncovered: { zh: "有条目不在任何已接受的检查点之下", en: "entries are under no accepted checkpoint" },
   knownCheckpoint: { zh: "与留存的检查点矛盾：存在两段历史", en: "contradicts a checkpoint that was kept: two histories" },

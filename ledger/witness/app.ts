@@ -3,18 +3,17 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { type Counter, Metrics, METRICS_CONTENT_TYPE } from "../../core/protocol/metrics.ts";
 import { printVerifierKey } from "../verifier/note.ts";
-import { REQUEST_CHARACTERS_MAX } from "./request.ts";
+import { REQUEST_BYTES_MAX } from "./request.ts";
+import { EVIDENCE_MAX, HEADS_MAX } from "./client.ts";
+import type { Comparison } from "./gossip.ts";
 import type { SplitView, WitnessStore } from "./store.ts";
-import type { Witness } from "./witness.ts";
-
-/** Heads handed to another witness in one answer. */
-const HEADS_MAX = 100;
+import { SPLIT_VIEW, type Witness } from "./witness.ts";
 
 export interface WitnessPorts {
   readonly witness: Witness;
   readonly store: WitnessStore;
-  /** What went wrong lately, by origin or peer; shown in `/status`. */
-  readonly troubles?: () => Readonly<Record<string, string>>;
+  /** How the heads of others stand to ours; shown in `/status`. */
+  readonly comparisons?: () => readonly Comparison[];
   /** One wide line per request; absent means no log. */
   readonly log?: (line: WitnessLine) => void;
   /** For ages and lines; without it there are neither. */
@@ -33,17 +32,18 @@ export interface WitnessLine {
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
 export interface WitnessStatus {
-  readonly status: "ok" | "splitView";
+  /** The worst of all comparisons, `contradicted` while a split view is open; `uncompared` while there is none. */
+  readonly status: "contradicted" | "unreachable" | "unproven" | "consistent" | "uncompared";
   /** The line of this witness for a policy, without its address. */
   readonly key: string;
   readonly logs: readonly { readonly origin: string; readonly size: string; readonly cosignedAt: string; readonly frozen: boolean }[];
   readonly openSplitViews: readonly number[];
-  readonly troubles: Readonly<Record<string, string>>;
+  readonly comparisons: readonly Comparison[];
 }
 
-export function witnessApp({ witness, store, troubles = () => ({}), log, now = () => 0 }: WitnessPorts): Hono {
+export function witnessApp({ witness, store, comparisons = () => [], log, now = () => 0 }: WitnessPorts): Hono {
   const app = new Hono();
-  const { metrics, requests } = witnessMetrics(store, now);
+  const { metrics, requests } = witnessMetrics({ store, now, comparisons });
   let addresses: ReadonlySet<string> | undefined;
   app.use(async function wideLog(c, next) {
     const atMs = now();
@@ -57,30 +57,43 @@ export function witnessApp({ witness, store, troubles = () => ({}), log, now = (
   app.get("/metrics", async (c) =>
     c.text(await metrics.text(), 200, { "content-type": METRICS_CONTENT_TYPE, "cache-control": "no-store" }),
   );
-  const tooLarge = bodyLimit({ maxSize: 2 * REQUEST_CHARACTERS_MAX, onError: (c) => c.text("the request is too long\n", 400) });
+  const tooLarge = bodyLimit({ maxSize: REQUEST_BYTES_MAX, onError: (c) => c.text("the request is too long\n", 400) });
   app.post("/add-checkpoint", tooLarge, async (c) => {
     const { status, body } = await witness.addCheckpoint(await c.req.text());
-    return c.text(body, status, status === 409 ? { "content-type": "text/x.tlog.size" } : undefined);
+    return c.text(body, status, status === 409 && /^\d+\n$/.test(body) ? { "content-type": "text/x.tlog.size" } : undefined);
   });
   app.get("/checkpoint", async (c) => {
     const origin = c.req.query("origin") ?? "";
+    if (await store.isFrozen(origin)) return c.text(`${SPLIT_VIEW}\n`, 403);
     const note = await witness.latest(origin);
     return note === undefined ? c.text("nothing of this log was cosigned here\n", 404) : c.text(note, 200, { "cache-control": "no-cache" });
   });
   app.get("/heads", async (c) => c.json({ heads: await store.history(c.req.query("origin") ?? "", HEADS_MAX) }));
-  app.get("/split-views", async (c) => c.json({ splitViews: (await store.splitViews()).map(shown) }));
+  app.get("/split-views", async (c) => {
+    const origin = c.req.query("origin");
+    const found = await store.splitViews();
+    // For another witness: of one log, newest first, as many as it looks at.
+    const wanted =
+      origin === undefined
+        ? found
+        : found
+            .filter((one) => one.origin === origin)
+            .toReversed()
+            .slice(0, EVIDENCE_MAX);
+    return c.json({ splitViews: wanted.map(shown) });
+  });
   app.get("/key", (c) => c.text(`${printVerifierKey(witness.key)}\n`));
   app.get("/health", (c) => c.json({ status: "ok" }));
-  app.get("/status", async (c) => c.json(await statusOf(witness, store, troubles())));
+  app.get("/status", async (c) => c.json(await statusOf(witness, store, comparisons())));
   app.notFound((c) => c.text("nothing here\n", 404));
   app.onError((_, c) => c.text("the witness failed\n", 500));
   return app;
 }
 
-function witnessMetrics(
-  store: WitnessStore,
-  now: () => number,
-): { readonly metrics: Metrics; readonly requests: Counter<"route" | "status"> } {
+function witnessMetrics({ store, now, comparisons }: Required<Pick<WitnessPorts, "store" | "now" | "comparisons">>): {
+  readonly metrics: Metrics;
+  readonly requests: Counter<"route" | "status">;
+} {
   const metrics = new Metrics();
   const help = "Requests by address and HTTP status.";
   const requests = metrics.counter({ name: "ronghe_witness_requests_total", help, labels: ["route", "status"] });
@@ -96,10 +109,18 @@ function witnessMetrics(
     const open = (await store.splitViews()).filter((found) => found.acknowledged === undefined);
     return [{ labels: {}, value: open.length }];
   });
+  const compared = "Logs compared with other witnesses, by how the last comparison ended.";
+  metrics.gauge({ name: "ronghe_witness_comparisons", help: compared, labels: ["state"] }, () => {
+    const counts = new Map<string, number>();
+    for (const { state } of comparisons()) counts.set(state, (counts.get(state) ?? 0) + 1);
+    return [...counts].map(([state, value]) => ({ labels: { state }, value }));
+  });
   return { metrics, requests };
 }
 
-async function statusOf(witness: Witness, store: WitnessStore, troubles: Readonly<Record<string, string>>): Promise<WitnessStatus> {
+const BAD_STATES = ["contradicted", "unreachable", "unproven"] as const;
+
+async function statusOf(witness: Witness, store: WitnessStore, comparisons: readonly Comparison[]): Promise<WitnessStatus> {
   const open = (await store.splitViews()).filter((found) => found.acknowledged === undefined);
   const logs = (await store.heads()).map(({ origin, size, timeS }) => ({
     origin,
@@ -107,12 +128,13 @@ async function statusOf(witness: Witness, store: WitnessStore, troubles: Readonl
     cosignedAt: new Date(Number(timeS) * 1000).toISOString(),
     frozen: open.some((found) => found.origin === origin),
   }));
+  const worst = BAD_STATES.find((bad) => comparisons.some(({ state }) => state === bad));
   return {
-    status: open.length === 0 ? "ok" : "splitView",
+    status: open.length > 0 ? "contradicted" : (worst ?? (comparisons.length === 0 ? "uncompared" : "consistent")),
     key: printVerifierKey(witness.key),
     logs,
     openSplitViews: open.map((found) => found.id),
-    troubles,
+    comparisons,
   };
 }
 

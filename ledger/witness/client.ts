@@ -2,10 +2,16 @@
 import { equalBytes, fromBase64, parseDecimal, toBase64 } from "../verifier/bytes.ts";
 import { parseNote, type VerifierCrypto, verifyCosignature, type Witness } from "../verifier/note.ts";
 import { HASH_BYTES } from "../verifier/tree.ts";
+import type { Evidence } from "./store.ts";
 import { type AddCheckpoint, PROOF_HASHES_MAX, printAddCheckpoint } from "./request.ts";
 
 /** An answer of a witness is never longer. */
-const ANSWER_CHARACTERS_MAX = 1024 * 1024;
+const ANSWER_BYTES_MAX = 1024 * 1024;
+
+/** Heads handed over, and looked at, in one answer. */
+export const HEADS_MAX = 100;
+/** Contradictions looked at in one answer: one is enough. */
+export const EVIDENCE_MAX = 16;
 
 export interface CallOptions {
   readonly timeoutMs: number;
@@ -30,10 +36,8 @@ export async function submitCheckpoint(
   const body = printAddCheckpoint(request);
   const answer = await call(`${trimmed(witness.url)}/add-checkpoint`, options, { method: "POST", body, headers: TEXT });
   if ("away" in answer) return { kind: "away", reason: answer.away };
-  if (answer.status === 409) {
-    const size = parseDecimal(answer.text.trimEnd());
-    return size === undefined ? { kind: "refused", reason: "409 without a size" } : { kind: "conflict", size };
-  }
+  const size = answer.status === 409 ? parseDecimal(answer.text.trimEnd()) : undefined;
+  if (size !== undefined) return { kind: "conflict", size };
   if (answer.status !== 200) return { kind: "refused", reason: `${answer.status} ${firstLine(answer.text)}` };
   return ownLine(crypto, witness, request.note, answer.text) ?? { kind: "refused", reason: "200 without a good cosignature of its key" };
 }
@@ -60,7 +64,23 @@ export async function fetchHeads(url: string, origin: string, options: CallOptio
   if ("away" in answer || answer.status !== 200) return undefined;
   const json = parseJson(answer.text);
   const heads = typeof json === "object" && json !== null && "heads" in json ? json.heads : undefined;
-  return Array.isArray(heads) && heads.every((head) => typeof head === "string") ? heads : undefined;
+  return Array.isArray(heads) && heads.every((head) => typeof head === "string") ? heads.slice(0, HEADS_MAX) : undefined;
+}
+
+/** Contradictions of a log that another witness knows of, newest first; nothing of them is believed yet. */
+export async function fetchEvidence(url: string, origin: string, options: CallOptions): Promise<readonly Evidence[] | undefined> {
+  const answer = await call(`${trimmed(url)}/split-views?origin=${encodeURIComponent(origin)}`, options);
+  if ("away" in answer || answer.status !== 200) return undefined;
+  const json = parseJson(answer.text);
+  const found: unknown = typeof json === "object" && json !== null && "splitViews" in json ? json.splitViews : undefined;
+  return Array.isArray(found) ? found.slice(0, EVIDENCE_MAX).flatMap((one) => evidenceOf(one) ?? []) : undefined;
+}
+
+function evidenceOf(value: unknown): Evidence | undefined {
+  if (typeof value !== "object" || value === null || !("ours" in value) || !("theirs" in value) || !("proof" in value)) return undefined;
+  const { ours, theirs, proof } = value;
+  const isText = typeof ours === "string" && typeof theirs === "string" && typeof proof === "string";
+  return isText && proof.split("\n").length <= PROOF_HASHES_MAX ? { ours, theirs, proof } : undefined;
 }
 
 /** A consistency proof from whoever holds the log's tree; `undefined` when it gives none. */
@@ -88,11 +108,24 @@ async function call(url: string, { timeoutMs, signal }: CallOptions, init: Reque
       redirect: "error",
       signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
     });
-    const text = await response.text();
-    return text.length > ANSWER_CHARACTERS_MAX ? { away: "the answer is too long" } : { status: response.status, text };
+    const text = await boundedText(response);
+    return text === undefined ? { away: "the answer is too long" } : { status: response.status, text };
   } catch (error) {
     return { away: limit.aborted ? `no answer within ${timeoutMs} ms` : reasonOf(error) };
   }
+}
+
+/** Read piece by piece: who sends without end is left before memory is. */
+async function boundedText(response: Response): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let [text, bytes] = ["", 0];
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    // Leaving the loop ends the connection.
+    if (bytes > ANSWER_BYTES_MAX) return undefined;
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 function reasonOf(error: unknown): string {

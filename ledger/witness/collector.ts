@@ -20,6 +20,11 @@ export interface CollectorOptions extends QuorumRule {
   readonly sizes: ReadonlyMap<string, bigint>;
 }
 
+export interface CollectOptions {
+  readonly only?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
 export interface Collected {
   /** Lines of witnesses to stand behind those of the log. */
   readonly lines: string;
@@ -57,19 +62,29 @@ export class CosignatureCollector {
     });
   }
 
+  /** Witnesses that can be asked and have not cosigned so much. */
+  behind(size: bigint): readonly string[] {
+    return this.states().flatMap((state) => (state.url !== undefined && state.size < size ? [state.name] : []));
+  }
+
   /** Sizes to remember for the next life. */
   sizes(): ReadonlyMap<string, bigint> {
     return new Map([...this.#states].map(([name, { size }]) => [name, size]));
   }
 
-  /** Cosignatures over `checkpoint`: at once when nobody more can come, shortly after the quorum is met, or when time is up. */
-  async collect(checkpoint: Checkpoint): Promise<Collected> {
-    const { witnesses, graceMs } = this.#options;
+  /**
+   * Cosignatures over `checkpoint`: at once when nobody more can come, shortly after the quorum is met, or when time is up.
+   * `only` these witnesses are asked, when given; `signal` ends it with what has come.
+   */
+  async collect(checkpoint: Checkpoint, { only, signal }: CollectOptions = {}): Promise<Collected> {
+    const { graceMs } = this.#options;
+    const witnesses = this.#options.witnesses.filter(({ name }) => only?.includes(name) !== false);
     const lines = new Map<string, string>();
     const enough = new AbortController();
+    const ended = signal === undefined ? enough.signal : AbortSignal.any([enough.signal, signal]);
     let grace: NodeJS.Timeout | undefined;
     const asked = witnesses.map(async (witness) => {
-      const outcome = await this.#ask(witness, checkpoint, enough.signal);
+      const outcome = await this.#ask(witness, checkpoint, ended);
       if (outcome?.kind !== "cosigned") return;
       lines.set(witness.name, outcome.line);
       if (meetsQuorum(this.#options, new Set(lines.keys()))) grace ??= setTimeout(() => enough.abort(), graceMs);

@@ -7,6 +7,18 @@ import { equalBytes } from "../verifier/bytes.ts";
 import type { TreeHasher, TreeHead } from "../verifier/tree.ts";
 import { verifyConsistency } from "../verifier/tree.ts";
 
+/** How two signed heads of one log contradict each other, or `undefined` when they are not shown to. */
+export function contradiction(
+  hasher: TreeHasher,
+  one: TreeHead,
+  other: TreeHead,
+  proof: readonly Uint8Array[],
+): "sameSize" | "notConsistent" | undefined {
+  if (one.size === other.size) return equalBytes(one.root, other.root) ? undefined : "sameSize";
+  const [from, to] = one.size < other.size ? [one, other] : [other, one];
+  return contradicts(hasher, from, to, proof) ? "notConsistent" : undefined;
+}
+
 /** Whether `proof` proves that `to` does not begin with `from`, although it begins with something of that size. */
 export function contradicts(hasher: TreeHasher, from: TreeHead, to: TreeHead, proof: readonly Uint8Array[]): boolean {
   const shown = olderRoot(hasher, from.size, to.size, proof);

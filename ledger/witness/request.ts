@@ -1,12 +1,12 @@
 /** What a log sends to a witness, as text (C2SP tlog-witness, `add-checkpoint`): old size, consistency proof, signed checkpoint. */
-import { fromBase64, parseDecimal, toBase64 } from "../verifier/bytes.ts";
+import { fromBase64, isLonger, parseDecimal, toBase64 } from "../verifier/bytes.ts";
 import { HASH_BYTES } from "../verifier/tree.ts";
 import { type Checked, failed, passed } from "../verifier/verdict.ts";
 
 /** A proof between two sizes below 2^63 is never longer. */
 export const PROOF_HASHES_MAX = 63;
 /** Room for a note of the largest size, and for the proof. */
-export const REQUEST_CHARACTERS_MAX = 72 * 1024;
+export const REQUEST_BYTES_MAX = 72 * 1024;
 
 export interface AddCheckpoint {
   /** Size of the newest checkpoint that the witness cosigned; 0 when there is none. */
@@ -21,7 +21,7 @@ export function printAddCheckpoint({ oldSize, proof, note }: AddCheckpoint): str
 }
 
 export function parseAddCheckpoint(text: string): Checked<AddCheckpoint> {
-  if (text.length > REQUEST_CHARACTERS_MAX) return failed("proofMalformed", "the request is too long");
+  if (isLonger(text, REQUEST_BYTES_MAX)) return failed("proofMalformed", "the request is too long");
   const split = text.indexOf("\n\n");
   const [oldLine = "", ...lines] = text.slice(0, Math.max(split, 0)).split("\n");
   const oldSize = oldLine.startsWith("old ") ? parseDecimal(oldLine.slice("old ".length)) : undefined;

@@ -27,14 +27,18 @@ export interface Move {
   readonly nowS: bigint;
 }
 
-export interface SplitView {
-  readonly id: number;
-  readonly origin: string;
-  readonly kind: "sameSize" | "notConsistent";
+/** Two heads, signed by the log, of which only one can be true; where only a proof shows that, the proof. */
+export interface Evidence {
   readonly ours: string;
   readonly theirs: string;
   /** Of `notConsistent`: Base64 hashes, one on a line; else empty. */
   readonly proof: string;
+}
+
+export interface SplitView extends Evidence {
+  readonly id: number;
+  readonly origin: string;
+  readonly kind: "sameSize" | "notConsistent";
   /** `log`, or the address of another witness. */
   readonly source: string;
   readonly foundMs: number;
@@ -50,17 +54,20 @@ export interface WitnessStore {
   cosignedAt(origin: string, size: bigint): Promise<{ readonly root: Uint8Array; readonly note: string } | undefined>;
   /** Newest first. */
   history(origin: string, limit: number): Promise<readonly string[]>;
-  /** Keeps evidence once; gives it back when it is new. */
+  /** Keeps evidence once, whichever of its heads is called ours; gives it back when it is new. */
   raise(found: Omit<SplitView, "id" | "acknowledged">): Promise<SplitView | undefined>;
   splitViews(): Promise<readonly SplitView[]>;
   isFrozen(origin: string): Promise<boolean>;
-  /** `false` when there is no open one of this number. */
+  /** Answers for this split view and those of its log that were found before it; `false` when none of them was open. */
   acknowledge(id: number, answer: { readonly atMs: number; readonly by: string; readonly reason: string }): Promise<boolean>;
 }
 
 export function openWitnessStore(db: Database): WitnessStore {
   return new LibsqlWitnessStore(db);
 }
+
+/** A log that goes on contradicting itself is frozen already, and fills nobody's disk. */
+const OPEN_MAX = 1_000;
 
 const OPEN = "SELECT 1 FROM split_view WHERE origin = ? AND acknowledged_ms IS NULL";
 
@@ -124,8 +131,9 @@ class LibsqlWitnessStore implements WitnessStore {
     const [written] = await this.#db.write([
       {
         sql: `INSERT INTO split_view (origin, kind, ours, theirs, proof, source, found_ms) SELECT ?, ?, ?, ?, ?, ?, ?
-              WHERE NOT EXISTS (SELECT 1 FROM split_view WHERE origin = ? AND ours = ? AND theirs = ?) RETURNING id`,
-        args: [origin, kind, ours, theirs, proof, source, foundMs, origin, ours, theirs],
+              WHERE NOT EXISTS (SELECT 1 FROM split_view WHERE origin = ? AND ours IN (?, ?) AND theirs IN (?, ?))
+              AND (SELECT count(*) FROM split_view WHERE origin = ? AND acknowledged_ms IS NULL) < ${OPEN_MAX} RETURNING id`,
+        args: [origin, kind, ours, theirs, proof, source, foundMs, origin, ours, theirs, ours, theirs, origin],
       },
     ]);
     const [row] = written?.rows ?? [];
@@ -143,11 +151,12 @@ class LibsqlWitnessStore implements WitnessStore {
   async acknowledge(id: number, answer: { readonly atMs: number; readonly by: string; readonly reason: string }): Promise<boolean> {
     const [written] = await this.#db.write([
       {
-        sql: "UPDATE split_view SET acknowledged_ms = ?, acknowledged_by = ?, reason = ? WHERE id = ? AND acknowledged_ms IS NULL",
+        sql: `UPDATE split_view SET acknowledged_ms = ?1, acknowledged_by = ?2, reason = ?3
+              WHERE id <= ?4 AND origin = (SELECT origin FROM split_view WHERE id = ?4) AND acknowledged_ms IS NULL`,
         args: [answer.atMs, answer.by, answer.reason, id],
       },
     ]);
-    return written?.rowsAffected === 1;
+    return (written?.rowsAffected ?? 0) > 0;
   }
 }
 

@@ -6,7 +6,7 @@
  * only after that update is durable. What was overtaken in between is answered as a conflict and never signed.
  */
 import type { EventMs } from "../../core/protocol/time.ts";
-import { equalBytes, toBase64 } from "../verifier/bytes.ts";
+import { equalBytes, fromBase64, toBase64 } from "../verifier/bytes.ts";
 import {
   type CheckpointBody,
   cosignatureMessage,
@@ -19,10 +19,10 @@ import {
   verifyLogSignature,
   type WitnessKey,
 } from "../verifier/note.ts";
-import { type TreeHasher, treeHasher, type TreeHead, verifyConsistency } from "../verifier/tree.ts";
-import { contradicts } from "./contradiction.ts";
+import { HASH_BYTES, type TreeHasher, treeHasher, type TreeHead, verifyConsistency } from "../verifier/tree.ts";
+import { contradiction } from "./contradiction.ts";
 import { type AddCheckpoint, parseAddCheckpoint } from "./request.ts";
-import type { SplitView, WitnessStore } from "./store.ts";
+import type { Evidence, SplitView, WitnessStore } from "./store.ts";
 
 export interface WitnessOptions {
   readonly store: WitnessStore;
@@ -40,7 +40,7 @@ export interface WitnessOptions {
 /** Status and body as HTTP carries them. */
 export interface Answer {
   readonly status: 200 | 400 | 403 | 404 | 409 | 422;
-  /** 200: signature lines; 409: the size that the witness has; else the reason. One line each. */
+  /** 200: signature lines; 409: the size that the witness has, or that there is another root for it; else the reason. One line each. */
   readonly body: string;
 }
 
@@ -55,6 +55,11 @@ export class Witness {
 
   get key(): WitnessKey {
     return this.#options.key;
+  }
+
+  /** Logs that keys are trusted for by name. */
+  get origins(): readonly string[] {
+    return [...new Set(this.#options.logs.flatMap((key) => key.origins ?? []))];
   }
 
   /** Whether some key is trusted for the log at all. */
@@ -88,7 +93,9 @@ export class Witness {
     const { origin, size, root } = checkpoint;
     const split = await this.compare(checkpoint, "log");
     const known: TreeHead = (await store.head(origin)) ?? { size: 0n, root: this.#hasher.empty() };
-    if (split || (await store.isFrozen(origin))) return refusal(403, "splitView: two histories of this log are known, nothing is cosigned");
+    // Another root for a size that was cosigned: the status of C2SP tlog-witness, without a size to go on from.
+    if (split) return refusal(409, SPLIT_VIEW);
+    if (await store.isFrozen(origin)) return refusal(403, SPLIT_VIEW);
     if (request.oldSize !== known.size || (size === known.size && !equalBytes(root, known.root))) return conflict(known.size);
     const defect = await this.#proofDefect(request, known, checkpoint);
     if (defect !== undefined) return refusal(422, defect);
@@ -111,7 +118,7 @@ export class Witness {
   /** Whether a head that the log signed contradicts one that was cosigned here for the same size; such evidence is kept. */
   async compare(seen: LogCheckpoint, source: string): Promise<boolean> {
     const ours = await this.#options.store.cosignedAt(seen.origin, seen.size);
-    if (ours === undefined || equalBytes(ours.root, seen.root)) return false;
+    if (ours === undefined || contradiction(this.#hasher, { size: seen.size, root: ours.root }, seen, []) === undefined) return false;
     await this.#raise({ origin: seen.origin, kind: "sameSize", ours: ours.note, theirs: seen.note, proof: "", source });
     return true;
   }
@@ -120,11 +127,26 @@ export class Witness {
   async judge(oursSize: bigint, seen: LogCheckpoint, proof: readonly Uint8Array[], source: string): Promise<boolean> {
     const ours = await this.#options.store.cosignedAt(seen.origin, oursSize);
     if (ours === undefined) return false;
-    const head = { size: oursSize, root: ours.root };
-    const [from, to] = oursSize < seen.size ? [head, seen] : [seen, head];
-    if (!contradicts(this.#hasher, from, to, proof)) return false;
-    const shown = proof.map(toBase64).join("\n");
-    await this.#raise({ origin: seen.origin, kind: "notConsistent", ours: ours.note, theirs: seen.note, proof: shown, source });
+    const kind = contradiction(this.#hasher, { size: oursSize, root: ours.root }, seen, proof);
+    if (kind === undefined) return false;
+    await this.#raise({ origin: seen.origin, kind, ours: ours.note, theirs: seen.note, proof: proof.map(toBase64).join("\n"), source });
+    return true;
+  }
+
+  /** Evidence that somebody else found, judged here again from the two signed heads alone, and then kept like our own. */
+  async believe(origin: string, found: Evidence, source: string): Promise<boolean> {
+    const [one, other] = [this.recognise(found.ours), this.recognise(found.theirs)];
+    const proof = found.proof === "" ? [] : found.proof.split("\n").map(fromBase64);
+    if (one?.origin !== origin || other?.origin !== origin || !proof.every((hash) => hash?.length === HASH_BYTES)) return false;
+    const kind = contradiction(
+      this.#hasher,
+      one,
+      other,
+      proof.flatMap((hash) => hash ?? []),
+    );
+    if (kind === undefined) return false;
+    const shown = kind === "sameSize" ? "" : found.proof;
+    await this.#raise({ origin, kind, ours: one.note, theirs: other.note, proof: shown, source });
     return true;
   }
 
@@ -165,7 +187,10 @@ function withoutStrangers({ text, signatures }: SignedNote, keys: readonly Trust
   return `${text}\n${lines.join("")}`;
 }
 
-function refusal(status: 400 | 403 | 404 | 422, body: string): Answer {
+/** Why nothing of a log is cosigned. */
+export const SPLIT_VIEW = "splitView: two histories of this log are known, nothing is cosigned until a person has decided";
+
+function refusal(status: Exclude<Answer["status"], 200>, body: string): Answer {
   return { status, body: `${body}\n` };
 }
 

@@ -1,4 +1,5 @@
-/** Elements without markup in strings: nothing that was verified, or was not, is ever read as HTML. */
+/** Elements without markup in strings: nothing that was verified, or was not, is ever read as HTML, or steers what is shown. */
+import { escaped } from "../escape.ts";
 
 export type Child = Node | string | readonly Child[] | undefined;
 
@@ -23,7 +24,8 @@ export function h(tag: string, attributes: Attributes = {}, ...children: readonl
 function append(element: HTMLElement, children: readonly Child[]): void {
   for (const child of children) {
     if (child === undefined) continue;
-    if (typeof child === "string" || child instanceof Node) element.append(child);
+    if (typeof child === "string") element.append(escaped(child));
+    else if (child instanceof Node) element.append(child);
     else append(element, child);
   }
 }

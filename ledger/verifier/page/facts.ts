@@ -3,7 +3,8 @@ import { ERRORS } from "../../../core/protocol/errors.ts";
 import type { Leaf } from "../leaf.ts";
 import type { Language, Words } from "../words.ts";
 
-const KINDS: Readonly<Record<string, Words>> = {
+/** Every kind that the platform writes; `FORMAT.md` section 2.1 has a row for each. */
+export const KINDS: Readonly<Record<string, Words>> = {
   "ledger.values.erased": { zh: "依法删除个人信息", en: "personal values erased" },
   "erasure.refused": { zh: "删除指令被拒", en: "erasure refused" },
   "erasure.person.forgotten": { zh: "依法删除人员登记", en: "person forgotten" },
@@ -16,6 +17,7 @@ const KINDS: Readonly<Record<string, Words>> = {
   "settlement.voiding": { zh: "撤销预占", en: "holds being voided" },
   "settlement.voided": { zh: "已撤销", en: "voided" },
   "settlement.unknown": { zh: "结果待查", en: "outcome unknown" },
+  "settlement.lateAnswer": { zh: "付款方迟到的答复", en: "payer's late answer" },
   "settlement.refunding": { zh: "退费中", en: "being refunded" },
   "settlement.healed": { zh: "依付款方账单补正", en: "ended by the payer's statement" },
   "settlement.refunded": { zh: "退费完成", en: "refunded" },

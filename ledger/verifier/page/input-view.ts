@@ -3,6 +3,7 @@ import type { Language, Words } from "../words.ts";
 import { type Child, h } from "./dom.ts";
 import { grouped } from "./facts.ts";
 import type { PolicyLine, PolicySummary } from "./messages.ts";
+import { type QuestionField, readQuestion, type WrittenQuestion } from "../question.ts";
 import type { Item } from "./tasks.ts";
 import { PAGE } from "./words.ts";
 
@@ -16,6 +17,8 @@ export interface InputView {
   readonly onFiles: (files: FileList) => void;
   readonly onPaste: (text: string) => void;
   readonly onPasting: (isPasting: boolean) => void;
+  readonly question: WrittenQuestion;
+  readonly onQuestion: (field: QuestionField, value: string) => void;
   readonly onRemove: (id: number) => void;
   readonly onClear: () => void;
   readonly onAgain: () => void;
@@ -43,6 +46,7 @@ export function inputView(view: InputView): Child {
       refusals(view),
       list(view, material),
     ),
+    view.items.some((item) => item.kind === "range") ? questionForm(view) : undefined,
     h("section", { "aria-labelledby": "policy-title" }, h("h2", { id: "policy-title" }, t(PAGE.policy)), policyView(view)),
     view.items.length === 0
       ? undefined
@@ -53,6 +57,50 @@ export function inputView(view: InputView): Child {
           h("button", { type: "button", id: "clear", onclick: view.onClear }, t(PAGE.clear)),
         ),
   ];
+}
+
+const QUESTION_FIELDS = ["institution", "from", "to", "log"] as const;
+const QUESTION_WORDS: Readonly<Record<QuestionField, Words>> = {
+  institution: PAGE.institution,
+  from: PAGE.askFrom,
+  to: PAGE.askTo,
+  log: PAGE.log,
+};
+
+/** What the auditor asked for: a range is only worth what it answers. */
+function questionForm({ question, policy, language, onQuestion }: InputView): HTMLElement {
+  const logs = [...new Set((policy?.lines ?? []).flatMap((line) => line.origins))];
+  const read = readQuestion(question, logs);
+  const wrong = read.ok || question.institution === "" ? [] : read.wrong;
+  const field = (name: QuestionField): Child => {
+    const id = `ask-${name}`;
+    const input = h("input", {
+      id,
+      type: "text",
+      value: question[name],
+      autocomplete: "off",
+      spellcheck: "false",
+      ...(name === "log" ? { list: "ask-logs" } : {}),
+      ...(name === "log" && logs.length === 1 ? { placeholder: logs[0] ?? "" } : {}),
+      ...(wrong.includes(name) ? { "aria-invalid": "true" } : {}),
+    }) as HTMLInputElement;
+    input.addEventListener("change", () => onQuestion(name, input.value.trim()));
+    return [h("label", { for: id }, QUESTION_WORDS[name][language]), input];
+  };
+  return h(
+    "section",
+    { "aria-labelledby": "question-title" },
+    h("h2", { id: "question-title" }, PAGE.question[language]),
+    h("p.hint", {}, PAGE.questionHint[language]),
+    h("div.ask", {}, ...QUESTION_FIELDS.map(field), h("datalist", { id: "ask-logs" }, ...logs.map((log) => h("option", { value: log })))),
+    wrong.length === 0
+      ? undefined
+      : h(
+          "p.refused",
+          { role: "alert" },
+          `${PAGE.questionBad[language]}: ${wrong.map((name) => QUESTION_WORDS[name][language]).join(" · ")}`,
+        ),
+  );
 }
 
 function dropZone(view: InputView): HTMLElement {

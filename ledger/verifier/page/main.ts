@@ -1,6 +1,7 @@
 /** The page: takes what is dropped, hands it to the worker, shows what the worker found. Nothing leaves the machine. */
 import { toHex } from "../bytes.ts";
 import type { Language, Words } from "../words.ts";
+import type { WrittenQuestion } from "../question.ts";
 import { VERDICT_WORDS } from "../words.ts";
 import { h, replace } from "./dom.ts";
 import { type Dropped, readEntries, readList, readPasted, takeEntries } from "./drop.ts";
@@ -25,6 +26,7 @@ interface State {
   run: { readonly id: number; readonly done: number; readonly total: number } | undefined;
   result: { readonly outcomes: readonly Outcome[]; readonly madeAtMs: number; readonly policySm3: string | undefined } | undefined;
   isPasting: boolean;
+  question: WrittenQuestion;
 }
 
 const state: State = {
@@ -37,6 +39,7 @@ const state: State = {
   run: undefined,
   result: undefined,
   isPasting: false,
+  question: { log: "", institution: "", from: "", to: "" },
 };
 let lastId = 0;
 const nextId = (): number => (lastId += 1);
@@ -127,7 +130,7 @@ function verify(): void {
   const tasks = tasksOf(state.items);
   if (tasks.length === 0 || state.fit !== "ready") return;
   state.run = { id: nextId(), done: 0, total: 0 };
-  send({ type: "verify", id: state.run.id, tasks, policy: policyOf(state.items)?.bytes });
+  send({ type: "verify", id: state.run.id, tasks, policy: policyOf(state.items)?.bytes, question: state.question });
 }
 
 /** The worker still reports, as incomplete, what it had looked at. */
@@ -186,6 +189,12 @@ function show(): void {
         state.isPasting = isPasting;
         show();
         if (isPasting) document.querySelector<HTMLElement>("#paste-text")?.focus();
+      },
+      onQuestion: (field, value) => {
+        if (state.question[field] === value) return;
+        state.question = { ...state.question, [field]: value };
+        verify();
+        show();
       },
       onRemove: remove,
       onClear: () => {

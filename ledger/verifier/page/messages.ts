@@ -1,6 +1,7 @@
 /** What the page and its worker say to each other. */
 import type { CheckpointReport } from "../checkpoint.ts";
 import type { ExportReport } from "../export.ts";
+import type { WrittenQuestion } from "../question.ts";
 import type { RangeReport } from "../range.ts";
 import type { ReceiptReport } from "../receipt.ts";
 
@@ -24,7 +25,14 @@ export type Task =
 export type ToWorker =
   | { readonly type: "start"; readonly wasm: string; readonly page: string }
   | { readonly type: "policy"; readonly id: number; readonly bytes: Uint8Array }
-  | { readonly type: "verify"; readonly id: number; readonly tasks: readonly Task[]; readonly policy: Uint8Array | undefined }
+  | {
+      readonly type: "verify";
+      readonly id: number;
+      readonly tasks: readonly Task[];
+      readonly policy: Uint8Array | undefined;
+      /** What the auditor asked the operator for, when there is a range among the tasks. */
+      readonly question: WrittenQuestion;
+    }
   | { readonly type: "cancel"; readonly id: number };
 
 /** A file as the report names it. */

@@ -56,6 +56,15 @@ const show = async (content: string): Promise<void> => {
 const line = (receipt: string, start: string): string => receipt.split("\n").find((one) => one.startsWith(start)) ?? "";
 const sm3 = (file: string): string => toHex(crypto.sm3(readFileSync(file)));
 
+/** What the auditor asked for, into the fields of the page. */
+const ask = async (to = "2026-09-21T22:13:50+08:00"): Promise<void> => {
+  for (const [field, value] of Object.entries({ institution: "H51003", to, log: ORIGIN })) {
+    await page.fill(`#ask-${field}`, value);
+    await page.press(`#ask-${field}`, "Tab");
+  }
+  await page.waitForSelector(".verdict");
+};
+
 test("verify.html is what its source gives", async () => {
   expect(readFileSync(PAGE_FILE, "utf8")).toBe(await buildPage());
 });
@@ -241,8 +250,27 @@ describe.skipIf(executablePath === undefined && process.env["CI"] === undefined)
         checkpoint: await noteOf({ size: 40, root: rootOf(leaves) }, signer),
         ...change,
       });
+    test("is incomplete and shows nothing until the auditor says what was asked for", async () => {
+      await show(await rangeText());
+      expect([await verdict(), await page.isVisible(".range")]).toEqual(["incomplete", false]);
+      expect(await checks()).toContain("question incomplete questionMissing");
+      expect(await text(".questions")).toBe(`您的提问没有填写文本自称回答H51003账本启用 – 2026-09-21 22:13:50 (UTC+8)${ORIGIN}`);
+    });
+
+    test("that answers another question than the auditor's is refused, and a field that cannot be read is named", async () => {
+      await show(await rangeText());
+      await ask("2026-09-22");
+      expect([await verdict(), await page.isVisible(".range")]).toEqual(["invalid", false]);
+      expect(await checks()).toContain("question failed questionMismatch");
+      await page.fill("#ask-institution", "H51003\u200b");
+      await page.press("#ask-institution", "Tab");
+      await page.waitForSelector(".verdict.incomplete");
+      expect(await text(".refused")).toBe("以下各项无法采用: 机构");
+    });
+
     test("shows every entry of the institution in the period, in both languages", async () => {
       await show(await rangeText());
+      await ask();
       expect(await verdict()).toBe("valid");
       expect(await text(".range-proven")).toBe("H51003 在 账本启用 至 2026-09-21 22:13:50 (UTC+8) 之间的条目共 4 条，一条不少。");
       expect(await page.$$eval(".range tbody tr", (rows) => rows.map((row) => row.children[0]?.textContent))).toEqual([
@@ -266,6 +294,7 @@ describe.skipIf(executablePath === undefined && process.env["CI"] === undefined)
       ];
       for (const [content, wanted, check] of bad) {
         await show(content);
+        await ask(check.endsWith("rangeOpen") ? "2026-09-21T22:14:50+08:00" : undefined);
         expect([await verdict(), await page.isVisible(".range")]).toEqual([wanted, false]);
         expect(await checks()).toContain(check);
         await page.click("#clear");

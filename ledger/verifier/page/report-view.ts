@@ -2,7 +2,7 @@
 import { toHex } from "../bytes.ts";
 import type { ExportedLogReport } from "../export.ts";
 import type { Leaf } from "../leaf.ts";
-import type { RangeReport } from "../range.ts";
+import type { RangeQuestion, RangeReport } from "../range.ts";
 import type { ProvenEntry } from "../receipt.ts";
 import { type CheckResult, type EvidenceName, type EvidenceValue, type Verdict, worstOf } from "../report.ts";
 import {
@@ -143,19 +143,43 @@ function receiptBody({ report }: Extract<Outcome, { readonly kind: "receipt" }>,
 
 /** What was asked, how many there are, and each in a line; the whole entries stand in the text itself. */
 function rangeBody({ report }: Extract<Outcome, { readonly kind: "range" }>, language: Language): Child {
-  const { proven } = report;
+  const { proven, asked, claimed } = report;
+  const questions = [[PAGE.asked, asked] as const, ...(claimed === undefined ? [] : [[PAGE.claimed, claimed] as const])];
   return [
+    h(
+      "dl.facts.questions",
+      {},
+      ...questions.map(([label, question]) => [h("dt", {}, label[language]), h("dd", {}, ...questionLines(question, language))]),
+    ),
     proven === undefined ? h("p.unproven", {}, PAGE.unproven[language]) : rangeTable(proven, language),
     h("h4", {}, PAGE.checks[language]),
     checksTable(report.checks, language),
   ];
 }
 
+function questionLines(question: RangeQuestion | undefined, language: Language): readonly Child[] {
+  if (question === undefined) return [PAGE.notAsked[language]];
+  const { institution, begin, end } = questionWords(question, language);
+  return [h("span.line", {}, institution), h("span.line", {}, `${begin} – ${end}`), h("span.line", {}, question.origin)];
+}
+
+function questionWords(
+  { institution, fromMs, toMs }: RangeQuestion,
+  language: Language,
+): { readonly institution: string; readonly begin: string; readonly end: string } {
+  return {
+    institution: institution ?? PAGE.everybody[language],
+    begin: fromMs === 0n ? PAGE.rangeBegin[language] : chinaTime(Number(fromMs)),
+    end: toMs === undefined ? PAGE.rangeEnd[language] : chinaTime(Number(toMs)),
+  };
+}
+
 function rangeTable({ range, entries }: NonNullable<RangeReport["proven"]>, language: Language): Child {
+  const { institution, begin, end } = questionWords(range, language);
   const sentence = PAGE.rangeProven[language]
-    .replace("{institution}", range.institution ?? PAGE.everybody[language])
-    .replace("{from}", range.fromMs === 0n ? PAGE.rangeBegin[language] : chinaTime(Number(range.fromMs)))
-    .replace("{to}", range.toMs === undefined ? PAGE.rangeEnd[language] : chinaTime(Number(range.toMs)))
+    .replace("{institution}", institution)
+    .replace("{from}", begin)
+    .replace("{to}", end)
     .replace("{n}", grouped(entries.length));
   const titles = [PAGE.entry, EVIDENCE_WORDS.postedAt, EVIDENCE_WORDS.kind, PAGE.outcome, PAGE.subject];
   return [

@@ -1,13 +1,16 @@
 /** Verifies beside the page, so that it stays awake and can end what takes long. */
 import { toHex, utf8, utf8Text } from "../bytes.ts";
 import { verifyCheckpointText } from "../checkpoint.ts";
-import { type ExportFiles, verifyExport } from "../export.ts";
+import { verifyExport } from "../export.ts";
+import { type ExportFiles, UnfitFileError } from "../export-files.ts";
+import { bytesMaxOf } from "../export-layout.ts";
 import { TAG } from "../leaf.ts";
 import type { VerifiedLeaf } from "../log.ts";
 import type { Policy, VerifierCrypto } from "../note.ts";
 import { parsePolicy } from "../policy.ts";
 import { describeQuorum } from "../quorum.ts";
-import { verifyRange } from "../range.ts";
+import { logsOf, readQuestion } from "../question.ts";
+import { type RangeQuestion, verifyRange } from "../range.ts";
 import { verifyReceipt } from "../receipt.ts";
 import type { FileHash, FromWorker, KindCount, Outcome, PlacedFile, PolicySummary, Task, ToWorker } from "./messages.ts";
 import { wasmCrypto } from "./wasm-crypto.ts";
@@ -46,13 +49,18 @@ async function handle(message: Exclude<ToWorker, { readonly type: "cancel" }>): 
   else await verify(crypto, message);
 }
 
-async function verify(crypto: VerifierCrypto, { id, tasks, policy }: Extract<ToWorker, { readonly type: "verify" }>): Promise<void> {
+async function verify(
+  crypto: VerifierCrypto,
+  { id, tasks, policy, question }: Extract<ToWorker, { readonly type: "verify" }>,
+): Promise<void> {
   const signal = { id, aborted: false };
   running = signal;
   const parsed = policy === undefined ? undefined : parsePolicy(crypto.sm3, textOf(policy));
   const trust = parsed?.ok === true ? parsed.value : undefined;
+  const read = readQuestion(question, trust === undefined ? [] : logsOf(trust));
+  const asked = read.ok ? read.question : undefined;
   const outcomes: Outcome[] = [];
-  for (const task of tasks) outcomes.push(await outcomeOf(crypto, task, trust, signal));
+  for (const task of tasks) outcomes.push(await outcomeOf(crypto, task, { trust, asked }, signal));
   running = undefined;
   tell({ type: "done", id, outcomes });
 }
@@ -62,20 +70,28 @@ function textOf(bytes: Uint8Array): string {
   return utf8Text(bytes) ?? "\u0000";
 }
 
+/** What the auditor brings. */
+interface Brought {
+  readonly trust: Policy | undefined;
+  readonly asked: RangeQuestion | undefined;
+}
+
 async function outcomeOf(
   crypto: VerifierCrypto,
   task: Task,
-  trust: Policy | undefined,
+  brought: Brought,
   signal: { readonly id: number; readonly aborted: boolean },
 ): Promise<Outcome> {
   const { name } = task;
+  const { trust } = brought;
   if (task.kind === "export") return await exportOutcome(crypto, task, trust, signal);
-  if (task.kind !== "checkpoint") return textOutcome(crypto, task, trust);
+  if (task.kind !== "checkpoint") return textOutcome(crypto, task, brought);
   const { bytes, older, consistency } = task;
   const report = verifyCheckpointText({
     crypto,
     note: textOf(bytes),
     trust,
+    nowMs: Date.now(),
     ...(older === undefined ? {} : { older: textOf(older.bytes) }),
     ...(consistency === undefined ? {} : { consistency: textOf(consistency.bytes) }),
   });
@@ -85,16 +101,17 @@ async function outcomeOf(
   return { kind: "checkpoint", name, hashes, report, ...(older === undefined ? {} : { older: older.name }) };
 }
 
-/** What proves itself by its own text and the policy. */
+/** What proves itself by its own text, the policy, and, for a range, the question. */
 function textOutcome(
   crypto: VerifierCrypto,
   { kind, name, bytes }: Extract<Task, { readonly kind: "receipt" | "range" }>,
-  trust: Policy | undefined,
+  { trust, asked }: Brought,
 ): Outcome {
+  const nowMs = Date.now();
   const hashes = [hashOf(crypto, name, bytes)];
   return kind === "range"
-    ? { kind, name, hashes, report: verifyRange(crypto, textOf(bytes), trust) }
-    : { kind, name, hashes, report: verifyReceipt(crypto, textOf(bytes), trust) };
+    ? { kind, name, hashes, report: verifyRange(crypto, textOf(bytes), { trust, asked, nowMs }) }
+    : { kind, name, hashes, report: verifyReceipt(crypto, textOf(bytes), trust, nowMs) };
 }
 
 async function exportOutcome(
@@ -111,6 +128,7 @@ async function exportOutcome(
     crypto,
     ...(trust === undefined ? {} : { trust }),
     knownCheckpoints: known.map(textOf),
+    nowMs: Date.now(),
     signal,
     onEntry: (origin, leaf) => kinds.add(origin, leaf),
     onProgress(done, total) {
@@ -134,6 +152,8 @@ function filesOf(files: readonly PlacedFile[]): ExportFiles {
     list: () => Promise.resolve([...byPath.keys()]),
     async read(path) {
       const file = byPath.get(path);
+      const bytesMax = bytesMaxOf(path);
+      if (file !== undefined && file.size > bytesMax) throw new UnfitFileError(`has more than ${bytesMax} bytes`);
       return file === undefined ? undefined : new Uint8Array(await file.arrayBuffer());
     },
   };

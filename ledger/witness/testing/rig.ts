@@ -101,10 +101,11 @@ export class WitnessRig {
   }
 
   async listen(): Promise<string> {
+    if (this.#server !== undefined) return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
     const app = witnessApp({
       witness: this.witness,
       store: this.store,
-      ...(this.#gossip === undefined ? {} : { troubles: () => this.#gossip?.troubles() ?? {} }),
+      comparisons: () => this.#gossip?.comparisons() ?? [],
     });
     const listener = getRequestListener((request) => {
       this.calls += 1;
