@@ -14,7 +14,7 @@ import { readTextWithin } from "./app/body.ts";
 import { LinkMonitor } from "./app/link.ts";
 import { edgeMetrics } from "./app/metrics.ts";
 import { Shield } from "./app/shield.ts";
-import { edgeStatus } from "./app/status.ts";
+import { edgeStatus, findingsNow, standingOf } from "./app/status.ts";
 import { statusPage, statusPolicy } from "./app/status-page.ts";
 import { ReplyWriter } from "./app/replies.ts";
 import type { EdgePorts, RequestLog } from "./ports.ts";
@@ -88,7 +88,7 @@ export function createEdgeApp(given: EdgePorts): Hono {
 
   // One route for all of it: where two match, Hono composes them anew for each call, which garbage would pay for.
   app.all(`${PREFIX}*`, answer);
-  page("/health", (c) => c.json({ status: "ok", edge: ports.edgeId }));
+  page("/health", (c) => c.json({ status: "ok", edge: ports.edgeId, standing: standingOf(findingsNow(ports)) }));
   page("/ready", async function ready(c) {
     const state = await readiness(ports);
     return c.json(state, state.ready ? 200 : 503);
