@@ -6,7 +6,7 @@
 import { startForwarder } from "../streams/bus/outbox.ts";
 import type { EventBus } from "../streams/bus/port.ts";
 import { type Access, openAccess } from "./access/access.ts";
-import { createBundleMaker } from "./access/bundle.ts";
+import { createBundleMaker, type LeftOut } from "./access/bundle.ts";
 import { createOriginCheck, type OriginCheck } from "./access/event-origin.ts";
 import { openNonces } from "./access/nonces.ts";
 import { openPublication, type Publication, type Witnessing } from "./checkpoint-publication.ts";
@@ -62,6 +62,8 @@ export interface CoreServicesOptions {
   readonly witnessing?: Witnessing | undefined;
   readonly log?: CorePorts["log"];
   readonly onBug?: (error: Error) => void;
+  /** A partner that bundles for edges leave out, because its rows are wrong. */
+  readonly onLeftOut?: (partner: LeftOut) => void;
 }
 
 export async function openCoreServices(options: CoreServicesOptions): Promise<CoreServices> {
@@ -111,6 +113,7 @@ export async function openCoreServices(options: CoreServicesOptions): Promise<Co
       crypto,
       codeFingerprintKey: fingerprints.codeKey,
       revokedCodes: (nowMs) => vault.revokedCodes(nowMs),
+      ...(options.onLeftOut === undefined ? {} : { onLeftOut: options.onLeftOut }),
     }),
     sign: (message) => keys.sm2Sign(KEY_HANDLES.platformSign, message),
     ready: () => ({ checkpoint: registry.checkpointFailure() === undefined }),

@@ -15,7 +15,7 @@ import { readTextWithin } from "../core/protocol/server/body.ts";
 import { LinkMonitor } from "./app/link.ts";
 import { edgeMetrics } from "./app/metrics.ts";
 import { Shield } from "../core/protocol/server/shield.ts";
-import { edgeStatus } from "./app/status.ts";
+import { edgeStatus, findingsNow, standingOf } from "./app/status.ts";
 import { statusPage, statusPolicy } from "./app/status-page.ts";
 import { ReplyWriter } from "../core/protocol/server/replies.ts";
 import type { EdgePorts, RequestLog } from "./ports.ts";
@@ -90,7 +90,10 @@ export function createEdgeApp(given: EdgePorts): Hono {
 
   // One route for all of it: where two match, Hono composes them anew for each call, which garbage would pay for.
   app.all(`${PREFIX}*`, answer);
-  page("/health", (c) => c.json({ status: "ok", edge: ports.edgeId, clock: clockIsWrong(ports, ports.clock.now()) ? "wrong" : "ok" }));
+  page("/health", (c) => {
+    const clock = clockIsWrong(ports, ports.clock.now()) ? "wrong" : "ok";
+    return c.json({ status: "ok", edge: ports.edgeId, standing: standingOf(findingsNow(ports)), clock });
+  });
   page("/ready", async function ready(c) {
     const state = await readiness(ports);
     return c.json(state, state.ready ? 200 : 503);

@@ -317,9 +317,14 @@ describe("GET /status", () => {
     expect(shown.findings).toContain(finding);
   });
 
-  test("tells of settings that were refused, and goes on with those before", async () => {
+  test("is not normal when it cannot take the settings that the core gives, and goes on with those before", async () => {
     p.useSettingsState({ refused: { reason: "older", atMs: p.clock.now() } });
-    expect(await status()).toMatchObject({ standing: "normal", findings: ["bundleRefused"], bundleRefused: { reason: "older" } });
+    expect(await status()).toMatchObject({ standing: "limited", findings: ["bundleRefused"], bundleRefused: { reason: "older" } });
+    const app = p.app;
+    expect(await (await app.request("/health")).json()).toMatchObject({ status: "ok", standing: "limited" });
+    const ready = await app.request("/ready");
+    expect([ready.status, await ready.json()]).toEqual([200, expect.objectContaining({ bundleRefused: "older" })]);
+    expect(await (await app.request("/metrics")).text()).toContain('ronghe_edge_finding{finding="bundleRefused"} 1');
   });
 
   test("is a page for a browser, in both languages, that loads nothing, runs nothing and renews itself", async () => {

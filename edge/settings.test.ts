@@ -125,6 +125,15 @@ describe("settings", () => {
     await settings.stop();
   });
 
+  test("that cannot be kept on the disk hold, and are said not to be kept", async () => {
+    const cache = { ...memoryCache(), save: () => Promise.reject(new Error("database or disk is full")) };
+    const options = { crypto, clock: testClock(), edgeId: "e1", platformKey: keys.platform.publicKey, cache };
+    const settings = await openSettings({ ...options, fetchBundle: () => Promise.resolve(signed({ version: 8 })) });
+    expect(settings.current()?.bundle.version).toBe(8);
+    expect(settings.state().refused?.reason).toBe("unsaved");
+    await settings.stop();
+  });
+
   test("say what was refused, once it is, and for how long it stands", async () => {
     let offered: SignedBundle | undefined = signed({ version: 5 });
     const notices: EdgeNotice[] = [];

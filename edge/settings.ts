@@ -41,8 +41,8 @@ export interface SettingsOptions {
   readonly notice?: (notice: EdgeNotice) => void;
 }
 
-/** In the order in which it is looked at. */
-export type BundleRefusal = "unsigned" | "malformed" | "otherEdge" | "older" | "expired";
+/** In the order in which it is looked at. `unsaved`: it holds, and is gone with the next start; `failed`: a bug. */
+export type BundleRefusal = "unsigned" | "malformed" | "otherEdge" | "older" | "expired" | "unsaved" | "failed";
 
 export interface LiveSettings extends Settings {
   state(): SettingsState;
@@ -58,7 +58,7 @@ const kept = v.strictObject({ pinned: v.string(), trusted: v.pipe(v.array(v.stri
 export async function openSettings(options: SettingsOptions): Promise<LiveSettings> {
   const { crypto, clock, edgeId } = options;
   const pinned = toHex(options.platformKey);
-  let trusted: readonly string[] = [pinned];
+  let trusted: string[] = [pinned];
   let view: EdgeView | undefined;
   let versionMin = 0;
   let state: SettingsState = {};
@@ -73,7 +73,7 @@ export async function openSettings(options: SettingsOptions): Promise<LiveSettin
     return checked;
   }
 
-  function noteRefusal(reason: string): void {
+  function noteRefusal(reason: BundleRefusal): void {
     const atMs = clock.now();
     state = { ...state, refused: { reason, atMs } };
     options.notice?.({ atMs, edge: edgeId, notice: "bundle.refused", reason });
@@ -117,8 +117,16 @@ export async function openSettings(options: SettingsOptions): Promise<LiveSettin
     const { refused: _, ...standing } = state;
     state = { ...standing, takenAtMs: nowMs };
     noteSkew({ askedAtMs, nowMs, coreAtMs: taken.value.issuedAtMs });
-    if (view !== before) await options.cache.save(taken.value.version, JSON.stringify({ pinned, trusted: believed, ...signed }));
-    return ok(taken.value.version);
+    if (view === before || (await save(taken.value.version, { pinned, trusted: believed, ...signed }))) return ok(taken.value.version);
+    noteRefusal("unsaved");
+    return refused("unsaved");
+  }
+
+  async function save(version: number, content: v.InferInput<typeof kept>): Promise<boolean> {
+    return await options.cache.save(version, JSON.stringify(content)).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** As strict as with one that came just now: what lies on a disk may have been put there. */
@@ -140,7 +148,7 @@ export async function openSettings(options: SettingsOptions): Promise<LiveSettin
   await refresh();
   let running: Promise<unknown> = Promise.resolve();
   const timer = setInterval(() => {
-    running = running.then(refresh).catch(() => undefined);
+    running = running.then(refresh).catch(() => noteRefusal("failed"));
   }, options.refreshMs ?? 30_000);
   return {
     refresh,

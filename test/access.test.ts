@@ -1,7 +1,10 @@
 /** The commands of access, as an operator types them: to a running platform and to its files. */
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadCrypto } from "../core/crypto/index.ts";
+import type { Crypto, Sm2KeyPair } from "../core/crypto/port.ts";
+import { toHex, toUpperHex } from "../core/protocol/bytes.ts";
 import { FREE_PORTS, temporaryFolder } from "./harness/folder.ts";
 import { ronghe, serve, type Serving } from "./harness/process.ts";
 
@@ -25,6 +28,14 @@ const access = async (...words: string[]) => await ronghe(["access", ...words], 
 const edges = async () =>
   (JSON.parse((await access("edge", "list", "--json")).stdout) as { edges: { edgeId: string; status: string; secrets: unknown[] }[] })
     .edges;
+
+/** One whose number has its first bit set: there Java's BigInteger writes a zero byte before it. */
+function highKey(crypto: Crypto): Sm2KeyPair {
+  for (;;) {
+    const pair = crypto.sm2GenerateKeyPair();
+    if ((pair.privateKey[0] ?? 0) >= 0x80) return pair;
+  }
+}
 
 describe("access of a running platform", () => {
   it("shuts an edge out", async () => {
@@ -52,7 +63,8 @@ describe("access of a running platform", () => {
   });
 
   it.each([
-    ["an edge that is not there", ["edge", "suspend", "edge-7"], "unknown institution"],
+    ["a key that is none", ["partner", "add-key", "H51010400002", "04AB"], "an SM2 public key is 04‖x‖y or x‖y"],
+    ["an edge that is not there", ["edge", "suspend", "edge-7"], "unknown edge"],
     ["an edge elsewhere, without a file to carry", ["edge", "rotate", "edge-7"], "say with --out"],
   ])("refuses %s with one clear line", async (_what, words, line) => {
     const ended = await access(...words);
@@ -71,4 +83,24 @@ it("goes to the files while no core runs, and an edge let in again goes on with 
   const code = (await ronghe(["code", "issue"], settings)).stdout.trim();
   const settled = await ronghe(["call", "rh.settle", "--code", code, "--amount", "9.00"], settings);
   expect(settled.stdout).toContain('"status":"settled"');
+});
+
+it("takes a partner's keys as Java writes them, and the edge goes on with the new one", async () => {
+  const callers = join(settings["RONGHE_DATA"] ?? "", "clients", "institution-H51010400001.json");
+  const profile = JSON.parse(await readFile(callers, "utf8")) as Record<string, unknown>;
+  const pair = highKey(await loadCrypto());
+  expect(await access("partner", "add-key", "H51010400001", toUpperHex(pair.publicKey))).toMatchObject({ code: 0, stderr: "" });
+  await platform.stop();
+  platform = await serve(["all"], settings);
+  const call = async (privateKey: string) => {
+    await writeFile(callers, JSON.stringify({ ...profile, privateKey }));
+    const code = (await ronghe(["code", "issue"], settings)).stdout.trim();
+    return await ronghe(["call", "rh.verify", "--org", "H51010400001", "--code", code], settings);
+  };
+  expect(await call(`00${toHex(pair.privateKey)}`)).toMatchObject({ code: 0, stderr: "" });
+  const { edgeUrl } = JSON.parse(await readFile(join(settings["RONGHE_DATA"] ?? "", "runtime.json"), "utf8")) as { edgeUrl: string };
+  expect(await (await fetch(`${edgeUrl}/status`)).json()).toMatchObject({ standing: "normal", bundleRefused: null });
+  const wrong = await call(`01${toHex(pair.privateKey)}`);
+  expect(wrong.code).toBe(2);
+  expect(wrong.stderr.trim().split("\n")).toEqual([expect.stringContaining("an SM2 private key is 32 bytes")]);
 });

@@ -4,10 +4,11 @@
  */
 import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto, KeyStore } from "../../core/crypto/port.ts";
-import { type AccessCommand, carryOut, type CommandAnswer } from "../../core/access/commands.ts";
+import { canonicalPublicKey, PUBLIC_KEY_FORMS } from "../../core/crypto/sm2-key-text.ts";
+import { type AccessCommand, carryOut, COMMAND_REFUSALS, type CommandAnswer } from "../../core/access/commands.ts";
 import { KEY_HANDLES } from "../../core/key-handles.ts";
 import { fromHex, toHex } from "../../core/protocol/bytes.ts";
 import { ERRORS, type ErrorName } from "../../core/protocol/errors.ts";
@@ -35,6 +36,22 @@ export async function accessChange(config: Config, command: AccessCommand, made:
   await order(config, command);
   if (command.do === "key.add" || command.do === "key.retire") await writeCodeKeys(config);
   console.log(made);
+}
+
+/** A partner's key, as it was given or in a file, read into the form that is stored before it is sent. */
+export async function accessPartnerKey(config: Config, orgId: string, given: string, change: "add" | "retire"): Promise<void> {
+  const publicKey = canonicalPublicKey(existsSync(given) ? await readKeyFile(given) : given);
+  if (publicKey === undefined) throw new UsageError(`that key cannot be read: ${PUBLIC_KEY_FORMS}`);
+  await accessChange(config, { do: "partner.key", orgId, publicKey, change }, `${orgId}: key ${publicKey.slice(0, 18)}… ${PAST[change]}`);
+}
+
+const PAST = { add: "added", retire: "retired" } as const;
+const KEY_FILE_BYTES_MAX = 4_096;
+
+async function readKeyFile(file: string): Promise<Uint8Array> {
+  const stats = await stat(file);
+  if (!stats.isFile() || stats.size > KEY_FILE_BYTES_MAX) throw new UsageError(`${file} is no file with a key in it`);
+  return await readFile(file);
 }
 
 /** Whoever checks a code offline finds all keys that may have signed one. */
@@ -174,6 +191,7 @@ async function order(config: Config, command: AccessCommand): Promise<CommandAns
 }
 
 function explain(error: string): string {
+  if (Object.hasOwn(COMMAND_REFUSALS, error)) return `${COMMAND_REFUSALS[error as keyof typeof COMMAND_REFUSALS]} (${error})`;
   return Object.hasOwn(ERRORS, error) ? `${ERRORS[error as ErrorName].english} (${error})` : error;
 }
 

@@ -6,7 +6,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { Crypto } from "../../core/crypto/port.ts";
-import { fromHex } from "../../core/protocol/bytes.ts";
+import { PRIVATE_KEY_FORMS, PUBLIC_KEY_FORMS, readPrivateKey, readPublicKey } from "../../core/crypto/sm2-key-text.ts";
 import { PARTNER_DIALECTS } from "../../core/protocol/dialects.ts";
 import type { MessageSigner, PartnerProfile } from "../../core/protocol/envelope.ts";
 import type { ErrorName } from "../../core/protocol/errors.ts";
@@ -26,9 +26,9 @@ const clientProfile = v.strictObject({
   dialect: v.picklist(PARTNER_DIALECTS),
   signType: v.picklist(["SM2", "SM3"]),
   encryption: v.picklist(["required", "optional", "none"]),
-  /** Hex; the caller's own SM2 private key. */
+  /** The caller's own SM2 private key, in a form of `core/crypto/sm2-key-text.ts`; so are the platform's public keys. */
   privateKey: v.string(),
-  /** Hex; keys that sign the replies this caller gets. */
+  /** Keys that sign the replies this caller gets. */
   platformKeys: v.array(v.string()),
   /** Of an institution. */
   terminals: v.array(v.string()),
@@ -48,7 +48,11 @@ export async function readClients(layout: Layout, kind: ClientProfile["kind"]): 
     names
       .filter((name) => name.startsWith(`${kind}-`) && name.endsWith(".json"))
       .sort()
-      .map(async (name) => v.parse(clientProfile, JSON.parse(await readFile(join(layout.clients, name), "utf8")))),
+      .map(async (name) => {
+        const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), clientProfile), await readFile(join(layout.clients, name), "utf8"));
+        if (!parsed.success) throw new UsageError(`${join(layout.clients, name)} is not a caller's profile of this version`);
+        return parsed.output;
+      }),
   );
   if (profiles.length === 0) throw new UsageError(`no caller's keys in ${layout.clients}: \`ronghe sandbox init\` makes some`);
   return profiles;
@@ -61,19 +65,18 @@ export function partnerOf(profile: ClientProfile): PartnerProfile {
     dialect: profile.dialect,
     signType: profile.signType,
     encryption: profile.encryption,
-    publicKeys: profile.platformKeys.map(bytesOf),
+    publicKeys: profile.platformKeys.map((text) => keyOf(profile, readPublicKey(text), PUBLIC_KEY_FORMS)),
   };
 }
 
 export function signerOf(crypto: Crypto, profile: ClientProfile): MessageSigner {
-  const privateKey = bytesOf(profile.privateKey);
+  const privateKey = keyOf(profile, readPrivateKey(profile.privateKey), PRIVATE_KEY_FORMS);
   return (message) => crypto.sm2Sign(privateKey, message);
 }
 
-function bytesOf(hex: string): Uint8Array {
-  const bytes = fromHex(hex);
-  if (bytes === undefined) throw new UsageError("a key in the caller's profile is not hex");
-  return bytes;
+function keyOf({ kind, orgId }: ClientProfile, key: Uint8Array | undefined, forms: string): Uint8Array {
+  if (key === undefined) throw new UsageError(`a key in the profile of ${kind} ${orgId} cannot be read: ${forms}`);
+  return key;
 }
 
 export interface AppClient {

@@ -1,5 +1,6 @@
 /** What `GET /metrics` of the core shows beside its calls: shards, logs, witnesses, dead letters, reconciliation. */
 import type { Metrics, Sample } from "../../core/protocol/metrics.ts";
+import type { BundleMaker } from "../../core/access/bundle.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import type { Publication } from "../../core/checkpoint-publication.ts";
 import { CASE_STATES, isClosed } from "../../core/settlement/reconcile/cases.ts";
@@ -18,6 +19,7 @@ export interface WatchedCore {
   readonly logs: readonly { readonly log: Log; readonly publication: Publication }[];
   readonly settlement: SettlementWorker;
   readonly books: RunningBooks;
+  readonly bundles: BundleMaker;
 }
 
 /** A bus that is away must not hold a whole reading up. */
@@ -71,6 +73,9 @@ export function watchCore(metrics: Metrics, core: WatchedCore): void {
       return witnesses.map(({ name, size }) => ({ labels: { log: log.origin, witness: name }, value: BigInt(signedSize) - BigInt(size) }));
     }),
   );
+
+  const leftOutHelp = "Partners that edges are told nothing of, because their rows are wrong.";
+  metrics.gauge({ name: "ronghe_core_partners_left_out", help: leftOutHelp, labels: [] }, () => one(core.bundles.leftOut().length));
 
   const topics = Object.keys(TOPICS).map((topic) => deadLetterTopic(topic));
   metrics.gauge({ name: "ronghe_dead_letters", help: "Records put aside because no consumer could read them.", labels: ["topic"] }, () =>

@@ -24,7 +24,7 @@ import { watchCore } from "./core-metrics.ts";
 import { isErasure, openPlatformEraser, performErasure } from "./eraser.ts";
 import type { PlatformFile } from "./layout.ts";
 import { readWitnessing } from "./witnessing.ts";
-import { printLine } from "./lines.ts";
+import { printLine, printNotice } from "./lines.ts";
 
 export interface RailUrls {
   readonly insurance: string;
@@ -45,6 +45,7 @@ export async function openPlatformServices(options: CoreOptions): Promise<CoreSe
     witnessing: options.witnessing,
     publishEveryMs: config.RONGHE_CHECKPOINT_INTERVAL_MS,
     onBug: reportBug("core"),
+    onLeftOut: ({ orgId, fields }) => printNotice({ part: "core", notice: "bundle.partnerLeftOut", institution: orgId, fields }),
     appIdWidth: platform.appIdWidth,
     vaultSettings: { codeLifeMs: config.RONGHE_CODE_TTL_S * 1000, ecTokenLifeMs: config.RONGHE_EC_TOKEN_TTL_S * 1000, area: platform.area },
   });
@@ -124,7 +125,7 @@ async function startOver(given: ServingOptions, onOpened: (close: () => Promise<
     perform: async (asked: unknown) => (isErasure(asked) ? await performErasure(eraser, asked) : await books.operator.perform(asked)),
   };
   const presettle = createPresettlement({ vault: services.vault, insurance: watched.insurance, commercial: watched.commercial });
-  watchCore(metrics, { clock, bus, shards: shards.all, logs, settlement, books });
+  watchCore(metrics, { clock, bus, shards: shards.all, logs, settlement, books, bundles: services.ports.bundles });
   const log = config.RONGHE_LOG === "json" && given.quiet !== true ? { log: printLine } : {};
   const served = { presettle, operator, statements: books.statements, logs: () => logs, metrics, tracing, ...log };
   const app = createCoreApp({ ...services.ports, ...served });

@@ -8,7 +8,7 @@ import { reportBug } from "./bugs.ts";
 import { readEdgeIdentity } from "./edge-identity.ts";
 import { EDGE_REPLY_KEY } from "./keys.ts";
 import type { Layout, PlatformFile } from "./layout.ts";
-import { printLine } from "./lines.ts";
+import { printLine, printNotice } from "./lines.ts";
 
 export interface PlatformEdgeOptions {
   readonly config: Config;
@@ -54,7 +54,8 @@ export async function startPlatformEdge(options: PlatformEdgeOptions): Promise<R
       coreFetch: options.coreFetch ?? ((request) => fetch(request)),
       onBug: reportBug("edge"),
       ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
-      ...(config.RONGHE_LOG === "json" && options.quiet !== true ? { log: printLine, notice: printLine } : {}),
+      notice: (notice) => printNotice({ part: "edge", ...notice }),
+      ...(config.RONGHE_LOG === "json" && options.quiet !== true ? { log: printLine } : {}),
     },
   );
 }

@@ -2,3 +2,8 @@
 export function printLine(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
+
+/** What an operator ought to know and no request shows: on standard error, whatever `RONGHE_LOG` says. */
+export function printNotice(notice: object): void {
+  process.stderr.write(`${JSON.stringify({ atMs: Date.now(), ...notice })}\n`);
+}

@@ -81,11 +81,11 @@ export function addAccessCommands(program: Command): void {
       .command(`${change}-key`)
       .description(`${change} an SM2 public key that a partner signs with`)
       .argument("<orgId>")
-      .argument("<publicKey>", "hex, 04‖x‖y")
+      .argument("<publicKey>", "hex of either case, Base64, PEM, DER or compressed, or a file that holds one")
       .addOption(dataOption())
       .action(async (orgId: string, publicKey: string, options) => {
-        const { accessChange } = await import("../commands/access.ts");
-        await accessChange(configured(options), { do: "partner.key", orgId, publicKey, change }, `${orgId}: done`);
+        const { accessPartnerKey } = await import("../commands/access.ts");
+        await accessPartnerKey(configured(options), orgId, publicKey, change);
       });
   accessPartner
     .command("offline")

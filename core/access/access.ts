@@ -6,6 +6,7 @@ import * as v from "valibot";
 import type { LedgerPosition } from "../../ledger/leaf-draft.ts";
 import { insertRows } from "../../migrations/database.ts";
 import type { Crypto, KeyStore } from "../crypto/port.ts";
+import { canonicalPublicKey } from "../crypto/sm2-key-text.ts";
 import { ANNOUNCED_HANDLES } from "../key-handles.ts";
 import { fromHex, toHex, utf8, utf8Text } from "../protocol/bytes.ts";
 import { dataKeyOf, type PartnerProfile } from "../protocol/partner.ts";
@@ -66,6 +67,7 @@ export interface Access {
   registerApp(registration: AppRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>>;
   /** The key is shown once, here, to be carried to the edge; the platform keeps it sealed. */
   registerEdge(registration: EdgeRegistration, by: string): Promise<Result<{ readonly authKey: Uint8Array }, ErrorName>>;
+  /** In any form of `core/crypto/sm2-key-text.ts`, as below. */
   addPartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, ErrorName>>;
   /** A partner keeps at least one key. */
   retirePartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, ErrorName>>;
@@ -182,7 +184,7 @@ class RegistryAccess implements Access {
 
   async registerInstitution(registration: InstitutionRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>> {
     const parsed = v.safeParse(institutionRegistration, registration);
-    if (!parsed.success || !this.#pointsOfTheCurve(parsed.output.publicKeys)) return refused("badRequest");
+    if (!parsed.success) return refused("badRequest");
     const terminals = new Map(parsed.output.terminals.map((terminal) => [terminal.termId, { ...terminal, status: "active" as const }]));
     if (terminals.size !== parsed.output.terminals.length) return refused("badRequest");
     return await this.#register({ ...parsed.output, status: "active" }, terminals, by);
@@ -190,7 +192,7 @@ class RegistryAccess implements Access {
 
   async registerApp(registration: AppRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>> {
     const parsed = v.safeParse(appRegistration(this.appIdWidth), registration);
-    if (!parsed.success || !this.#pointsOfTheCurve(parsed.output.publicKeys)) return refused("badRequest");
+    if (!parsed.success) return refused("badRequest");
     return await this.#register(
       { ...parsed.output, orgId: parsed.output.appId, kind: "app", status: "active", offline: OFFLINE_NONE },
       new Map(),
@@ -204,11 +206,13 @@ class RegistryAccess implements Access {
   }
 
   async addPartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, ErrorName>> {
-    return this.#pointsOfTheCurve([publicKey]) ? await this.#changes.submit(keyAdded(orgId, publicKey, by)) : refused("badRequest");
+    const key = canonicalPublicKey(publicKey);
+    return key === undefined ? refused("badRequest") : await this.#changes.submit(keyAdded(orgId, key, by));
   }
 
   async retirePartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, ErrorName>> {
-    return await this.#changes.submit(keyRetired(orgId, publicKey, by));
+    const key = canonicalPublicKey(publicKey);
+    return key === undefined ? refused("badRequest") : await this.#changes.submit(keyRetired(orgId, key, by));
   }
 
   async setStatus(orgId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>> {
@@ -334,10 +338,6 @@ class RegistryAccess implements Access {
       publicKeys: institution.publicKeys.map((key) => fromHex(key) ?? new Uint8Array()),
     };
     return { ...partner, dataKey: dataKeyOf(this.#crypto, partner) };
-  }
-
-  #pointsOfTheCurve(publicKeys: readonly string[]): boolean {
-    return publicKeys.every((key) => this.#crypto.sm2IsPublicKey(fromHex(key) ?? new Uint8Array()));
   }
 }
 

@@ -3,12 +3,13 @@
  * what was revoked, the key it encrypts credentials under. Secrets in it are those the edge needs to verify its own
  * partners; nothing in it opens an EHC-ID, resolves an account or mints a code.
  */
+import * as v from "valibot";
 import type { KeyStore } from "../crypto/port.ts";
 import { KEY_HANDLES } from "../key-handles.ts";
 import { bundleKeyId } from "../protocol/bundle-keys.ts";
 import { toHex, utf8 } from "../protocol/bytes.ts";
 import type { Crypto } from "../crypto/port.ts";
-import type { EdgeBundle, InstitutionSettings } from "../protocol/internal.ts";
+import { edgeBundle, type EdgeBundle, institutionSettings, type InstitutionSettings } from "../protocol/internal.ts";
 import type { EventMs } from "../protocol/time.ts";
 import type { Access } from "./access.ts";
 import { type Edge, type Institution, servesInstitution, type SigningKey } from "./directory.ts";
@@ -17,12 +18,24 @@ import { publicKeysOf } from "./signing-keys.ts";
 /** An edge that cannot reach the core goes on with its last bundle for this long. */
 export const BUNDLE_LIFE_MS = 24 * 3_600_000;
 
+/**
+ * A partner that the newest bundles say nothing of, so that they hold for all others: its secret does not open, or its
+ * settings are not what edges take.
+ */
+export interface LeftOut {
+  readonly orgId: string;
+  /** Fields of `InstitutionSettings`, or `appSecret` for one that does not open; never their values. */
+  readonly fields: readonly string[];
+}
+
 export interface BundleMaker {
   /**
    * The exact bytes as text, and the platform's SM2 signature over them in hex, by the newest key among those that the
    * edge says it trusts. One that names none, or none in force, gets the oldest in force.
    */
   bundleFor(edge: Edge, nowMs: EventMs, trusted?: ReadonlySet<string>): Promise<{ readonly bundle: string; readonly signature: string }>;
+  /** Of the bundles made last, by partner. */
+  leftOut(): readonly LeftOut[];
 }
 
 export interface BundleMakerOptions {
@@ -32,11 +45,30 @@ export interface BundleMakerOptions {
   /** The key under which edges and vault fingerprint codes alike. */
   readonly codeFingerprintKey: Uint8Array;
   readonly revokedCodes: (nowMs: number) => Promise<readonly string[]>;
+  /** Told once of each partner that is left out, and again when it is for another reason. */
+  readonly onLeftOut?: (partner: LeftOut) => void;
 }
 
 export function createBundleMaker(options: BundleMakerOptions): BundleMaker {
   const { access, keys, crypto } = options;
   let lastVersion = 0;
+  const leftOut = new Map<string, LeftOut>();
+
+  /** Nothing of a partner whose rows are wrong: edges would refuse the bundle of all. */
+  async function partnerOf(institution: Institution, nowMs: number): Promise<readonly InstitutionSettings[]> {
+    const { orgId } = institution;
+    const settings = await settingsOf(access, institution, nowMs).catch(() => undefined);
+    const parsed = v.safeParse(institutionSettings, settings);
+    if (parsed.success) {
+      leftOut.delete(orgId);
+      return [parsed.output];
+    }
+    const issues = settings === undefined ? ["appSecret"] : parsed.issues.map((issue) => String(v.getDotPath(issue)?.split(".", 1)[0]));
+    const partner = { orgId, fields: [...new Set(issues)].toSorted() };
+    if (leftOut.get(orgId)?.fields.join() !== partner.fields.join()) options.onLeftOut?.(partner);
+    leftOut.set(orgId, partner);
+    return [];
+  }
 
   /** What every edge gets, also one that is shut out: enough to learn that it is. */
   async function frame(edge: Edge, nowMs: EventMs): Promise<EdgeBundle> {
@@ -70,7 +102,7 @@ export function createBundleMaker(options: BundleMakerOptions): BundleMaker {
       revokedCodes: [...(await options.revokedCodes(nowMs))],
       codeKeys: access.signing.inForce("code").map(({ publicKey }) => publicKey),
       fingerprintKey: toHex(options.codeFingerprintKey),
-      institutions: await Promise.all(served.map((institution) => settingsOf(access, institution, nowMs))),
+      institutions: (await Promise.all(served.map((institution) => partnerOf(institution, nowMs)))).flat(),
     };
   }
 
@@ -83,8 +115,10 @@ export function createBundleMaker(options: BundleMakerOptions): BundleMaker {
   }
 
   return {
+    leftOut: () => [...leftOut.values()],
     async bundleFor(edge, nowMs, trusted = new Set()) {
-      const text = JSON.stringify(edge.status === "active" ? await whole(edge, nowMs) : await frame(edge, nowMs));
+      // What edges would refuse is never signed: the fault shows here, where it can be mended.
+      const text = JSON.stringify(v.parse(edgeBundle, edge.status === "active" ? await whole(edge, nowMs) : await frame(edge, nowMs)));
       return { bundle: text, signature: toHex(await keys.sm2Sign(signerFor(trusted).handle, utf8(text))) };
     },
   };

@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { toHex } from "../protocol/bytes.ts";
 import type { ErrorName } from "../protocol/errors.ts";
-import { ok, type Result } from "../protocol/result.ts";
+import { ok, refused, type Result } from "../protocol/result.ts";
 import type { Access } from "./access.ts";
 import type { Bindings } from "../vault/bindings.ts";
 import { BUNDLE_LIFE_MS } from "./bundle.ts";
@@ -24,7 +24,12 @@ export const accessCommand = v.variant("do", [
   v.strictObject({ do: v.literal("partner.status"), orgId: id, status }),
   v.strictObject({ do: v.literal("partner.offline"), orgId: id, allowance: offlineRegistration }),
   v.strictObject({ do: v.literal("partner.secret"), orgId: id, partnerSecret: v.string(), overlapMs: span }),
-  v.strictObject({ do: v.literal("partner.key"), orgId: id, publicKey: v.string(), change: v.picklist(["add", "retire"]) }),
+  v.strictObject({
+    do: v.literal("partner.key"),
+    orgId: id,
+    publicKey: v.pipe(v.string(), v.maxLength(1_024)),
+    change: v.picklist(["add", "retire"]),
+  }),
   v.strictObject({ do: v.literal("terminal.status"), orgId: id, termId: id, status }),
   /** What a payer said of an account that an app wants to bind, where no address of the payer answers for itself. */
   v.strictObject({
@@ -42,6 +47,10 @@ export type AccessCommand = v.InferOutput<typeof accessCommand>;
 /** JSON for the operator; only `edge.rotate` has a secret in it, which is shown this once. */
 export type CommandAnswer = Readonly<Record<string, unknown>>;
 
+/** What only an operator is told; all else is of the error table. */
+export const COMMAND_REFUSALS = { edgeUnknown: "unknown edge" } as const;
+export type CommandRefusal = ErrorName | keyof typeof COMMAND_REFUSALS;
+
 export interface Ordered {
   readonly access: Access;
   readonly bindings: Pick<Bindings, "step">;
@@ -51,7 +60,8 @@ export async function carryOut(
   { access, bindings }: Ordered,
   command: AccessCommand,
   by: string,
-): Promise<Result<CommandAnswer, ErrorName>> {
+): Promise<Result<CommandAnswer, CommandRefusal>> {
+  if ("edgeId" in command && access.edge(command.edgeId) === undefined) return refused("edgeUnknown");
   switch (command.do) {
     case "edge.list":
       return ok({ edges: access.edges.list().map(shownEdge) });

@@ -1,5 +1,6 @@
 /** Everything registered, in memory: small, read on every call, changed only by this process after a commit. */
 import type { Database, Row } from "../../migrations/database.ts";
+import { canonicalPublicKey } from "../crypto/sm2-key-text.ts";
 import { PARTNER_DIALECTS } from "../protocol/dialects.ts";
 import type { InstitutionSettings } from "../protocol/internal.ts";
 import { bytesOf, numberOf, textOf, textOrNull, wordOf } from "../rows.ts";
@@ -90,8 +91,7 @@ export async function readDirectory(db: Database): Promise<Directory> {
       name: textOf(row, "name"),
       kind: wordOf(row, "kind", ["hospital", "pharmacy", "app"]),
       status: wordOf(row, "status", STATUSES),
-      publicKeys: keysOf(keys.get(orgId), (retiredAt) => retiredAt === null),
-      retiredKeys: new Set(keysOf(keys.get(orgId), (retiredAt) => retiredAt !== null)),
+      ...keysOf(keys.get(orgId) ?? []),
       appId: textOf(row, "partner_app_id"),
       sealedSecret: bytesOf(row, "partner_secret"),
       keyHandle: textOf(row, "key_handle"),
@@ -134,8 +134,14 @@ export async function readDirectory(db: Database): Promise<Directory> {
   };
 }
 
-function keysOf(rows: readonly Row[] | undefined, wanted: (retiredAt: unknown) => boolean): readonly string[] {
-  return (rows ?? []).filter((row) => wanted(row["retired_at_ms"])).map((row) => textOf(row, "public_key"));
+/** Rows of before this version hold keys as they were typed: a key that is retired in one spelling is retired in all. */
+function keysOf(rows: readonly Row[]): Pick<Institution, "publicKeys" | "retiredKeys"> {
+  const keys = rows.map((row) => {
+    const text = textOf(row, "public_key");
+    return { key: canonicalPublicKey(text) ?? text, isRetired: row["retired_at_ms"] !== null };
+  });
+  const retiredKeys = new Set(keys.flatMap(({ key, isRetired }) => (isRetired ? [key] : [])));
+  return { retiredKeys, publicKeys: [...new Set(keys.map(({ key }) => key))].filter((key) => !retiredKeys.has(key)) };
 }
 
 function readTerminal(row: Row): Terminal {

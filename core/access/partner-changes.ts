@@ -56,7 +56,8 @@ export function keyRetired(orgId: string, publicKey: string, by: string): Change
     ...of(orgId, ({ publicKeys }) => (publicKeys.includes(publicKey) && publicKeys.length > 1 ? undefined : "badRequest")),
     draft: { ...acceptedDraft("access.key.retired", by, orgId, orgId), facts: { publicKey } },
     statements: (atMs) => [
-      { sql: "UPDATE partner_key SET retired_at_ms = ? WHERE org_id = ? AND public_key = ?", args: [atMs, orgId, publicKey] },
+      // Rows of before this version hold keys as they were typed.
+      { sql: "UPDATE partner_key SET retired_at_ms = ? WHERE org_id = ? AND lower(public_key) = ?", args: [atMs, orgId, publicKey] },
     ],
     apply: replacing(orgId, (institution) => ({
       ...institution,

@@ -1,11 +1,20 @@
 /** What an operator may register; checked here, whoever asks (command line, admin address, seeding). */
 import * as v from "valibot";
+import { canonicalPublicKey, PUBLIC_KEY_FORMS } from "../crypto/sm2-key-text.ts";
 import { PARTNER_DIALECTS } from "../protocol/dialects.ts";
 
 const identifier = (max: number) => v.pipe(v.string(), v.regex(/^[0-9A-Za-z][0-9A-Za-z._-]*$/), v.maxLength(max));
-const name = v.pipe(v.string(), v.minLength(1), v.maxLength(100), v.regex(/^[^\p{Cc}]*$/u));
-/** Hex of 04‖x‖y; that it is a point of the curve is checked by the crypto port. */
-const publicKey = v.pipe(v.string(), v.regex(/^04[0-9a-f]{128}$/));
+const name = v.pipe(v.string(), v.minLength(1), v.maxLength(100), v.regex(/^[^\p{Cc}\p{Cs}]*$/u));
+/** In any form; what comes out is the one that is stored. */
+export const publicKey = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const canonical = canonicalPublicKey(dataset.value);
+    if (canonical !== undefined) return canonical;
+    addIssue({ message: PUBLIC_KEY_FORMS });
+    return NEVER;
+  }),
+);
 
 /** Longer than this the record of a code is not kept open for a late acceptance. */
 export const ACCEPTED_AGE_MS_MAX = 24 * 3_600_000;
@@ -34,7 +43,12 @@ const partner = {
   dialect: v.picklist(PARTNER_DIALECTS),
   signType: v.picklist(["SM2", "SM3"]),
   encryption: v.picklist(["required", "optional", "none"]),
-  publicKeys: v.pipe(v.array(publicKey), v.minLength(1), v.maxLength(8)),
+  publicKeys: v.pipe(
+    v.array(publicKey),
+    v.minLength(1),
+    v.maxLength(8),
+    v.check((keys) => new Set(keys).size === keys.length, "a key is there twice"),
+  ),
 };
 
 export const terminalRegistration = v.strictObject({

@@ -35,6 +35,28 @@ export function isPublicKey(key: Uint8Array): boolean {
   return x < P && y < P && (y * y - (x * x + A) * x - B) % P === 0n;
 }
 
+/** The 65 bytes of a point given as 02‖x or 03‖x (GB/T 32918.1 4.2.9); `undefined` when no point of the curve has this x. */
+export function decompressed(key: Uint8Array): Uint8Array | undefined {
+  const [form] = key;
+  if (key.length !== 1 + SM2_SCALAR_BYTES || (form !== 2 && form !== 3)) return undefined;
+  const x = toInteger(key.subarray(1));
+  if (x >= P) return undefined;
+  const square = ((x * x + A) * x + B) % P;
+  // p ≡ 3 mod 4: a root, where there is one, is the power (p + 1) / 4.
+  const root = power(square, (P + 1n) / 4n);
+  if ((root * root) % P !== square) return undefined;
+  const y = (root & 1n) === BigInt(form - 2) ? root : P - root;
+  const point = concat(Uint8Array.of(UNCOMPRESSED), key.subarray(1), constant(y.toString(16).padStart(2 * SM2_SCALAR_BYTES, "0")));
+  return isPublicKey(point) ? point : undefined;
+}
+
+function power(base: bigint, exponent: bigint): bigint {
+  let result = 1n;
+  for (let [square, left] = [base % P, exponent]; left > 0n; [square, left] = [(square * square) % P, left >> 1n])
+    if ((left & 1n) === 1n) result = (result * square) % P;
+  return result;
+}
+
 /**
  * 32 bytes with 1 ≤ d ≤ n-2 (GB/T 32918.1 6.1: d = n-1 has no inverse of 1+d). Looks at every byte whatever they are: nothing of the key
  * shows in the time it takes but whether it is one.

@@ -189,8 +189,8 @@ export const edgeBundle = v.strictObject({
   /** Hex of the SM2 public keys that sign code tokens, newest first. */
   codeKeys: v.array(hex(65)),
   sealKey: v.strictObject({ handle: v.string(), publicKey: hex(65) }),
-  /** Hex of the key for code fingerprints (HMAC-SM3), the same on every edge of a platform. */
-  fingerprintKey: v.string(),
+  /** Hex of the key for code fingerprints (HMAC-SM3), the same on every edge of a platform; empty for a suspended edge. */
+  fingerprintKey: v.union([hex(32), v.literal("")]),
   institutions: v.array(institutionSettings),
 });
 export type EdgeBundle = v.InferOutput<typeof edgeBundle>;

@@ -6,6 +6,8 @@ export interface Readiness {
   readonly edge: string;
   readonly outbox: { readonly depth: number; readonly oldestAgeMs: number };
   readonly bundle: { readonly version: number; readonly ageMs: number; readonly expiresInMs: number } | null;
+  /** Why the last bundle was not taken, until one is; calls are still taken under the one before, to its end. */
+  readonly bundleRefused: string | null;
   readonly core: "reachable" | "unreachable";
   readonly results: "running" | "stopped";
 }
@@ -22,6 +24,7 @@ export async function readiness(ports: AppPorts): Promise<Readiness> {
     outbox,
     bundle:
       bundle === undefined ? null : { version: bundle.version, ageMs: nowMs - bundle.issuedAtMs, expiresInMs: bundle.expiresAtMs - nowMs },
+    bundleRefused: ports.settings.state?.().refused?.reason ?? null,
     core: (await ports.link.reachable()) ? "reachable" : "unreachable",
     results: ports.results.running() ? "running" : "stopped",
   };

@@ -33,8 +33,8 @@ export const FINDING_WORDS: Readonly<Record<Finding, Words>> = {
   clockSkew: words("本机时钟与核心相差过大：请校时", "The clock differs too much from the core's: set it"),
   resultsStopped: words("不再收到结算结果：请重启本边缘节点", "Outcomes are not read any more: restart this edge"),
   bundleRefused: words(
-    "最近一次下发的配置未通过校验，沿用此前的配置",
-    "The last settings from the core were refused; those before are in use",
+    "最近一次下发的配置未能采用，沿用此前的配置：新的停用、密钥与机构在本节点不生效",
+    "The last settings from the core could not be taken; those before are in use: no later suspension, key or institution holds here",
   ),
 };
 

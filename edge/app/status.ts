@@ -18,7 +18,7 @@ export const FINDINGS = {
   offlineTooLong: "limited",
   clockSkew: "limited",
   resultsStopped: "limited",
-  bundleRefused: "normal",
+  bundleRefused: "limited",
 } as const satisfies Record<string, EdgeStanding>;
 export type Finding = keyof typeof FINDINGS;
 
@@ -113,7 +113,7 @@ function findingsOf(ports: AppPorts, link: LinkState, nowMs: EventMs): readonly 
   return (Object.keys(FINDINGS) as Finding[]).filter((name) => found[name]);
 }
 
-function standingOf(findings: readonly Finding[]): EdgeStanding {
+export function standingOf(findings: readonly Finding[]): EdgeStanding {
   const standings = new Set<EdgeStanding>(findings.map((name) => FINDINGS[name]));
   if (standings.has("limited")) return "limited";
   return standings.has("offline") ? "offline" : "normal";

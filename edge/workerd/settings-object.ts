@@ -38,6 +38,10 @@ export class EdgeSettings extends DurableObject<WorkerEnv> implements SettingsOb
         cache: objectCache(ctx.storage, keys),
         fetchBundle: (trusts) => core.bundle(trusts),
         refreshMs: NEVER_MS,
+        notice: (notice) => {
+          // oxlint-disable-next-line no-console
+          console.error(JSON.stringify({ part: "edge.settings", ...notice }));
+        },
       });
       await ctx.storage.setAlarm(Date.now() + this.#pauseMs());
     });
