@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { BusRecord, EventBus, PublishVerdict } from "../streams/bus/port.ts";
 import { startLedgerPublisher } from "./ledger-publisher.ts";
+import { TOPICS } from "../streams/contracts/topics.ts";
 import { openProvince, type Province } from "./testing/province.ts";
 
 let province: Province;
@@ -66,6 +67,19 @@ describe("publishing a log", () => {
     const after = await onTheBus(LEAVES);
     expect(after.length).toBe(before + 1);
     expect(after.map((record) => record.headers["ce_ledgerseq"])).toEqual(after.map((_, at) => String(at)));
+  });
+
+  it("gives no two different records of any topic the same source and id, so that a reader may drop repeats by the pair", async () => {
+    await province.issue();
+    await province.core.drained();
+    const contents = new Map<string, Set<string>>();
+    for (const topic of Object.keys(TOPICS))
+      for (const { headers, value } of await onTheBus(topic)) {
+        const pair = `${headers["ce_source"]} ${headers["ce_id"]}`;
+        contents.set(pair, (contents.get(pair) ?? new Set()).add(`${topic} ${Buffer.from(value).toString("hex")}`));
+      }
+    expect(contents.size).toBeGreaterThan(Number(province.core.registry.log.size));
+    expect([...contents].filter(([, records]) => records.size > 1).map(([pair]) => pair)).toEqual([]);
   });
 
   it("waits for a bus that is away, keeping order and skipping nothing", async () => {

@@ -170,7 +170,8 @@ async function pause(ms: number, stopped: () => boolean): Promise<void> {
 }
 
 function leafRecord(origin: string, leaf: { readonly index: bigint; readonly bytes: Uint8Array }, partition: number): BusRecord {
-  return record("ledger.entry.appended.v1", origin, leaf.index, "application/vnd.ronghe.leaf", leaf.bytes, partition);
+  const id = `${origin}/${leaf.index}`;
+  return record("ledger.entry.appended.v1", origin, { at: leaf.index, id }, "application/vnd.ronghe.leaf", leaf.bytes, partition);
 }
 
 function checkpointRecord(
@@ -178,11 +179,21 @@ function checkpointRecord(
   partition: number,
 ): BusRecord {
   const value = new TextEncoder().encode(checkpoint.note);
-  return record("ledger.checkpoint.published.v1", checkpoint.origin, checkpoint.size, "text/plain; charset=utf-8", value, partition);
+  // Of one size, each note has a signature more than the one before: witnesses join, and none leaves.
+  const signatures = checkpoint.note.split("\n").filter((line) => line.startsWith("\u2014 ")).length;
+  const position = { at: checkpoint.size, id: `${checkpoint.origin}/checkpoint/${checkpoint.size}.${signatures}` };
+  return record("ledger.checkpoint.published.v1", checkpoint.origin, position, "text/plain; charset=utf-8", value, partition);
 }
 
-/** CloudEvents 1.0 binary mode; the id is the position, so that a repeat is recognised. */
-function record(topic: string, origin: string, at: bigint, contentType: string, value: Uint8Array, partition: number): BusRecord {
+/** CloudEvents 1.0 binary mode; the id comes from the position, so that a repeat is recognised, and is no other topic's. */
+function record(
+  topic: string,
+  origin: string,
+  { at, id }: { readonly at: bigint; readonly id: string },
+  contentType: string,
+  value: Uint8Array,
+  partition: number,
+): BusRecord {
   return {
     topic,
     key: origin,
@@ -190,7 +201,7 @@ function record(topic: string, origin: string, at: bigint, contentType: string, 
     partition,
     headers: {
       ce_specversion: "1.0",
-      ce_id: `${origin}/${at}`,
+      ce_id: id,
       ce_source: `/ronghe/ledger/${origin}`,
       ce_type: topic,
       ce_partitionkey: origin,

@@ -10,10 +10,10 @@ import { settlementId } from "../protocol/settlement-id.ts";
 import type { Clock } from "../protocol/time.ts";
 import type { Vault } from "../vault/port.ts";
 import { type BusLog, errorClass, silentLog } from "../../streams/bus/log.ts";
-import { DEAD_LETTER_HEADERS } from "../../streams/bus/dead-letter.ts";
+import { letterOf } from "../../streams/bus/dead-letter.ts";
+import type { OutboxRecord } from "../../streams/bus/outbox-port.ts";
 import type { DeliveredRecord, EventBus, Slice, SliceControl } from "../../streams/bus/port.ts";
 import { decodeEvent } from "../../streams/contracts/codec.ts";
-import { deadLetterTopic } from "../../streams/contracts/topics.ts";
 import { placeOf, rejectedFor } from "./origin.ts";
 import type { Rails } from "./rails/port.ts";
 import { Runner } from "./runner.ts";
@@ -213,10 +213,10 @@ class Worker implements SettlementWorker {
       const rejected = await rejectedFor(this.#options.origin, record, decoded.value, nowMs);
       if (rejected === undefined) return { event: decoded.value, provenance };
       this.#log("error", "request not believed, put aside", { topic, partition, offset: offset.toString(), reason: rejected.reason });
-      return { event: undefined, provenance, rejected, letter: { ...deadLetter(record, rejected.reason), eventId: placeOf(record) } };
+      return { event: undefined, provenance, rejected, letter: deadLetter(record, rejected.reason) };
     }
     this.#log("error", "request cannot be read, put aside", { topic, partition, offset: offset.toString(), reason: decoded.error.reason });
-    return { event: undefined, provenance, letter: { ...deadLetter(record, "undecodable"), eventId: placeOf(record) } };
+    return { event: undefined, provenance, letter: deadLetter(record, decoded.error.reason) };
   }
 
   /** Whose trace a record carries; its number is taken from what is believed, not from headers. */
@@ -232,23 +232,6 @@ class Worker implements SettlementWorker {
 }
 
 /** Leaves through the outbox, so that the letter, the quarantine entry and the offset are one transaction. */
-function deadLetter(
-  record: DeliveredRecord,
-  error: string,
-): { topic: string; key: string; value: Uint8Array; headers: Record<string, string> } {
-  return {
-    topic: deadLetterTopic(record.topic),
-    key: record.key,
-    value: record.value,
-    headers: {
-      ...record.headers,
-      [DEAD_LETTER_HEADERS.topic]: record.topic,
-      [DEAD_LETTER_HEADERS.partition]: String(record.partition),
-      [DEAD_LETTER_HEADERS.offset]: record.offset.toString(),
-      [DEAD_LETTER_HEADERS.timestamp]: String(record.timestampMs),
-      [DEAD_LETTER_HEADERS.error]: error,
-      [DEAD_LETTER_HEADERS.attempts]: "1",
-      [DEAD_LETTER_HEADERS.consumer]: SETTLEMENT_GROUP,
-    },
-  };
+function deadLetter(record: DeliveredRecord, errorClass: string): OutboxRecord {
+  return { ...letterOf(SETTLEMENT_GROUP, { record, errorClass, attempts: 1 }), eventId: placeOf(record) };
 }

@@ -1,6 +1,7 @@
 /** Records that can never be handled: put aside where an operator finds them, so that what follows goes on. */
 import { deadLetterTopic } from "../contracts/topics.ts";
 import type { BusRecord, DeliveredRecord, EventBus, Slice, SliceControl, SliceHandler } from "./port.ts";
+import { sizeRefusal } from "./record-limits.ts";
 
 /**
  * Thrown by a handler that did nothing of its slice, because of one record that no repetition will make good:
@@ -50,6 +51,8 @@ export const DEAD_LETTER_HEADERS = {
   consumer: "dlq_consumer",
   /** Only in a letter that had to leave the record's content and headers where they were: how long the content is. */
   bytes: "dlq_value_bytes",
+  /** Only in the letter of a whole batch that could not be read: how many records it held, the last at `dlq_offset`. */
+  records: "dlq_records",
 } as const;
 
 const KEY_LENGTH_MAX = 1_000;
@@ -89,8 +92,29 @@ export function withDeadLetters(bus: Pick<EventBus, "publish">, options: DeadLet
 }
 
 async function bury(bus: Pick<EventBus, "publish">, consumer: string, quarantined: Quarantined): Promise<void> {
-  const { record, errorClass, attempts } = quarantined;
-  const place = {
+  let [verdict] = await bus.publish([letterOf(consumer, quarantined)]);
+  // This bus, or this topic, takes less than the record has: a letter without its content tells where it stands.
+  if (verdict?.kind === "fatal") [verdict] = await bus.publish([shortLetterOf(consumer, quarantined)]);
+  // Nothing was put aside, so nothing is skipped: the slice comes again.
+  if (verdict?.kind !== "ok") throw new Error(`no dead letter: ${verdict?.reason ?? "no verdict"}`);
+}
+
+/** The record with the reason in its headers; without its content where no bus would take that. */
+export function letterOf(consumer: string, put: Omit<Quarantined, "deadLetterTopic">): BusRecord {
+  const { key, value, headers } = put.record;
+  const letter = { topic: deadLetterTopic(put.record.topic), key, value, headers: { ...headers, ...placeHeaders(consumer, put) } };
+  return sizeRefusal(letter) === undefined ? letter : shortLetterOf(consumer, put);
+}
+
+function shortLetterOf(consumer: string, put: Omit<Quarantined, "deadLetterTopic">): BusRecord {
+  const { topic, key, value } = put.record;
+  const headers = { ...placeHeaders(consumer, put), [DEAD_LETTER_HEADERS.bytes]: String(value.length) };
+  return { topic: deadLetterTopic(topic), key: key.slice(0, KEY_LENGTH_MAX), value: new Uint8Array(0), headers };
+}
+
+function placeHeaders(consumer: string, { record, errorClass, attempts }: Omit<Quarantined, "deadLetterTopic">): Record<string, string> {
+  const { unreadable } = record;
+  return {
     [DEAD_LETTER_HEADERS.topic]: record.topic,
     [DEAD_LETTER_HEADERS.partition]: String(record.partition),
     [DEAD_LETTER_HEADERS.offset]: String(record.offset),
@@ -98,16 +122,6 @@ async function bury(bus: Pick<EventBus, "publish">, consumer: string, quarantine
     [DEAD_LETTER_HEADERS.error]: errorClass,
     [DEAD_LETTER_HEADERS.attempts]: String(attempts),
     [DEAD_LETTER_HEADERS.consumer]: consumer,
+    ...(unreadable === undefined ? {} : { [DEAD_LETTER_HEADERS.records]: String(unreadable.records) }),
   };
-  const { key, value, headers } = record;
-  const letter: BusRecord = { topic: quarantined.deadLetterTopic, key, value, headers: { ...headers, ...place } };
-  let [verdict] = await bus.publish([letter]);
-  // Another producer's record may be larger than this bus takes: a letter without its content tells where it stands.
-  if (verdict?.kind === "fatal") {
-    const size = { [DEAD_LETTER_HEADERS.bytes]: String(value.length) };
-    const short = { ...letter, key: key.slice(0, KEY_LENGTH_MAX), value: new Uint8Array(0), headers: { ...place, ...size } };
-    [verdict] = await bus.publish([short]);
-  }
-  // Nothing was put aside, so nothing is skipped: the slice comes again.
-  if (verdict?.kind !== "ok") throw new Error(`no dead letter: ${verdict?.reason ?? "no verdict"}`);
 }

@@ -2,9 +2,11 @@
  * Topics as logs, without a group: partition counts, ends, and reading from any offset. kafkajs offers none of it for
  * a reader outside a group (a throwaway group costs a join of seconds), so its cluster object is used directly.
  */
-import Cluster, { type FetchedRecord } from "kafkajs/src/cluster/index.js";
+import Cluster from "kafkajs/src/cluster/index.js";
 import createSocketFactory from "kafkajs/src/network/socketFactory.js";
-import type { IHeaders, Logger } from "kafkajs";
+import type { FetchedRecord } from "kafkajs/src/protocol/requests/fetch/v11/response.js";
+import type { Logger } from "kafkajs";
+import "./kafka-batches.ts";
 import { CONNECTION_TIMEOUT_MS, type KafkaOptions, protocolErrorOf, REQUEST_TIMEOUT_MS, RETRY } from "./kafka-client.ts";
 import type { DeliveredRecord } from "./port.ts";
 
@@ -98,7 +100,7 @@ export class KafkaLog {
           topics: [{ topic, partitions: [{ partition, fetchOffset: String(from), maxBytes: FETCH_BYTES_MAX }] }],
         });
         const answer = responses[0]?.partitions[0];
-        return { messages: answer?.messages ?? [], end: BigInt(answer?.highWatermark ?? 0) };
+        return { messages: answer?.messages ?? [], end: BigInt(answer?.lastStableOffset ?? 0) };
       });
     } catch (error) {
       if (protocolErrorOf(error) === "OFFSET_OUT_OF_RANGE") return undefined;
@@ -166,18 +168,16 @@ export class KafkaLog {
   }
 }
 
-/** Offsets and instants are text in kafkajs; here they become numbers, once. A null value (tombstone) reads as empty. */
-export function deliveredOf(
-  message: {
-    readonly offset: string;
-    readonly timestamp: string;
-    readonly key: Buffer | null;
-    readonly value: Buffer | null;
-    readonly headers?: IHeaders;
-  },
-  topic: string,
-  partition: number,
-): DeliveredRecord {
+/** A record as kafkajs gives it, of whoever's making. */
+export type RawRecord = Pick<FetchedRecord, "offset" | "timestamp" | "key" | "value" | "unreadable"> & {
+  readonly headers?: FetchedRecord["headers"] | undefined;
+};
+
+/**
+ * Offsets and instants are text in kafkajs; here they become numbers, once. Total: whatever any client wrote is some
+ * record, and what is wrong with it is found by who decodes it. A null value (tombstone) reads as empty.
+ */
+export function deliveredOf(message: RawRecord, topic: string, partition: number): DeliveredRecord {
   return {
     topic,
     partition,
@@ -186,16 +186,26 @@ export function deliveredOf(
     headers: headersOf(message.headers ?? {}),
     // A copy: kafkajs gives views of the whole response, which a kept record would keep in memory.
     value: new Uint8Array(message.value ?? []),
-    timestampMs: Number(message.timestamp),
+    timestampMs: timestampOf(message.timestamp),
+    ...(message.unreadable === undefined ? {} : { unreadable: message.unreadable }),
   };
 }
 
-/** UTF-8 text; of a header given twice the last counts. */
-function headersOf(headers: IHeaders): Record<string, string> {
-  const texts: Record<string, string> = {};
+/** UTF-8 text; of a header given twice the last counts, and one without a value is none. */
+function headersOf(headers: FetchedRecord["headers"]): Record<string, string> {
+  const texts: [string, string][] = [];
   for (const [name, given] of Object.entries(headers)) {
-    const value = Array.isArray(given) ? given.at(-1) : given;
-    if (value !== undefined) texts[name] = typeof value === "string" ? value : value.toString("utf8");
+    const value = Array.isArray(given) ? (given as readonly (Buffer | null)[]).at(-1) : (given as Buffer | null);
+    if (value instanceof Uint8Array) texts.push([name, value.toString("utf8")]);
   }
-  return texts;
+  // Not by assignment: a header may be called `__proto__`.
+  return Object.fromEntries(texts);
+}
+
+/** The longest instant that a calendar has, ms: a producer may write any 64 bits. */
+const INSTANT_MS_MAX = 8_640_000_000_000_000;
+
+function timestampOf(text: string): number {
+  const ms = Number(text);
+  return Number.isSafeInteger(ms) ? Math.max(0, Math.min(INSTANT_MS_MAX, ms)) : 0;
 }

@@ -5,7 +5,7 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from "kafkajs";
 import { redeliveryPauseMs, SLICE_MAX_DEFAULT } from "./delivery.ts";
 import { protocolErrorOf, RETRY, rootCause } from "./kafka-client.ts";
-import { deliveredOf } from "./kafka-log.ts";
+import { deliveredOf, type RawRecord } from "./kafka-log.ts";
 import { type BusLog, errorClass } from "./log.ts";
 import type { BusConsumer, DeliveredRecord, SliceHandler, Subscription } from "./port.ts";
 
@@ -193,7 +193,9 @@ class KafkaMember implements BusConsumer {
     const sliceMax = this.#options.subscription.sliceMax ?? SLICE_MAX_DEFAULT;
     for (let from = 0; from < messages.length; from += sliceMax) {
       if (!payload.isRunning() || payload.isStale() || this.#stopping !== undefined || generation !== this.#generation) return;
-      const records = messages.slice(from, from + sliceMax).map((message) => deliveredOf(message, topic, partition));
+      const records = (messages.slice(from, from + sliceMax) as readonly RawRecord[]).map((message) =>
+        deliveredOf(message, topic, partition),
+      );
       if (!(await this.#slice(payload, records))) return;
     }
   }

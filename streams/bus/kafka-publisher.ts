@@ -3,8 +3,9 @@
  * flight at a time, so that a retried one cannot be overtaken. No idempotent producer: kafkajs loses messages with it
  * (#1005; edge notes 1.3), and consumers drop repeated event ids anyway.
  */
-import { CompressionTypes, type Kafka, type Message, type Producer } from "kafkajs";
+import type { Kafka, Message, Producer } from "kafkajs";
 import { GroupCommit } from "../../migrations/queue.ts";
+import { OUR_COMPRESSION } from "./kafka-codecs.ts";
 import { protocolErrorOf, RETRY, rootCause } from "./kafka-client.ts";
 import type { KafkaLog } from "./kafka-log.ts";
 import { errorClass } from "./log.ts";
@@ -90,7 +91,7 @@ export class KafkaPublisher {
       const answers = await producer.sendBatch({
         acks: ACKS_ALL_IN_SYNC,
         timeout: PRODUCE_TIMEOUT_MS,
-        compression: CompressionTypes.None,
+        compression: OUR_COMPRESSION,
         topicMessages: messagesByTopic(sendings),
       });
       const next = new Map(answers.map(({ topicName, partition, baseOffset }) => [`${topicName}/${partition}`, BigInt(baseOffset ?? "0")]));

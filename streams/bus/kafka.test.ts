@@ -1,8 +1,10 @@
 /** What only Kafka does: limits and retention of its own, topics deleted under us, records of other producers. */
-import { Kafka, logLevel } from "kafkajs";
+import { randomBytes } from "node:crypto";
+import { CompressionTypes, ConfigResourceTypes, Kafka, logLevel, type Message } from "kafkajs";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { connectKafkaBus } from "./kafka.ts";
-import type { BusRecord, EventBus } from "./port.ts";
+import { BATCH_BYTES_MAX } from "./kafka-codecs.ts";
+import type { BusRecord, DeliveredRecord, EventBus } from "./port.ts";
 import { startKafka, type TestKafka } from "./testing/kafka.ts";
 
 let kafka: TestKafka;
@@ -61,7 +63,8 @@ test("a record too large for this topic's broker setting is refused for good, an
       topics: [{ topic: small, numPartitions: 1, replicationFactor: 1, configEntries: [{ name: "max.message.bytes", value: "2000" }] }],
     }),
   );
-  const large = record(small, "x".repeat(3_000));
+  // Random, so that packing makes it no smaller.
+  const large = record(small, randomBytes(3_000).toString("hex"));
   expect(await kinds(record(small, "1"), large, record(other, "o"), record(small, "2"))).toEqual(["ok", "fatal", "ok", "ok"]);
   const values = (await bus.read(small, 0, 0n, 10)).map(({ value }) => Buffer.from(value).toString());
   expect([...new Set(values)]).toEqual(["1", "2"]);
@@ -105,6 +108,97 @@ test("records of other producers are read: no key, no headers, tombstones, a hea
     ["k", "v", { h: "last" }],
     ["z", "zipped", {}],
   ]);
+});
+
+/** By a client that is not ours; `compression` as Kafka numbers it. */
+async function send(topic: string, messages: Message[], compression = CompressionTypes.None): Promise<void> {
+  const producer = client.producer({ createPartitioner: () => () => 0 });
+  await producer.connect();
+  await producer.send({ topic, messages, compression });
+  await producer.disconnect();
+}
+
+/** Everything of the topic, as a group gets it and as a reader without a group gets it. */
+async function bothReadings(topic: string): Promise<readonly [DeliveredRecord[], readonly DeliveredRecord[]]> {
+  const [end = 0n] = await bus.endOffsets(topic);
+  const consumed: DeliveredRecord[] = [];
+  const whole = Promise.withResolvers<void>();
+  const member = await bus.consume({ group: fresh(), topics: [topic] }, ({ records }) => {
+    consumed.push(...records);
+    if ((consumed.at(-1)?.offset ?? -1n) >= end - 1n) whole.resolve();
+    return Promise.resolve();
+  });
+  await Promise.race([whole.promise, member.crashed]);
+  await member.stop();
+  return [consumed, await bus.read(topic, 0, 0n, 10_000)];
+}
+
+test("a record of an impossible time is read with a time that a calendar has", async () => {
+  const topic = fresh();
+  await admin(({ createTopics }) =>
+    createTopics({
+      topics: [{ topic, configEntries: [{ name: "message.timestamp.after.max.ms", value: "9223372036854775807" }] }],
+    }),
+  );
+  await send(topic, [
+    { value: "far", timestamp: "9223372036854775807" },
+    { value: "late", timestamp: "8000000000000000" },
+  ]);
+  for (const records of await bothReadings(topic))
+    for (const { timestampMs } of records) expect(() => new Date(timestampMs).toISOString()).not.toThrow();
+});
+
+test("a batch that unpacks to more than is taken is one unreadable record, and reading goes on behind it", async () => {
+  const topic = fresh();
+  await bus.ensureTopics([{ name: topic, partitions: 1 }]);
+  await send(topic, [{ value: "before" }]);
+  const half = Buffer.alloc(BATCH_BYTES_MAX / 2);
+  for (const compression of [CompressionTypes.GZIP, CompressionTypes.ZSTD])
+    await send(topic, [{ value: half }, { value: half }, { value: half }], compression);
+  await send(topic, [{ value: "after" }], CompressionTypes.ZSTD);
+  for (const records of await bothReadings(topic)) {
+    expect(records.map(({ offset, unreadable }) => [offset, unreadable?.records])).toEqual([
+      [0n, undefined],
+      [3n, 3],
+      [6n, 3],
+      [7n, undefined],
+    ]);
+    expect(Buffer.from(records.at(-1)?.value ?? []).toString()).toBe("after");
+  }
+});
+
+test("topics are created with their producers' compression, and one that an administrator changed is named and still read", async () => {
+  const [kept, changed] = [fresh(), fresh()];
+  const plan = [kept, changed].map((name) => ({ name, partitions: 1 }));
+  await bus.ensureTopics(plan);
+  const resource = { type: ConfigResourceTypes.TOPIC, name: changed };
+  const configEntries = [{ name: "compression.type", value: "lz4" }];
+  await admin(({ alterConfigs }) => alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries }] }));
+  const said: unknown[] = [];
+  const other = await connectKafkaBus({
+    brokers: kafka.brokers,
+    clientId: "looks",
+    log: (level, message, fields) => void said.push([level, message.split(":")[0], fields]),
+  });
+  await other.ensureTopics(plan);
+  expect(said).toEqual([["warn", "compression.type of a topic was changed", { topic: changed, got: "lz4" }]]);
+  const text = "settled ".repeat(100);
+  expect((await other.publish([record(changed, text)])).map(({ kind }) => kind)).toEqual(["ok"]);
+  for (const records of await bothReadings(changed)) expect(records.map(({ value }) => Buffer.from(value).toString())).toEqual([text]);
+  await other.close();
+});
+
+test("our own batches are packed", async () => {
+  const topic = fresh();
+  await bus.ensureTopics([{ name: topic, partitions: 1 }]);
+  // A topic that takes 2000 bytes takes a record of 30,000 that packs well.
+  await admin(({ alterConfigs }) =>
+    alterConfigs({
+      validateOnly: false,
+      resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries: [{ name: "max.message.bytes", value: "2000" }] }],
+    }),
+  );
+  expect(await kinds(record(topic, "x".repeat(30_000)))).toEqual(["ok"]);
 });
 
 test("an empty value is a tombstone to other consumers", async () => {

@@ -1,12 +1,15 @@
-import type { Admin, Kafka } from "kafkajs";
-import { kafkaClient, type KafkaOptions } from "./kafka-client.ts";
+import kafkajs, { type Admin, type Kafka } from "kafkajs";
+import { kafkaClient, type KafkaOptions, rootCause } from "./kafka-client.ts";
 import { KafkaLog } from "./kafka-log.ts";
 import { joinGroup } from "./kafka-member.ts";
 import { KafkaPublisher } from "./kafka-publisher.ts";
-import { type BusLog, silentLog } from "./log.ts";
+import { type BusLog, errorClass, silentLog } from "./log.ts";
 import type { BusConsumer, BusRecord, DeliveredRecord, EventBus, PublishVerdict, SliceHandler, Subscription, TopicSpec } from "./port.ts";
 
 export type { KafkaOptions } from "./kafka-client.ts";
+
+/** Batches stay as their producer packed them. */
+const COMPRESSION_PINNED = { name: "compression.type", value: "producer" } as const;
 
 /** Copies of a topic where there are brokers enough; then two must have a record before it counts as written. */
 const REPLICAS = 3;
@@ -49,8 +52,29 @@ class KafkaBus implements EventBus {
       const counts = new Map(found.map(({ name, partitions }) => [name, partitions.length]));
       for (const { name, partitions } of topics)
         if (counts.get(name) !== partitions) throw new Error(`topic ${name} has ${counts.get(name)} partitions, not ${partitions}`);
+      await this.#checkCompression(
+        admin,
+        topics.map(({ name }) => name).filter((name) => existing.has(name)),
+      );
     } finally {
       await admin.disconnect();
+    }
+  }
+
+  /** Every compression is read; but what an administrator changed costs the brokers time, and somebody should know. */
+  async #checkCompression(admin: Admin, names: readonly string[]): Promise<void> {
+    const asked = names.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: [COMPRESSION_PINNED.name] }));
+    if (asked.length === 0) return;
+    try {
+      const { resources } = await admin.describeConfigs({ resources: asked, includeSynonyms: false });
+      for (const { resourceName: topic, configEntries } of resources) {
+        const got = configEntries.find(({ configName }) => configName === COMPRESSION_PINNED.name)?.configValue;
+        if (got !== undefined && got !== COMPRESSION_PINNED.value)
+          this.#busLog("warn", "compression.type of a topic was changed: the brokers pack anew what we have packed", { topic, got });
+      }
+    } catch (error) {
+      // Asking for it is a right of its own, which a careful administrator may not give.
+      this.#busLog("warn", "compression.type of the topics cannot be asked for", { error: errorClass(rootCause(error)) });
     }
   }
 
@@ -111,6 +135,7 @@ async function createTopics(admin: Admin, topics: readonly TopicSpec[], replicat
         { name: "min.insync.replicas", value: replicas >= 3 ? "2" : "1" },
         { name: "unclean.leader.election.enable", value: "false" },
         { name: "retention.ms", value: "-1" },
+        COMPRESSION_PINNED,
       ],
     })),
   });

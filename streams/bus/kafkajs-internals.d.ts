@@ -16,7 +16,8 @@ declare module "kafkajs/src/network/socketFactory.js" {
 }
 
 declare module "kafkajs/src/cluster/index.js" {
-  import type { IHeaders, ISocketFactory, KafkaConfig, Logger, RetryOptions } from "kafkajs";
+  import type { ISocketFactory, KafkaConfig, Logger, RetryOptions } from "kafkajs";
+  import type { FetchedPartition } from "kafkajs/src/protocol/requests/fetch/v11/response.js";
 
   export interface ClusterOptions extends Pick<KafkaConfig, "clientId" | "sasl" | "ssl"> {
     readonly brokers: readonly string[];
@@ -31,15 +32,6 @@ declare module "kafkajs/src/cluster/index.js" {
     readonly retry: RetryOptions;
   }
 
-  export interface FetchedRecord {
-    readonly offset: string;
-    readonly timestamp: string;
-    readonly key: Buffer | null;
-    readonly value: Buffer | null;
-    readonly headers: IHeaders;
-    readonly isControlRecord?: boolean;
-  }
-
   export interface Broker {
     fetch(request: {
       readonly maxWaitTime: number;
@@ -51,9 +43,7 @@ declare module "kafkajs/src/cluster/index.js" {
         readonly partitions: readonly { readonly partition: number; readonly fetchOffset: string; readonly maxBytes: number }[];
       }[];
     }): Promise<{
-      readonly responses: readonly {
-        readonly partitions: readonly { readonly highWatermark: string; readonly messages: readonly FetchedRecord[] }[];
-      }[];
+      readonly responses: readonly { readonly partitions: readonly FetchedPartition[] }[];
     }>;
   }
 
@@ -76,4 +66,60 @@ declare module "kafkajs/src/cluster/index.js" {
       readonly { readonly topic: string; readonly partitions: readonly { readonly partition: number; readonly offset: string }[] }[]
     >;
   }
+}
+
+declare module "kafkajs/src/protocol/decoder.js" {
+  export default class Decoder {
+    constructor(buffer: Buffer);
+    readInt16(): number;
+    readInt32(): number;
+    readInt64(): bigint;
+    readString(): string;
+    readBytes(length: number): Buffer;
+    readArray<T>(read: (decoder: Decoder) => T): readonly T[];
+    readArrayAsync<T>(read: (decoder: Decoder) => Promise<T>): Promise<readonly T[]>;
+  }
+}
+
+declare module "kafkajs/src/protocol/recordBatch/v0/decoder.js" {
+  import type Decoder from "kafkajs/src/protocol/decoder.js";
+  import type { FetchedRecord } from "kafkajs/src/protocol/requests/fetch/v11/response.js";
+  export default function decodeBatch(decoder: Decoder): Promise<{ readonly records: readonly FetchedRecord[] }>;
+}
+
+declare module "kafkajs/src/protocol/requests/fetch/v11/response.js" {
+  export interface FetchedRecord {
+    readonly offset: string;
+    readonly timestamp: string;
+    readonly key: Buffer | null;
+    readonly value: Buffer | null;
+    /** A header's value may be null, and of a name given twice it is an array. */
+    readonly headers: Readonly<Record<string, Buffer | null | readonly (Buffer | null)[]>>;
+    readonly isControlRecord?: boolean;
+    readonly batchContext: { readonly producerId: string; readonly inTransaction: boolean };
+    /** Ours: stands for a batch that cannot be read. */
+    readonly unreadable?: { readonly error: string; readonly records: number };
+  }
+
+  export interface FetchedPartition {
+    readonly partition: number;
+    readonly errorCode: number;
+    readonly highWatermark: string;
+    readonly lastStableOffset: string;
+    readonly lastStartOffset: string;
+    readonly abortedTransactions: readonly { readonly producerId: string; readonly firstOffset: string }[];
+    readonly preferredReadReplica: number;
+    readonly messages: readonly FetchedRecord[];
+  }
+
+  const response: {
+    decode: (raw: Buffer) => Promise<{
+      readonly throttleTime: number;
+      readonly clientSideThrottleTime: number;
+      readonly errorCode: number;
+      readonly sessionId: number;
+      readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartition[] }[];
+    }>;
+  };
+  export default response;
 }

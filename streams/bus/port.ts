@@ -41,6 +41,8 @@ export interface DeliveredRecord extends BusRecord {
   readonly offset: bigint;
   /** When the bus took it, ms; for people, never for rules. */
   readonly timestampMs: number;
+  /** Stands for this many records, ending here, that the bus itself could not read; key, headers and value are empty. */
+  readonly unreadable?: { readonly error: string; readonly records: number };
 }
 
 export type PublishVerdict =

@@ -7,7 +7,7 @@
 import * as v from "valibot";
 import { utf8, utf8Text } from "../../core/protocol/bytes.ts";
 import { ok, refused, type Result } from "../../core/protocol/result.ts";
-import type { BusRecord, TopicSpec } from "../bus/port.ts";
+import type { BusRecord, DeliveredRecord, TopicSpec } from "../bus/port.ts";
 import { canonicalJson } from "./canonical.ts";
 import type { AnyEvent, RongheEvent } from "./event.ts";
 import { type DataTopic, deadLetterTopic, type EventData, TOPICS, type TopicContract } from "./topics.ts";
@@ -15,6 +15,8 @@ import { type DataTopic, deadLetterTopic, type EventData, TOPICS, type TopicCont
 /** Why a record is no event of its topic: a name fit for a dead letter's header, never a value of the record. */
 export interface Undecodable {
   readonly reason:
+    | "batchUnreadable"
+    | "decoderFailed"
     | "topicUnknown"
     | "topicMismatch"
     | "specversionUnknown"
@@ -72,9 +74,22 @@ export function encodeEvent<T extends DataTopic>(event: RongheEvent<T>): BusReco
 }
 
 /** Reads a record of any topic with JSON data, or of one topic when it is named. */
-export function decodeEvent<T extends DataTopic>(record: BusRecord, topic: T): Result<RongheEvent<T>, Undecodable>;
-export function decodeEvent(record: BusRecord): Result<AnyEvent, Undecodable>;
-export function decodeEvent(record: BusRecord, topic?: DataTopic): Result<RongheEvent, Undecodable> {
+export function decodeEvent<T extends DataTopic>(record: Encoded, topic: T): Result<RongheEvent<T>, Undecodable>;
+export function decodeEvent(record: Encoded): Result<AnyEvent, Undecodable>;
+export function decodeEvent(record: Encoded, topic?: DataTopic): Result<RongheEvent, Undecodable> {
+  try {
+    return decode(record, topic);
+  } catch {
+    // A defect of ours, shown by a record of anybody's: it costs this record, and no reader its life.
+    return refused({ reason: "decoderFailed" });
+  }
+}
+
+/** As a writer made it, or as the bus delivered it. */
+type Encoded = BusRecord & Pick<DeliveredRecord, "unreadable">;
+
+function decode(record: Encoded, topic: DataTopic | undefined): Result<RongheEvent, Undecodable> {
+  if (record.unreadable !== undefined) return refused({ reason: "batchUnreadable" });
   if (!isDataTopic(record.topic)) return refused({ reason: "topicUnknown" });
   if (topic !== undefined && record.topic !== topic) return refused({ reason: "topicMismatch" });
   const attributes = readAttributes(record);
