@@ -282,6 +282,52 @@ describe("an edge's call", () => {
     expect(checkInternalReply(province.crypto, province.edgeKey, reply, signature)).toBe(true);
   });
 
+  it("shows how slow its clock is: what it took after a code's end is refused, though it dates it before", async () => {
+    const asOf = async (slowMs: number, path = call().path) => {
+      const { edge, method } = call();
+      const atMs = (province.clock.now() - slowMs) as EventMs;
+      const signed = signInternalRequest(province.crypto, province.edgeKey, { edge, method, path, body: utf8("") }, atMs);
+      expect((await app.request(path, { headers: { ...signed.headers } })).status).toBe(200);
+    };
+    const settle = async (code: string, more: { acceptedAtMs: EventMs; arrivedAtMs: EventMs }) =>
+      await province.core.vault.deTokenise({
+        credential: { kind: "code", value: code },
+        institution: HOSPITAL,
+        terminal: TERMINAL,
+        businessType: "01301",
+        transactionId: `${HOSPITAL}/slow${lines.length}`,
+        purpose: "settlement",
+        acceptedAtMs: more.acceptedAtMs,
+        acceptedBy: { edge: EDGE, arrivedAtMs: more.arrivedAtMs },
+        atMs: province.clock.now(),
+      });
+    const [ended, taken] = [await province.issue(), await province.issue()];
+    const issuedAtMs = province.clock.now();
+    province.clock.advance(70_000);
+    const now = province.clock.now();
+    for (let n = 0; n < 3; n++) await asOf(70_000);
+    expect(await settle(ended, { acceptedAtMs: issuedAtMs, arrivedAtMs: now })).toEqual({ ok: false, error: "codeExpired" });
+    // An edge whose clock is right took it a minute ago, within the code's life.
+    await asOf(0);
+    expect((await settle(taken, { acceptedAtMs: issuedAtMs, arrivedAtMs: now })).ok).toBe(true);
+    // Ten minutes ago the edge was there: it says nothing of itself then.
+    const backdated = await province.issue();
+    for (let n = 0; n < 20; n++) {
+      province.clock.advance(30_000);
+      await asOf(0);
+    }
+    const late = { acceptedAtMs: (province.clock.now() - 570_000) as EventMs, arrivedAtMs: province.clock.now() };
+    expect(await settle(backdated, late)).toEqual({ ok: false, error: "codeExpired" });
+    // The same, while it says that its events find no way out.
+    const stuck = await province.issue();
+    const stuckAtMs = province.clock.now();
+    for (let n = 0; n < 20; n++) {
+      province.clock.advance(30_000);
+      await asOf(0, `${call().path}?waitingMs=${province.clock.now() - stuckAtMs}`);
+    }
+    expect((await settle(stuck, { acceptedAtMs: stuckAtMs, arrivedAtMs: province.clock.now() })).ok).toBe(true);
+  });
+
   it("over 192 KiB is refused before anything is read", async () => {
     const { status } = await send(call({ method: "POST", path: "/internal/v1/resolve", body: "x".repeat(193 * 1024) }));
     expect(status).toBe(413);

@@ -7,6 +7,8 @@ import { startForwarder } from "../streams/bus/outbox.ts";
 import type { EventBus } from "../streams/bus/port.ts";
 import { type Access, openAccess } from "./access/access.ts";
 import { createBundleMaker, type LeftOut } from "./access/bundle.ts";
+import { EdgeContacts } from "./access/edge-contacts.ts";
+import { createBundleMaker } from "./access/bundle.ts";
 import { createOriginCheck, type OriginCheck } from "./access/event-origin.ts";
 import { openNonces } from "./access/nonces.ts";
 import { openPublication, type Publication, type Witnessing } from "./checkpoint-publication.ts";
@@ -72,7 +74,9 @@ export async function openCoreServices(options: CoreServicesOptions): Promise<Co
   const access = await openAccess({ registry, crypto, keys, appIdWidth: options.appIdWidth ?? 9 });
   const fingerprints = await openFingerprints(crypto, keys);
   const identity = openIdentity({ registry, crypto, keys, fingerprints });
+  const contacts = new EdgeContacts();
   const vault = await openVault({
+    contacts,
     registry,
     access,
     identity,
@@ -99,6 +103,7 @@ export async function openCoreServices(options: CoreServicesOptions): Promise<Co
     crypto,
     clock,
     access,
+    contacts,
     vault,
     appAccounts,
     outcomes,

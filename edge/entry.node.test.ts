@@ -67,7 +67,7 @@ function coreApp(): Hono {
   app.all("/internal/v1/:call", async (c) => {
     const claim = readInternalClaim((name) => c.req.header(name));
     const body = new Uint8Array(await c.req.arrayBuffer());
-    const request = { method: c.req.method, path: c.req.path, body, nowMs: clock.now() };
+    const request = { method: c.req.method, path: c.req.path + new URL(c.req.url).search, body, nowMs: clock.now() };
     if (claim === undefined || !checkInternalRequest(crypto, INTERNAL_KEY, claim, request).ok) return c.json({}, 401);
     const answer =
       c.req.param("call") === "bundle" ? bundle(++version) : { ok: true, ...PERSON, ecToken: EC_TOKEN, ecTokenExpiresMs: clock.now() };

@@ -2,6 +2,7 @@
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import type { Access } from "../access/access.ts";
+import type { EdgeContacts } from "../access/edge-contacts.ts";
 import { type Edge, servesInstitution } from "../access/directory.ts";
 import type { Ingest } from "../ingest.ts";
 import type { OutcomeFeed } from "../outcome-feed.ts";
@@ -9,10 +10,12 @@ import { toBase64, utf8Text } from "../protocol/bytes.ts";
 import { INGEST_BODY_BYTES_MAX, ingestRequest, OUTCOME_TOPICS, outcomesRequest, type OutcomeRecord } from "../protocol/ingest.ts";
 import { JSON_LIMITS, parseStrictJson, toPlainJson } from "../protocol/json.ts";
 import type { DeliveredRecord } from "../../streams/bus/port.ts";
-import { internalAuth, type InternalAuthOptions, type InternalCall, secretsOf } from "./internal-auth.ts";
+import { hearing, internalAuth, type InternalAuthOptions, type InternalCall, secretsOf } from "./internal-auth.ts";
 
 export interface IngestPorts extends Pick<InternalAuthOptions, "crypto" | "clock"> {
   readonly access: Access;
+  /** Told what calls show of edges. */
+  readonly contacts?: EdgeContacts;
   readonly ingest: Ingest;
   readonly outcomes: OutcomeFeed;
 }
@@ -21,7 +24,13 @@ export interface IngestPorts extends Pick<InternalAuthOptions, "crypto" | "clock
 export function ingestRoutes(ports: IngestPorts): Hono<InternalCall> {
   const routes = new Hono<InternalCall>();
   routes.use(
-    internalAuth({ crypto: ports.crypto, clock: ports.clock, secretsOf: secretsOf(ports.access), bodyBytesMax: INGEST_BODY_BYTES_MAX }),
+    internalAuth({
+      crypto: ports.crypto,
+      clock: ports.clock,
+      secretsOf: secretsOf(ports.access),
+      heard: hearing(ports.contacts),
+      bodyBytesMax: INGEST_BODY_BYTES_MAX,
+    }),
   );
   routes.post("/", async function ingest(c) {
     const request = readBody(c, ingestRequest);

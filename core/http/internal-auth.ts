@@ -4,7 +4,9 @@
  * that is idempotent by its transaction.
  */
 import type { Context, MiddlewareHandler } from "hono";
+import { parseDecimal } from "../../ledger/verifier/bytes.ts";
 import type { Access } from "../access/access.ts";
+import type { EdgeContacts } from "../access/edge-contacts.ts";
 import type { Crypto } from "../crypto/port.ts";
 import {
   checkInternalRequest,
@@ -12,6 +14,7 @@ import {
   INTERNAL_WINDOW_MS,
   readInternalClaim,
   signInternalReply,
+  WAITING_PARAMETER,
 } from "../protocol/internal-auth.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 import { declaresMore, readBytesWithin } from "../protocol/server/body.ts";
@@ -32,6 +35,8 @@ export interface InternalAuthOptions {
   /** Secrets of an edge that may call `path`, the present one first; none for anybody else. */
   readonly secretsOf: (edgeId: string, nowMs: number, path: string) => Promise<readonly Uint8Array[]>;
   readonly bodyBytesMax: number;
+  /** Told of each call whose signature holds, by whose clock and when; `url` as it was called. */
+  readonly heard?: (edgeId: string, call: { readonly atMs: number; readonly saidMs: number; readonly url: URL }) => void;
   /** Nonces remembered at once; when so many calls are inside the window, new ones are refused. */
   readonly noncesMax?: number;
 }
@@ -59,6 +64,7 @@ export function internalAuth(options: InternalAuthOptions): MiddlewareHandler<In
     const own = checks.find(({ checked }) => checked.ok || checked.error !== "unauthorised");
     if (own === undefined) return refuse(c, "unauthorised");
     const key = own.secret;
+    options.heard?.(claim.edge, { atMs: nowMs, saidMs: Number(claim.timestamp), url });
     const signReply = async (): Promise<void> => {
       const reply = new Uint8Array(await c.res.clone().arrayBuffer());
       const signature = signInternalReply(crypto, key, { requestSignature: claim.signature, status: c.res.status, body: reply });
@@ -85,6 +91,16 @@ export function secretsOf(access: Pick<Access, "edge" | "edges">): InternalAuthO
     access.edge(edgeId)?.status === "active" || path === BUNDLE_PATH ? await access.edges.secrets(edgeId, nowMs) : [];
 }
 const BUNDLE_PATH = "/internal/v1/bundle";
+const INGEST_PATH = "/ingest";
+
+/** Calls by which an edge shows that it reaches us: with its settings it says how long its events have waited. */
+export function hearing(contacts: EdgeContacts | undefined): Required<InternalAuthOptions>["heard"] {
+  return (edgeId, { atMs, saidMs, url }) => {
+    const waited = url.pathname === BUNDLE_PATH ? (parseDecimal(url.searchParams.get(WAITING_PARAMETER) ?? "0") ?? 0n) : 0n;
+    const reaches = url.pathname === BUNDLE_PATH || url.pathname === INGEST_PATH;
+    contacts?.heard(edgeId, { atMs, saidMs, ...(reaches ? { waitingMs: Number(waited) } : {}) });
+  };
+}
 
 /** Before the caller is known nothing can be signed for it: the refusal is bare, and an edge must not act on it. */
 function refuse(c: Context<InternalCall>, error: ErrorName): Response {

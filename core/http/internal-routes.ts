@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { Access } from "../access/access.ts";
+import type { EdgeContacts } from "../access/edge-contacts.ts";
 import type { BundleMaker } from "../access/bundle.ts";
 import { servesInstitution } from "../access/directory.ts";
 import type { Crypto } from "../crypto/port.ts";
@@ -29,12 +30,14 @@ import type { InstitutionStatements, StatementPage } from "../settlement/stateme
 import { CLOCK_SKEW_MS } from "../vault/domain-controls.ts";
 import type { CredentialUse, ResolvedPerson, Vault } from "../vault/port.ts";
 import type { CredentialOpener } from "../vault/sealed-credential.ts";
-import { INTERNAL_BODY_BYTES_MAX, internalAuth, type InternalCall, secretsOf } from "./internal-auth.ts";
+import { INTERNAL_BODY_BYTES_MAX, hearing, internalAuth, type InternalCall, secretsOf } from "./internal-auth.ts";
 
 export interface InternalPorts {
   readonly crypto: Crypto;
   readonly clock: Clock;
   readonly access: Access;
+  /** Told what calls show of edges. */
+  readonly contacts?: EdgeContacts;
   readonly bundles: BundleMaker;
   readonly vault: Pick<Vault, "resolve">;
   readonly openCredential: CredentialOpener;
@@ -47,7 +50,13 @@ export interface InternalPorts {
 export function internalRoutes(ports: InternalPorts): Hono<InternalCall> {
   const routes = new Hono<InternalCall>();
   routes.use(
-    internalAuth({ crypto: ports.crypto, clock: ports.clock, secretsOf: secretsOf(ports.access), bodyBytesMax: INTERNAL_BODY_BYTES_MAX }),
+    internalAuth({
+      crypto: ports.crypto,
+      clock: ports.clock,
+      secretsOf: secretsOf(ports.access),
+      heard: hearing(ports.contacts),
+      bodyBytesMax: INTERNAL_BODY_BYTES_MAX,
+    }),
   );
 
   routes.get("/bundle", async (c) => {

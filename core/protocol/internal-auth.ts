@@ -21,6 +21,9 @@ export const INTERNAL_HEADERS = {
   signature: "x-ronghe-signature",
 } as const;
 
+/** Of the call for settings, in its signed path: how long, in ms, the edge's oldest event has found no way out. */
+export const WAITING_PARAMETER = "waitingMs";
+
 /** Requests older or newer than this are refused; nonces are remembered for twice as long. */
 export const INTERNAL_WINDOW_MS = 120_000;
 const NONCE_BYTES = 16;

@@ -341,7 +341,7 @@ function onceFor(ports: SagaPorts, settlement: Settlement): Accounts {
 }
 
 async function openAccounts(ports: SagaPorts, settlement: Settlement): Promise<AccountsAnswer> {
-  const { credential, institution, outTradeNo, terminal, businessType, acceptedAtMs } = settlement;
+  const { credential, institution, outTradeNo, terminal, businessType, acceptedAtMs, edge, recordedAtMs } = settlement;
   if (credential === undefined) return { refusal: "badRequest" };
   const opened = await ports.openCredential(credential, { institution, outTradeNo });
   if (!opened.ok) return { refusal: opened.error };
@@ -353,6 +353,7 @@ async function openAccounts(ports: SagaPorts, settlement: Settlement): Promise<A
     transactionId: `${institution}/${outTradeNo}`,
     purpose: "settlement",
     acceptedAtMs,
+    acceptedBy: { edge, arrivedAtMs: recordedAtMs },
     atMs: ports.clock.now(),
   });
   if (answer.ok) return { bindings: answer.value };

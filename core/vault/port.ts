@@ -60,6 +60,8 @@ export interface DeTokeniseForSettlement extends CredentialUse {
   readonly purpose: "settlement";
   /** When the edge accepted it: a code counts as of that instant, so that a slow road does not expire it. */
   readonly acceptedAtMs: EventMs;
+  /** Which edge says so, and when it reached us; absent where no edge stands between. */
+  readonly acceptedBy?: { readonly edge: string; readonly arrivedAtMs: EventMs };
 }
 /** A refund shows no code: the accounts are those of the settlement it gives back. */
 export interface DeTokeniseForRefund extends Omit<CredentialUse, "credential"> {

@@ -1,5 +1,6 @@
 /** The token vault put together; what it promises is said in `port.ts`. */
 import type { Access } from "../access/access.ts";
+import type { EdgeContacts } from "../access/edge-contacts.ts";
 import { ACCEPTED_AGE_MS_MAX } from "../access/registration.ts";
 import type { Crypto, KeyStore } from "../crypto/port.ts";
 import type { Fingerprints } from "../fingerprints.ts";
@@ -51,6 +52,8 @@ export interface VaultOptions {
   readonly keys: KeyStore;
   readonly fingerprints: Fingerprints;
   readonly settings?: Partial<VaultSettings>;
+  /** What is known of edges' clocks and absences. */
+  readonly contacts?: Pick<EdgeContacts, "instantOf">;
 }
 
 /** The vault with what only the core does: binding, and tidying up. */
@@ -114,9 +117,16 @@ class RegistryVault implements OpenedVault {
         ? this.#presented(request.credential)
         : ok({ kind: "settlement", transactionId: request.originalTransactionId });
     const ageMaxMs = this.#options.access.institution(request.institution)?.offline.ageMaxMs ?? 0;
-    const instant = countingInstant(request.acceptedAtMs, request.atMs, ageMaxMs);
+    const instant = this.#datedByUs(request, countingInstant(request.acceptedAtMs, request.atMs, ageMaxMs));
     const used = await this.#use(request, { step: request.purpose, presented, instant });
     return used.ok ? ok(await this.#accountsOf(used.value)) : used;
+  }
+
+  /** What an edge dates by its own clock, by ours. */
+  #datedByUs(request: DeTokenise, dated: UseItem["instant"]): UseItem["instant"] {
+    const by = request.purpose === "settlement" ? request.acceptedBy : undefined;
+    if (by === undefined || !dated.ok) return dated;
+    return ok(Math.min(request.atMs, this.#options.contacts?.instantOf(by.edge, dated.value, by.arrivedAtMs) ?? dated.value));
   }
 
   async openForPresettlement(request: CredentialUse): Promise<Result<OpenedVisit, ErrorName>> {

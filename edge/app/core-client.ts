@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { BUNDLE_TRUST_HEADER } from "../../core/protocol/bundle-keys.ts";
 import { ERRORS, type ErrorName } from "../../core/protocol/errors.ts";
 import { clockRefusal, presettleReply, resolveReply, signedBundle, statementReply } from "../../core/protocol/internal.ts";
+import { WAITING_PARAMETER } from "../../core/protocol/internal-auth.ts";
 import { ok, refused, type Result } from "../../core/protocol/result.ts";
 import { tracedHeaders } from "../../core/protocol/tracing.ts";
 import type { Core } from "../ports.ts";
@@ -23,8 +24,9 @@ export interface CoreClient extends Core {
   /**
    * The signed bundle as the core has it now; `undefined` when it did not answer properly.
    * @param trusts ids of the keys that its signature is believed under (`core/protocol/bundle-keys.ts`)
+   * @param waitingMs how long the oldest event has found no way out: the core then knows that we were away meanwhile
    */
-  bundle(trusts?: readonly string[]): Promise<BundleAnswer | undefined>;
+  bundle(trusts?: readonly string[], waitingMs?: number): Promise<BundleAnswer | undefined>;
 }
 
 export function createCoreClient(options: CoreClientOptions): CoreClient {
@@ -59,9 +61,11 @@ export function createCoreClient(options: CoreClientOptions): CoreClient {
       const headers = tracedHeaders({}, traceparent);
       return answerOf(v.safeParse(statementReply, await call("POST", "/internal/v1/statement", request, { headers })));
     },
-    async bundle(trusts = []) {
+    async bundle(trusts = [], waitingMs = 0) {
       const headers = { [BUNDLE_TRUST_HEADER]: trusts.join(",") };
-      const answer = await ask("GET", "/internal/v1/bundle", undefined, { headers });
+      const answer = await ask("GET", `/internal/v1/bundle?${WAITING_PARAMETER}=${Math.max(0, Math.floor(waitingMs))}`, undefined, {
+        headers,
+      });
       const reply = v.safeParse(answer?.status === 200 ? signedBundle : clockRefusal, answer?.json);
       if (!reply.success) return undefined;
       return "coreAtMs" in reply.output ? { coreAtMs: reply.output.coreAtMs } : reply.output;

@@ -5,7 +5,7 @@
 import type { Crypto, KeyStore } from "../../core/crypto/port.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import { Tracing } from "../../core/protocol/tracing.ts";
-import { openDatabase } from "../../migrations/database.ts";
+import { type Database, openDatabase } from "../../migrations/database.ts";
 import { enqueue, startForwarder } from "../../streams/bus/outbox.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
 import { createEdgeApp } from "../app.ts";
@@ -95,7 +95,7 @@ export async function startLibsqlEdge(config: EdgeConfig, dependencies: EdgeDepe
       platformKey: config.platformKey,
       cache,
       edgeId,
-      fetchBundle: (trusts) => core.bundle(trusts),
+      fetchBundle: async (trusts) => await core.bundle(trusts, await oldestWaitingMs(db, clock.now())),
       refreshMs,
       ...(dependencies.notice === undefined ? {} : { notice: dependencies.notice }),
     });
@@ -122,4 +122,10 @@ export async function startLibsqlEdge(config: EdgeConfig, dependencies: EdgeDepe
     await opened.disposeAsync();
     throw error;
   }
+}
+
+/** From the table: the outbox is opened later than the settings, and must not be missed after a restart. */
+async function oldestWaitingMs(db: Database, nowMs: number): Promise<number> {
+  const [row] = await db.read("SELECT created_at_ms FROM outbox ORDER BY seq LIMIT 1");
+  return row === undefined ? 0 : nowMs - Number(row["created_at_ms"]);
 }

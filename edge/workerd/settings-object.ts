@@ -13,6 +13,7 @@ import type { SettingsAnswer, SettingsObject, WorkerEnv } from "./bindings.ts";
 import { readWorkerEnv } from "./environment.ts";
 import { openIdentity } from "./identity.ts";
 import { EDGE_MIGRATIONS } from "./migrations.ts";
+import { ShardPorts } from "./shard-ports.ts";
 import { migrateObject, type ObjectState, type ObjectStorage } from "./storage.ts";
 
 const REFRESH_MS = 30_000;
@@ -28,15 +29,23 @@ export class EdgeSettings extends DurableObject<WorkerEnv> implements SettingsOb
     super(ctx, env);
     void ctx.blockConcurrencyWhile(async () => {
       await migrateObject(ctx.storage, EDGE_MIGRATIONS);
-      const { edgeId, crypto, clock, keys, platformKey, link } = await openIdentity(readWorkerEnv(env));
+      const config = readWorkerEnv(env);
+      const { edgeId, crypto, clock, keys, platformKey, link } = await openIdentity(config);
       const core = createCoreClient(link);
+      const shards = new ShardPorts(env, config.RONGHE_EDGE_SHARDS);
+      /** Where events go by the core itself, it knows without being told. */
+      const waitingMs = async (): Promise<number> => {
+        if (config.RONGHE_EDGE_UPLINK !== "bus") return 0;
+        await shards.look().catch(() => undefined);
+        return shards.outbox.backlog().oldestAgeMs;
+      };
       this.#settings = await openSettings({
         crypto,
         clock,
         edgeId,
         platformKey,
         cache: objectCache(ctx.storage, keys),
-        fetchBundle: (trusts) => core.bundle(trusts),
+        fetchBundle: async (trusts) => await core.bundle(trusts, await waitingMs()),
         refreshMs: NEVER_MS,
         notice: (notice) => {
           // oxlint-disable-next-line no-console
