@@ -309,6 +309,17 @@ describe("whatever somebody was handed", () => {
     expect((await verify(out, { policy: strange.link })).errors[0]).toContain("is a link: whoever may turn it decides");
   });
 
+  test("a data folder with a pipe where a log should be is refused, not waited for", async () => {
+    const copy = join(folder, "copied");
+    await cp(config.RONGHE_DATA, copy, { recursive: true });
+    const shard = layoutOf(copy).core.shard(0);
+    await rm(shard);
+    await promisify(execFile)("mkfifo", [shard]);
+    const ended = await run(() => ledgerVerify(readConfig({ RONGHE_DATA: copy }), undefined, {}));
+    expect(ended).toMatchObject({ status: 2, errors: [`${shard} is no regular file`] });
+    await rm(copy, { recursive: true });
+  });
+
   test("an export with a pipe, a link or a file without end in it is refused, not waited for", async () => {
     for (const [make, why] of [
       [(file: string) => promisify(execFile)("mkfifo", [file]), "is no regular file"],

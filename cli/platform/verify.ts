@@ -1,5 +1,5 @@
 /** Verifies all logs of a data folder, as an auditor who was handed the folder: reading only, from the bytes up. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
 import { type EventMs, systemClock } from "../../core/protocol/time.ts";
@@ -40,6 +40,8 @@ export function logFiles(layout: Layout, platform: PlatformFile): readonly { rea
 
 /** The database of a log, for reading. */
 export async function openLogFile(origin: string, file: string): Promise<Database> {
+  // A folder that somebody handed over may hold a pipe or a device in its place.
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() === false) throw new UsageError(`${file} is no regular file`);
   return await openDatabase({ kind: origin.endsWith("/registry") ? "core" : "shard", file, readOnly: true });
 }
 

@@ -2,9 +2,9 @@
 
 python3 independent.py receipt|range|checkpoint POLICY FILE [INSTITUTION FROM TO LOG]
 
-prints the first defect's name, or `valid`
+prints the first defect's name, or `valid`; with `-` alone it reads cases from the standard input, as JSON, and answers each
 """
-import base64, hashlib, re, struct, sys
+import base64, functools, hashlib, json, re, struct, sys
 
 P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
 A = P - 3
@@ -42,6 +42,7 @@ def times(k, p):
     return total
 
 
+@functools.lru_cache(maxsize=None)
 def sm2_verify(key, message, signature):
     r, s = (int.from_bytes(signature[at:at + 32], "big") for at in (0, 32))
     x, y = (int.from_bytes(key[at:at + 32], "big") for at in (1, 33))
@@ -430,10 +431,9 @@ def bad_order():
     raise Bad("rangeMalformed")
 
 
-def main(kind, policy_file, file, *asked):
+def verdict(kind, policy_data, data, asked):
     try:
-        policy = read_policy(open(policy_file, "rb").read())
-        data = open(file, "rb").read()
+        policy = read_policy(policy_data)
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
@@ -441,7 +441,7 @@ def main(kind, policy_file, file, *asked):
         if kind == "receipt":
             receipt(text, policy)
         elif kind == "range":
-            range_of(text, policy, list(asked) or None)
+            range_of(text, policy, asked or None)
         else:
             believe(text, policy)
         return "valid"
@@ -449,5 +449,13 @@ def main(kind, policy_file, file, *asked):
         return str(found)
 
 
+def main(kind, policy_file="", file="", *asked):
+    if kind != "-":
+        print(verdict(kind, open(policy_file, "rb").read(), open(file, "rb").read(), list(asked)))
+        return
+    cases = json.load(sys.stdin)
+    print(json.dumps([verdict(kind, base64.b64decode(policy), base64.b64decode(data), asked) for kind, policy, data, asked in cases]))
+
+
 if __name__ == "__main__":
-    print(main(*sys.argv[1:]))
+    main(*sys.argv[1:])
