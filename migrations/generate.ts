@@ -34,7 +34,7 @@ const SCHEMAS: Record<string, readonly string[]> = {
   /** Working file of one reconciliation. */
   statement: ["core/settlement/reconcile/working-schema.ts"],
   witness: ["ledger/witness/schema.ts"],
-  streams: ["streams/fraud/schema.ts", "streams/supervision/schema.ts", "streams/bus/outbox-schema.ts"],
+  streams: ["streams/fraud/schema.ts", "streams/supervision/schema.ts", "streams/gap-schema.ts", "streams/bus/outbox-schema.ts"],
 };
 /** Triggers that drizzle cannot say, added behind the tables: name of the migration, and the file it is copied from. */
 const LEDGER_GUARDS = ["0001_ledger_guards.sql", "ledger/store/guards.sql"] as const;
