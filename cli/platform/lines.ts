@@ -1,4 +1,5 @@
 /** The wide lines of requests: one JSON object each, on standard output. */
+import { printText } from "../output.ts";
 export function printLine(line: object): void {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
+  printText(JSON.stringify(line));
 }
