@@ -8,7 +8,6 @@ import type { EventBus } from "../streams/bus/port.ts";
 import { type Access, openAccess } from "./access/access.ts";
 import { createBundleMaker, type LeftOut } from "./access/bundle.ts";
 import { EdgeContacts } from "./access/edge-contacts.ts";
-import { createBundleMaker } from "./access/bundle.ts";
 import { createOriginCheck, type OriginCheck } from "./access/event-origin.ts";
 import { openNonces } from "./access/nonces.ts";
 import { openPublication, type Publication, type Witnessing } from "./checkpoint-publication.ts";

@@ -50,5 +50,7 @@ export const SOURCES: Readonly<Record<DatabaseKind, Sources>> = {
   /** Working file of one reconciliation. */
   statement: { schemas: ["core/settlement/reconcile/working-schema.ts"] },
   witness: { schemas: ["ledger/witness/schema.ts"], guards: ["ledger/witness/guards.sql"] },
-  streams: { schemas: ["streams/fraud/schema.ts", "streams/supervision/schema.ts", "streams/bus/outbox-schema.ts"] },
+  streams: {
+    schemas: ["streams/fraud/schema.ts", "streams/supervision/schema.ts", "streams/gap-schema.ts", "streams/bus/outbox-schema.ts"],
+  },
 };

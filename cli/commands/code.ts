@@ -3,7 +3,7 @@ import { loadCrypto } from "../../core/crypto/index.ts";
 import { parseScannedCode } from "../../core/protocol/fused-code.ts";
 import { systemClock } from "../../core/protocol/time.ts";
 import { type Config, UsageError } from "../config.ts";
-import { printJson } from "../output.ts";
+import { printJson, printPicture } from "../output.ts";
 import { createAppClient, readClients } from "../platform/clients.ts";
 import { layoutOf, readPlatform, readRuntime } from "../platform/layout.ts";
 import { checkCode } from "../platform/check-code.ts";
@@ -39,7 +39,7 @@ export async function codeIssue(config: Config, options: CodeIssueOptions): Prom
 }
 
 export async function codeShow(code: string): Promise<void> {
-  console.log(await QRCode.toString(code, { type: "terminal", small: true, errorCorrectionLevel: "M" }));
+  printPicture(await QRCode.toString(code, { type: "terminal", small: true, errorCorrectionLevel: "M" }));
 }
 
 /** `ronghe code decode`: what a code says and whether it is genuine, by public material alone. Status 1 when it is not. */

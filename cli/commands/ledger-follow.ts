@@ -15,7 +15,7 @@ import { type FollowDefect, type Followed, type FollowedState, LogFollower } fro
 import { ProvenanceTracker } from "../../ledger/witness/provenance.ts";
 import type { DeliveredRecord, EventBus } from "../../streams/bus/port.ts";
 import { type Config, UsageError } from "../config.ts";
-import { printJson } from "../output.ts";
+import { printErrorLine, printJson } from "../output.ts";
 import { openBusForReading } from "../platform/bus.ts";
 import { layoutOf } from "../platform/layout.ts";
 import { onStopAsked } from "../platform/stop.ts";
@@ -146,7 +146,7 @@ class Following {
     }
     if (defect === undefined) return;
     const place = "at" in defect ? ` at ${defect.at.topic}/${defect.at.partition}/${defect.at.offset}` : "";
-    process.stderr.write(`ronghe: DEFECT ${defect.name} in ${defect.origin}, entry ${defect.index ?? "?"}${place}: ${defect.detail}\n`);
+    printErrorLine(`ronghe: DEFECT ${defect.name} in ${defect.origin}, entry ${defect.index ?? "?"}${place}: ${defect.detail}`);
   }
 
   async #round(): Promise<readonly [Found | undefined, number]> {

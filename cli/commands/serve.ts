@@ -4,6 +4,7 @@ import { chosenPayers, describePayers } from "../platform/payers.ts";
 import { type Part, PARTS, runPlatform } from "../platform/run.ts";
 import { startWorkerdEdge } from "../platform/workerd.ts";
 import { onStopAsked } from "../platform/stop.ts";
+import { printErrorLine } from "../output.ts";
 
 /** After the first signal a platform may take so long to end in order; a second signal ends it at once. */
 const STOP_MS_MAX = 20_000;
@@ -71,5 +72,5 @@ function partsOf(what: string, config: Config): ReadonlySet<Part> {
 
 /** For people; standard output belongs to the request lines. */
 function say(line: string): void {
-  process.stderr.write(`${line}\n`);
+  printErrorLine(line);
 }

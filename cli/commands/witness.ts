@@ -7,7 +7,7 @@ import { printSplitView } from "../../ledger/witness/app.ts";
 import { openWitnessStore } from "../../ledger/witness/store.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import type { Config } from "../config.ts";
-import { printJson } from "../output.ts";
+import { printErrorLine, printJson } from "../output.ts";
 import { readTrustedKeys } from "../platform/trust.ts";
 import { onStopAsked } from "../platform/stop.ts";
 import { initWitness, leaveAnswer, readWitnessKey, readWitnessName, runWitness, witnessLayout, witnessLine } from "../platform/witness.ts";
@@ -96,7 +96,7 @@ export async function witnessServe(config: Config, root: string, options: Witnes
 }
 
 function say(line: string): void {
-  process.stderr.write(`${line}\n`);
+  printErrorLine(line);
 }
 
 /** What this witness found, judged again from the evidence alone; status 1 while something is unanswered. */

@@ -7,7 +7,7 @@ import { CST_OFFSET_MS, type EventMs, systemClock } from "../../core/protocol/ti
 import { startSandboxRails } from "../../core/settlement/rails/sandbox/start.ts";
 import { tellStory } from "../commands/settlement.ts";
 import { type Config, UsageError } from "../config.ts";
-import { printJson, printTable } from "../output.ts";
+import { printErrorLine, printJson, printPicture, printTable } from "../output.ts";
 import { readClients } from "../platform/clients.ts";
 import { PlannedClock } from "../platform/clock.ts";
 import { foundSandbox } from "../platform/found.ts";
@@ -117,7 +117,7 @@ export async function demo(environment: Config, options: DemoOptions): Promise<n
   }
   if (options.once !== true && !stopped.asked()) {
     run.clock.followSystem();
-    process.stderr.write(`\nstill serving: edge ${platform.edge?.url}/docs   core ${platform.core?.url}   data ${data}   (Ctrl-C ends)\n`);
+    printErrorLine(`\nstill serving: edge ${platform.edge?.url}/docs   core ${platform.core?.url}   data ${data}   (Ctrl-C ends)`);
     await stopped.done;
   }
   await platform.stop();
@@ -219,7 +219,7 @@ async function driverOf(platform: RunningPlatform, runId: string, { json, watch 
       if (drawn) return;
       drawn = true;
       void QRCode.toString(code, { type: "terminal", small: true }).then((picture) =>
-        console.log(`the first code shown today:\n${picture}`),
+        printPicture(`the first code shown today:\n${picture}`),
       );
     },
   });

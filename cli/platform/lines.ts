@@ -1,6 +1,7 @@
 /** The wide lines of requests: one JSON object each, on standard output. */
+import { printText } from "../output.ts";
 export function printLine(line: object): void {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
+  printText(JSON.stringify(line));
 }
 
 /** What an operator ought to know and no request shows: on standard error, whatever `RONGHE_LOG` says. */

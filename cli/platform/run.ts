@@ -172,7 +172,7 @@ async function startParts(
   if (parts.has("edge")) stops.push(() => (core === undefined ? forgetEdge(layout) : rm(layout.runtime, { force: true })));
 
   const never = new Promise<never>(() => undefined);
-  const crashed = Promise.race([core?.crashed ?? never, edge?.crashed ?? never, streams?.crashed ?? never]);
+  const crashed = Promise.race([core?.crashed ?? never, edge?.crashed ?? never]);
   crashed.catch(() => undefined);
   return {
     layout,

@@ -1,11 +1,15 @@
 import type { Crypto } from "../../core/crypto/port.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import { openDatabase } from "../../migrations/database.ts";
+import type { BusLog } from "../../streams/bus/log.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
 import type { Alert } from "../../streams/fraud/engine/evaluate.ts";
 import { startFraud } from "../../streams/fraud/service.ts";
+import { type Gap, gapsOf, type ServiceHealth } from "../../streams/gap.ts";
+import { Independent } from "../../streams/independent.ts";
 import { startSupervision } from "../../streams/supervision/service.ts";
 import type { Layout } from "./layout.ts";
+import { printErrorLine } from "../output.ts";
 
 export interface RunningStreams {
   /** Everything that is on the bus is judged, counted, and its alerts have left. */
@@ -13,11 +17,17 @@ export interface RunningStreams {
   alerts(): Promise<readonly Alert[]>;
   /** Codes shown, as the edges saw them. */
   scans(): Promise<number>;
-  readonly crashed: Promise<never>;
+  /** How each service stands: one may have failed while the other goes on. */
+  health(): readonly ServiceHealth[];
+  /** Records that topics no longer held when they were needed. */
+  gaps(): Promise<readonly Gap[]>;
   stop(): Promise<void>;
 }
 
-/** Fraud rules and supervision, two consumer groups over one database. */
+/**
+ * Fraud rules and supervision, two consumer groups over one database. Neither ends with the other: one that fails is
+ * begun again after a pause, and its state and the class of its error stand in the database and in {@link RunningStreams.health}.
+ */
 export async function startStreams(options: {
   readonly layout: Layout;
   readonly bus: EventBus;
@@ -26,16 +36,35 @@ export async function startStreams(options: {
 }): Promise<RunningStreams> {
   const { bus, crypto, clock, layout } = options;
   const db = await openDatabase({ kind: "streams", file: layout.streams.database });
-  const fraud = await startFraud({ bus, db, crypto, clock });
-  const supervision = await startSupervision({ bus, db, crypto });
+  const logOf =
+    (service: string): BusLog =>
+    (level, message, fields) =>
+      printErrorLine(JSON.stringify({ atMs: clock.now(), part: "streams", service, level, message, ...fields }));
+  const common = { bus, db, crypto, clock };
+  const fraud = new Independent({
+    service: "fraud",
+    db,
+    clock,
+    log: logOf("fraud"),
+    start: () => startFraud({ ...common, log: logOf("fraud") }),
+  });
+  const supervision = new Independent({
+    service: "supervision",
+    db,
+    clock,
+    log: logOf("supervision"),
+    start: () => startSupervision({ ...common, log: logOf("supervision") }),
+  });
+  await Promise.all([fraud.begin(), supervision.begin()]);
   return {
-    crashed: Promise.race([fraud.crashed, supervision.crashed]),
-    drained: async () => void (await Promise.all([fraud.drained(), supervision.drained()])),
-    alerts: () => fraud.alerts(),
+    drained: async () => void (await Promise.all([fraud.running().drained(), supervision.running().drained()])),
+    alerts: () => fraud.running().alerts(),
     scans: async () =>
-      (await supervision.report())
+      (await supervision.running().report())
         .flatMap((row) => row.scans)
         .reduce((sum, line) => sum + (line.observedBy === "edge" ? line.scans : 0), 0),
+    health: () => [fraud.health(), supervision.health()],
+    gaps: () => gapsOf(db),
     async stop() {
       await Promise.all([fraud.stop(), supervision.stop()]);
       await db.close();

@@ -6,7 +6,7 @@ import type { Crypto } from "../../core/crypto/port.ts";
 import type { DeliveredRecord, EventBus } from "../bus/port.ts";
 import { decodeEvent } from "../contracts/codec.ts";
 import type { AnyEvent } from "../contracts/event.ts";
-import { FraudState, oldestMsKept, type PastAlert } from "./engine/evaluate.ts";
+import { FraudState, type HeldRow, oldestMsKept, type PastAlert } from "./engine/evaluate.ts";
 import { INPUT_TOPICS, type InputTopic } from "./engine/inputs.ts";
 import type { Ruleset } from "./engine/program.ts";
 
@@ -29,6 +29,10 @@ export interface Journal {
   /** Events that were judged, in order: positions after `after` up to `upTo`, event time from `fromMs` on, at most `limit`. */
   taken(query: JournalQuery): Promise<readonly JournalEntry[]>;
   rulesets(): Promise<readonly RulesetEntry[]>;
+  /** From where on nothing rests on records that are lost; `undefined` while none is. */
+  lastGap(): Promise<{ readonly position: number; readonly watermarkMs: number } | undefined>;
+  /** Alerts raised before a journal position. */
+  alertsBefore(position: number): Promise<readonly PastAlert[]>;
 }
 export interface JournalQuery {
   readonly after: number;
@@ -37,18 +41,27 @@ export interface JournalQuery {
   readonly limit: number;
 }
 
+/** A judged event, read again; without `event` when the bus no longer holds it as it was. */
 export interface JournaledEvent {
-  readonly position: number;
-  readonly event: AnyEvent;
+  readonly entry: JournalEntry;
+  readonly event?: AnyEvent;
 }
 
-/** The bus lost or changed a record that the journal names: nothing can be judged again from here. */
+/** The bus lost or changed a record that the journal names, and no gap is recorded for it. */
 export class JournalGapError extends Error {
   override readonly name = "JournalGapError";
+
+  constructor({ topic, partition, offset }: JournalEntry) {
+    super(`the bus no longer holds ${topic}/${partition}/${offset}, which was judged`);
+  }
 }
 
 const PAGE = 1_000;
-const READ_MAX = 500;
+/** Records read ahead, over all partitions and of one. */
+const AHEAD_ALL = 50_000;
+const AHEAD_MAX = 4_000;
+const AHEAD_MIN = 500;
+const OFFSET_END = 2n ** 63n;
 
 /** Walks the journal and reads each event from the bus. */
 export async function* journaledEvents(
@@ -56,49 +69,54 @@ export async function* journaledEvents(
   journal: Journal,
   query: Omit<JournalQuery, "limit">,
 ): AsyncGenerator<JournaledEvent> {
+  const reader = new ReadAhead(bus);
   for (let after = query.after; ;) {
     const entries = await journal.taken({ ...query, after, limit: PAGE });
     const last = entries.at(-1);
     if (last === undefined) return;
-    const records = await recordsOf(bus, entries);
     for (const entry of entries) {
-      const record = records.get(placeOf(entry));
+      const record = await reader.at(entry);
       const event = record === undefined ? undefined : decodeEvent(record);
-      if (event === undefined || !event.ok)
-        throw new JournalGapError(`the bus no longer holds ${entry.topic}/${entry.partition}/${entry.offset}, which was judged`);
-      yield { position: entry.position, event: event.value };
+      yield event?.ok === true ? { entry, event: event.value } : { entry };
     }
     after = last.position;
   }
 }
 
-async function recordsOf(bus: Pick<EventBus, "read">, entries: readonly JournalEntry[]): Promise<ReadonlyMap<string, DeliveredRecord>> {
-  const ranges = new Map<string, { topic: string; partition: number; from: bigint; to: bigint }>();
-  for (const { topic, partition, offset } of entries) {
-    const name = `${topic}/${partition}`;
-    const range = ranges.get(name);
-    if (range === undefined) ranges.set(name, { topic, partition, from: offset, to: offset });
-    else {
-      if (offset < range.from) range.from = offset;
-      if (offset > range.to) range.to = offset;
-    }
-  }
-  const wanted = new Set(entries.map(placeOf));
-  const found = new Map<string, DeliveredRecord>();
-  for (const { topic, partition, from, to } of ranges.values()) {
-    for (let offset = from; offset <= to;) {
-      const records = await bus.read(topic, partition, offset, READ_MAX);
-      for (const record of records) if (wanted.has(placeOf(record))) found.set(placeOf(record), record);
-      const last = records.at(-1);
-      if (last === undefined) break;
-      offset = last.offset + 1n;
-    }
-  }
-  return found;
+/** The records of a partition from `from` up to before `next`; what is not among them is not on the bus. */
+interface Ahead {
+  readonly records: ReadonlyMap<bigint, DeliveredRecord>;
+  readonly from: bigint;
+  readonly next: bigint;
 }
 
-function placeOf({ topic, partition, offset }: Pick<JournalEntry, "topic" | "partition" | "offset">): string {
-  return `${topic}/${partition}/${offset}`;
+/**
+ * A page of the journal holds few records of each partition, and a fetch costs the same for one as for thousands: what
+ * a fetch brought is kept until the journal comes to it.
+ */
+class ReadAhead {
+  readonly #bus: Pick<EventBus, "read">;
+  readonly #partitions = new Map<string, Ahead>();
+
+  constructor(bus: Pick<EventBus, "read">) {
+    this.#bus = bus;
+  }
+
+  async at({ topic, partition, offset }: JournalEntry): Promise<DeliveredRecord | undefined> {
+    const name = `${topic}/${partition}`;
+    const known = this.#partitions.get(name);
+    if (known !== undefined && known.from <= offset && offset < known.next) return known.records.get(offset);
+    const limit = Math.min(AHEAD_MAX, Math.max(AHEAD_MIN, Math.trunc(AHEAD_ALL / (this.#partitions.size + 1))));
+    const records = await this.#bus.read(topic, partition, offset, limit);
+    const last = records.at(-1);
+    this.#partitions.set(name, {
+      records: new Map(records.map((record) => [record.offset, record])),
+      from: offset,
+      // Nothing at all is left from here on: later places are not asked for one by one.
+      next: last === undefined ? OFFSET_END : last.offset + 1n,
+    });
+    return records[0]?.offset === offset ? records[0] : undefined;
+  }
 }
 
 export interface RestoreOptions {
@@ -109,24 +127,33 @@ export interface RestoreOptions {
   /** The journal position to stand at. */
   readonly position: number;
   readonly watermarkMs: number;
+  /** The state at an earlier position under the same rules. */
+  readonly snapshot?: { readonly position: number; readonly rows: Iterable<HeldRow> };
+  /** A record in reach of the windows that the bus no longer holds. */
+  readonly onLost?: (entry: JournalEntry) => void;
   /** Alerts raised up to `position` at or after an instant. */
   readonly alertsSince: (fromMs: number) => Promise<readonly PastAlert[]> | readonly PastAlert[];
 }
 
 /**
  * The engine's state at a journal position: the events its windows can still reach, taken in again without judging,
- * and the alerts that still silence a key. Reads back no further than the widest window.
+ * and the alerts that still silence a key. Reads back no further than the widest window, and from a snapshot only what
+ * came after it. Throws {@link JournalGapError} when a record is lost, unless the caller notes it.
  */
 export async function restoreState(options: RestoreOptions): Promise<FraudState> {
-  const { bus, journal, crypto, ruleset, position, watermarkMs } = options;
+  const { bus, journal, crypto, ruleset, position, watermarkMs, snapshot } = options;
   const state = new FraudState(ruleset, crypto);
+  if (snapshot !== undefined) state.load(snapshot.rows);
   const fromMs = ruleset.retentionMs.map((retentionMs) => oldestMsKept(watermarkMs, retentionMs));
-  const query = { after: 0, upTo: position, fromMs: Math.min(...fromMs) };
-  for await (const { event } of journaledEvents(bus, journal, query)) {
-    const from = fromMs[INPUT_TOPICS.indexOf(event.type as InputTopic)];
-    if (from === undefined || !("atMs" in event.data) || event.data.atMs < from) continue;
-    state.remember(event);
+  const query = { after: snapshot?.position ?? 0, upTo: position, fromMs: Math.min(...fromMs) };
+  for await (const { entry, event } of journaledEvents(bus, journal, query)) {
+    const from = fromMs[INPUT_TOPICS.indexOf(entry.topic as InputTopic)];
+    if (from === undefined || entry.atMs < from) continue;
+    if (event !== undefined) state.remember(event);
+    else if (options.onLost === undefined) throw new JournalGapError(entry);
+    else options.onLost(entry);
   }
+  state.advanceTo(watermarkMs);
   state.rememberAlerts(await options.alertsSince(state.coolingFromMs()));
   return state;
 }

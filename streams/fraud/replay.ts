@@ -7,7 +7,7 @@ import type { EventBus } from "../bus/port.ts";
 import type { Alert, FraudState, PastAlert } from "./engine/evaluate.ts";
 import { FraudState as State } from "./engine/evaluate.ts";
 import { loadRuleset, type Ruleset } from "./engine/program.ts";
-import { type Journal, journaledEvents, restoreState } from "./journal.ts";
+import { type Journal, JournalGapError, journaledEvents, restoreState } from "./journal.ts";
 
 export interface ReplayOptions {
   readonly bus: Pick<EventBus, "read">;
@@ -20,6 +20,8 @@ export interface ReplayOptions {
 }
 
 export interface Replayed {
+  /** The journal position it began at: alerts raised before cannot be judged again. */
+  readonly fromPosition: number;
   /** In the order they were raised. */
   readonly alerts: readonly Alert[];
   /** Events judged. */
@@ -28,22 +30,29 @@ export interface Replayed {
   readonly stateDigest?: string;
 }
 
-/** Alerts of the journal, judged again. Throws `JournalGapError` when the bus no longer holds a judged event. */
+/**
+ * Alerts of the journal, judged again. After a recorded gap it begins where the live service went on, from what was
+ * left, so that it gives the same alerts. Throws `JournalGapError` when the bus lacks an event for which no gap is recorded.
+ */
 export async function replay(options: ReplayOptions): Promise<Replayed> {
   const { bus, journal, crypto, rules, upTo = Number.MAX_SAFE_INTEGER } = options;
   const switches = rules === undefined ? await recordedRulesets(journal, crypto) : [{ fromPosition: 0, ruleset: rules }];
   const alerts: Alert[] = [];
-  const past: PastAlert[] = [];
+  const gap = await journal.lastGap();
+  const fromPosition = gap?.position ?? 0;
+  const past: PastAlert[] = gap === undefined ? [] : [...(await journal.alertsBefore(gap.position))];
   let state: FraudState | undefined;
   let events = 0;
   let next = 0;
-  for await (const { position, event } of journaledEvents(bus, journal, { after: 0, upTo })) {
+  for await (const { entry, event } of journaledEvents(bus, journal, { after: Math.max(0, fromPosition - 1), upTo })) {
+    if (event === undefined) throw new JournalGapError(entry);
+    const { position } = entry;
     // The rules in force at this position: the last that was loaded before it.
     let due: Ruleset | undefined;
     for (let entry = switches[next]; entry !== undefined && entry.fromPosition <= position; entry = switches[++next]) due = entry.ruleset;
     if (due !== undefined)
       state =
-        state === undefined
+        state === undefined && gap === undefined
           ? new State(due, crypto)
           : await restoreState({
               bus,
@@ -51,7 +60,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
               crypto,
               ruleset: due,
               position: position - 1,
-              watermarkMs: state.watermarkMs,
+              watermarkMs: state?.watermarkMs ?? gap?.watermarkMs ?? -1,
               alertsSince: (fromMs) => past.filter(({ atMs }) => atMs >= fromMs),
             });
     if (state === undefined) throw new Error(`no rules are recorded for journal position ${position}`);
@@ -63,7 +72,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
       past.push({ rule: data.rule, key, atMs: data.atMs });
     }
   }
-  return { alerts, events, ...(state === undefined ? {} : { stateDigest: state.digest() }) };
+  return { fromPosition, alerts, events, ...(state === undefined ? {} : { stateDigest: state.digest() }) };
 }
 
 async function recordedRulesets(journal: Journal, crypto: Crypto): Promise<{ fromPosition: number; ruleset: Ruleset }[]> {

@@ -13,7 +13,7 @@ export const fraudJournal = sqliteTable(
     eventKey: blob("event_key", { mode: "buffer" }),
     /** Event time; absent for a record that could not be read. */
     atMs: integer("at_ms"),
-    /** `taken`, `late` (its windows are gone) or `quarantined`. */
+    /** `taken`, `late` (its windows are gone), `quarantined`, or `lost`: taken, and no longer on the bus when it was needed again. */
     status: text("status").notNull(),
     reason: text("reason"),
   },
@@ -38,6 +38,18 @@ export const fraudState = sqliteTable("fraud_state", {
   rulesetDigest: text("ruleset_digest").notNull(),
   /** SM3 of the state at `position`, hex; absent while the service runs. */
   stateDigest: text("state_digest"),
+});
+
+/** The newest state, in parts: a restart reads the bus from its position on. One snapshot; a damaged one is not used. */
+export const fraudSnapshot = sqliteTable("fraud_snapshot", {
+  nth: integer("nth").primaryKey(),
+  position: integer("position").notNull(),
+  watermarkMs: integer("watermark_ms").notNull(),
+  rulesetDigest: text("ruleset_digest").notNull(),
+  parts: integer("parts").notNull(),
+  /** SM3 over position, watermark, rules and the bytes of all parts, hex. */
+  hash: text("hash").notNull(),
+  bytes: blob("bytes", { mode: "buffer" }).notNull(),
 });
 
 /** Which rules judged from a journal position on. */

@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
-import { type Database, openDatabase } from "../../migrations/database.ts";
+import { type Database, insertRows, openDatabase } from "../../migrations/database.ts";
 import { openEmbeddedBus } from "../bus/embedded.ts";
 import type { EventBus } from "../bus/port.ts";
 import { canonicalJson } from "../contracts/canonical.ts";
 import { decodeEvent, encodeEvent, topicPlan } from "../contracts/codec.ts";
 import type { AnyEvent } from "../contracts/event.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
+import { gapsOf } from "../gap.ts";
 import type { Alert } from "./engine/evaluate.ts";
 import { loadRuleset } from "./engine/program.ts";
 import { publishRuleset } from "./publish.ts";
@@ -190,7 +191,10 @@ describe("the fraud service", () => {
     await publish(schemes.flatMap(({ events }) => events));
     await service.drained();
     await service.stop();
-    await db.write([{ sql: "UPDATE fraud_journal SET status = 'late' WHERE position = 3", args: [] }]);
+    await db.write([
+      { sql: "DELETE FROM fraud_snapshot", args: [] },
+      { sql: "UPDATE fraud_journal SET status = 'late' WHERE position = 3", args: [] },
+    ]);
     await expect(start()).rejects.toThrow(/bus or journal changed/);
   });
 
@@ -309,6 +313,117 @@ describe("a replay", () => {
   });
 });
 
+describe("a record that the topic no longer holds", () => {
+  const all = schemes.flatMap(({ events }) => events);
+  const half = Math.floor(all.length / 2);
+
+  test("after it was judged is a recorded gap: judging goes on, over restarts, and a replay gives the same alerts", async () => {
+    const first = await start();
+    await publish(all.slice(0, half));
+    await first.drained();
+    await first.stop();
+    await forget(SCAN_TOPIC);
+    await db.write([{ sql: "DELETE FROM fraud_snapshot", args: [] }]);
+    const logged: string[] = [];
+    const second = await start({ log: (level, message) => void logged.push(`${level} ${message}`) });
+    const gaps = (await gapsOf(db)).filter(({ kind }) => kind === "judged");
+    expect(gaps.every(({ service, topic, position }) => service === "fraud" && topic === SCAN_TOPIC && position === half + 1)).toBe(true);
+    expect(gaps.reduce((sum, { records }) => sum + records, 0)).toBeGreaterThan(0);
+    expect(logged).toContain("error a topic no longer holds records that fraud needs; judging goes on without them");
+    const before = (await second.alerts()).length;
+    await publish(all.slice(half));
+    await second.drained();
+    await second.stop();
+    const third = await start();
+    await third.drained();
+    expect((await third.alerts()).length).toBeGreaterThan(before);
+    expect((await gapsOf(db)).filter(({ kind }) => kind === "judged")).toEqual(gaps);
+    const store = new FraudStore(db);
+    const replayed = await replay({ bus, journal: store, crypto });
+    expect(replayed.fromPosition).toBe(half + 1);
+    expect(bytes(replayed.alerts)).toEqual(bytes(await store.alerts(replayed.fromPosition)));
+    await third.stop();
+    expect(replayed.stateDigest).toBe((await store.standing())?.stateDigest);
+  });
+
+  test("before it was judged is a recorded gap too, and what is left is judged", async () => {
+    const first = await start();
+    await first.stop();
+    await publish(all);
+    await forget(SCAN_TOPIC);
+    const service = await start();
+    await service.drained();
+    const gaps = await gapsOf(db);
+    expect(new Set(gaps.map(({ kind, topic, fromOffset }) => `${kind} ${topic} ${fromOffset}`))).toEqual(
+      new Set([`unread ${SCAN_TOPIC} 0`]),
+    );
+    expect((await service.alerts()).length).toBeGreaterThan(0);
+  });
+});
+
+describe("a restart", () => {
+  const all = schemes.flatMap(({ events }) => events);
+  async function stopped(): Promise<string | undefined> {
+    const service = await start();
+    await publish(all);
+    await service.drained();
+    await service.stop();
+    return (await new FraudStore(db).standing())?.stateDigest;
+  }
+
+  test("takes the state from its snapshot, reads nothing that was judged, and stands where the bus would have put it", async () => {
+    const digest = await stopped();
+    const fast = counting();
+    await (await start({ bus: fast.bus })).stop();
+    expect(fast.reads()).toBe(0);
+    expect((await new FraudStore(db).standing())?.stateDigest).toBe(digest);
+    await db.write([{ sql: "DELETE FROM fraud_snapshot", args: [] }]);
+    const slow = counting();
+    await (await start({ bus: slow.bus })).stop();
+    expect(slow.reads()).toBeGreaterThan(0);
+    expect((await new FraudStore(db).standing())?.stateDigest).toBe(digest);
+  });
+
+  test.each([
+    ["a byte of it changed", "UPDATE fraud_snapshot SET bytes = CAST(substr(bytes, 1, 40) || x'00' || substr(bytes, 42) AS BLOB)"],
+    ["it says another position", "UPDATE fraud_snapshot SET position = position - 1"],
+    ["it says more parts", "UPDATE fraud_snapshot SET parts = parts + 1"],
+  ])("reads the bus instead of a snapshot when %s", async (_, sql) => {
+    const digest = await stopped();
+    await db.write([{ sql, args: [] }]);
+    const slow = counting();
+    const logged: string[] = [];
+    await (await start({ bus: slow.bus, log: (_, message) => void logged.push(message) })).stop();
+    expect(slow.reads()).toBeGreaterThan(0);
+    expect(logged).toContain("the kept fraud state is damaged: the bus is read instead");
+    expect((await new FraudStore(db).standing())?.stateDigest).toBe(digest);
+  });
+
+  test("takes what came after the snapshot from the bus", async () => {
+    const first = await start();
+    await publish(all.slice(0, 30));
+    await first.drained();
+    await first.stop();
+    const kept = await db.read("SELECT * FROM fraud_snapshot ORDER BY nth");
+    const second = await start();
+    await publish(all.slice(30));
+    await second.drained();
+    await second.stop();
+    const digest = (await new FraudStore(db).standing())?.stateDigest;
+    const columns = ["nth", "position", "watermark_ms", "ruleset_digest", "parts", "hash", "bytes"];
+    const back = insertRows(
+      "fraud_snapshot",
+      columns,
+      kept.map((row) => columns.map((column) => row[column] ?? null)),
+    );
+    await db.write([{ sql: "DELETE FROM fraud_snapshot", args: [] }, ...back]);
+    const some = counting();
+    await (await start({ bus: some.bus })).stop();
+    expect(some.reads()).toBeGreaterThan(0);
+    expect((await new FraudStore(db).standing())?.stateDigest).toBe(digest);
+  });
+});
+
 function delegate(db: Database): Database {
   return {
     file: db.file,
@@ -319,4 +434,32 @@ function delegate(db: Database): Database {
     },
     close: () => db.close(),
   };
+}
+
+/** The bus, and how often it was read without a group. */
+function counting(): { readonly bus: EventBus; readonly reads: () => number } {
+  let reads = 0;
+  const counted: EventBus = {
+    ensureTopics: (topics) => bus.ensureTopics(topics),
+    publish: (records) => bus.publish(records),
+    consume: (subscription, handler) => bus.consume(subscription, handler),
+    read: (...place) => {
+      reads += 1;
+      return bus.read(...place);
+    },
+    endOffsets: (topic) => bus.endOffsets(topic),
+    close: () => bus.close(),
+  };
+  return { bus: counted, reads: () => reads };
+}
+
+/** What retention does: of each partition of a topic the newest record is left, here in the log's own file. */
+async function forget(topic: string): Promise<void> {
+  await bus.close();
+  const file = await openDatabase({ kind: "bus", file: join(folder, "bus.db") });
+  const newest = `SELECT MAX("offset") FROM record AS of WHERE of.topic_id = record.topic_id AND of.partition = record.partition`;
+  const sql = `DELETE FROM record WHERE topic_id = (SELECT id FROM topic WHERE name = ?) AND "offset" < (${newest})`;
+  await file.write([{ sql, args: [topic] }]);
+  await file.close();
+  bus = await openEmbeddedBus({ file: join(folder, "bus.db"), clock });
 }

@@ -8,7 +8,7 @@ import type { Clock } from "../../core/protocol/time.ts";
 import type { Database, Statement } from "../../migrations/database.ts";
 import { GroupCommit } from "../../migrations/queue.ts";
 import { PoisonError, withDeadLetters } from "../bus/dead-letter.ts";
-import { type BusLog, silentLog } from "../bus/log.ts";
+import { type BusLog, errorClass, silentLog } from "../bus/log.ts";
 import { enqueue, startForwarder } from "../bus/outbox.ts";
 import type { Forwarder, OutboxRecord } from "../bus/outbox-port.ts";
 import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
@@ -16,11 +16,13 @@ import { canonicalJson } from "../contracts/canonical.ts";
 import { encodeEvent } from "../contracts/codec.ts";
 import type { AnyEvent } from "../contracts/event.ts";
 import { readSlice, type Received } from "../contracts/intake.ts";
+import { type Gap, insertGaps, unreadGap } from "../gap.ts";
 import type { Alert, FraudState } from "./engine/evaluate.ts";
 import { factsOf, isInput } from "./engine/inputs.ts";
 import type { Ruleset } from "./engine/program.ts";
-import { restoreState } from "./journal.ts";
+import { type JournalEntry, restoreState } from "./journal.ts";
 import { shippedRuleset } from "./publish.ts";
+import { readSnapshot, type Snapshot, writeSnapshot } from "./snapshot.ts";
 import {
   eventKey,
   FraudStore,
@@ -28,6 +30,7 @@ import {
   insertJournal,
   type JournaledAlert,
   type JournalRow,
+  markLost,
   moveOffsets,
   moveStanding,
   type Place,
@@ -61,6 +64,8 @@ export const FRAUD_GROUP = "fraud";
 const SOURCE = "/ronghe/fraud";
 /** An event from further ahead than this has a wrong clock; believed, it would push every honest event out of its window. */
 export const AHEAD_MS_MAX = 10 * 60_000;
+/** A snapshot is taken after so many events at least, and after as many as it holds, so that it costs each event the same. */
+const SNAPSHOT_EVENTS_MIN = 20_000;
 const SLICES_PER_COMMIT = 16;
 const DRAIN_LOOK_MS = 20;
 
@@ -79,7 +84,7 @@ function shippedOrThrow(crypto: Crypto): Ruleset {
 }
 
 type Work =
-  | { readonly kind: "events"; readonly received: readonly Received[]; readonly next: Place }
+  | { readonly kind: "events"; readonly received: readonly Received[]; readonly next: Place; readonly gap?: Gap }
   | { readonly kind: "quarantine"; readonly place: Place; readonly reason: string };
 
 class FraudWorker implements FraudService {
@@ -90,7 +95,10 @@ class FraudWorker implements FraudService {
   readonly #log: BusLog;
   readonly #commits: GroupCommit<Work, void>;
   readonly #offsets = new Map<string, bigint>();
+  /** Partitions whose first slice since they were given has been seen. */
+  readonly #begun = new Set<string>();
   #position = 0;
+  #snapshotPosition = 0;
   /** Absent after a failed commit: the state ran ahead of the journal and is restored before it judges again. */
   #state: FraudState | undefined;
   #forwarder: Forwarder | undefined;
@@ -127,6 +135,7 @@ class FraudWorker implements FraudService {
     const position = async (topic: string, partition: number): Promise<bigint> => {
       const next = (await this.#store.nextOffset(topic, partition)) ?? 0n;
       this.#offsets.set(`${topic}/${partition}`, next);
+      this.#begun.delete(`${topic}/${partition}`);
       return next;
     };
     this.#consumer = await bus.consume({ group: FRAUD_GROUP, topics: this.#topics, position }, handler);
@@ -137,8 +146,10 @@ class FraudWorker implements FraudService {
     this.#stopped = true;
     await this.#consumer?.stop();
     await this.#commits.idle();
-    if (this.#state !== undefined)
+    if (this.#state !== undefined) {
       await this.#options.db.write([moveStanding({ ...this.#standing(this.#state), stateDigest: this.#state.digest() })]);
+      if (this.#position > this.#snapshotPosition) await this.#snapshot(this.#state);
+    }
     await this.#forwarder?.stop();
   }
 
@@ -163,12 +174,15 @@ class FraudWorker implements FraudService {
   /** What stands before an unreadable record is judged and committed first; then the record is put aside. */
   async #handle(slice: Slice): Promise<void> {
     const nextOffset = this.#offsets.get(`${slice.topic}/${slice.partition}`) ?? 0n;
+    const name = `${slice.topic}/${slice.partition}`;
+    const gap = this.#begun.has(name) ? undefined : unreadGap("fraud", slice, nextOffset);
     const { received, poison } = readSlice(slice.records, nextOffset, (event) => this.#unfit(event));
     const lastOffset = poison === undefined ? slice.records.at(-1)?.offset : poison.record.offset - 1n;
     if (lastOffset !== undefined && lastOffset >= nextOffset) {
       const next = { topic: slice.topic, partition: slice.partition, offset: lastOffset + 1n };
-      await this.#commits.submit({ kind: "events", received, next });
+      await this.#commits.submit({ kind: "events", received, next, ...(gap === undefined ? {} : { gap }) });
     }
+    this.#begun.add(name);
     if (poison !== undefined) throw new PoisonError(poison.record, poison.reason);
   }
 
@@ -223,13 +237,22 @@ class FraudWorker implements FraudService {
           for (const [nth, raised] of evaluation.alerts.entries()) alerts.push({ ...raised, position, nth });
       }
     }
-    const statements = [...insertJournal(journal), ...insertAlerts(alerts), ...moveOffsets(places), ...this.#outgoing(alerts)];
+    const gaps = works.flatMap((work) => (work.kind === "events" && work.gap !== undefined ? [work.gap] : []));
+    const statements = [
+      ...insertGaps(gaps),
+      ...insertJournal(journal),
+      ...insertAlerts(alerts),
+      ...moveOffsets(places),
+      ...this.#outgoing(alerts),
+    ];
     // An alert leaves only from a journal that stays: events that raised none are judged again if the power takes them.
     const durability = alerts.length === 0 ? "process" : "power";
     await this.#options.db.write([...statements, moveStanding({ ...this.#standing(state), position })], durability);
     this.#position = position;
     for (const { topic, partition, offset } of places) this.#offsets.set(`${topic}/${partition}`, offset);
+    for (const gap of gaps) this.#logGap(gap);
     if (alerts.length > 0) this.#forwarder?.notify();
+    if (position - this.#snapshotPosition >= Math.max(SNAPSHOT_EVENTS_MIN, state.size)) await this.#snapshot(state);
     return works.map(() => undefined);
   }
 
@@ -270,22 +293,78 @@ class FraudWorker implements FraudService {
     ]);
   }
 
+  /** The state is a copy of what bus and journal say: one that cannot be kept costs the next start time, and nothing else. */
+  async #snapshot(state: FraudState): Promise<void> {
+    this.#snapshotPosition = this.#position;
+    try {
+      await this.#options.db.write(writeSnapshot(state, this.#position, this.#options.crypto), "process");
+    } catch (error) {
+      this.#log("warn", "the fraud state was not kept: the next start reads the bus", { error: errorClass(error) });
+    }
+  }
+
+  #logGap({ kind, topic, partition, fromOffset, toOffset, records }: Gap): void {
+    const place = { topic, partition, fromOffset: String(fromOffset), toOffset: String(toOffset), records };
+    this.#log("error", "a topic no longer holds records that fraud needs; judging goes on without them", { kind, ...place });
+  }
+
   async #restore(): Promise<FraudState> {
-    const { bus, crypto } = this.#options;
+    const { bus, crypto, db } = this.#options;
     const standing = await this.#store.standing();
-    this.#position = standing?.position ?? 0;
+    const position = standing?.position ?? 0;
+    const watermarkMs = standing?.watermarkMs ?? -1;
+    this.#position = position;
+    const snapshot = await this.#kept(position);
+    this.#snapshotPosition = snapshot?.position ?? 0;
+    const lost: JournalEntry[] = [];
     const state = await restoreState({
       bus,
       journal: this.#store,
       crypto,
       ruleset: this.#ruleset,
-      position: this.#position,
-      watermarkMs: standing?.watermarkMs ?? -1,
+      position,
+      watermarkMs,
+      ...(snapshot === undefined ? {} : { snapshot }),
+      onLost: (entry) => lost.push(entry),
       alertsSince: (fromMs) => this.#store.alertsSince(fromMs),
     });
+    const gaps = judgedGaps(lost, position + 1, watermarkMs);
+    if (gaps.length > 0) {
+      await db.write([...markLost(lost), ...insertGaps(gaps), moveStanding(this.#standing(state))]);
+      for (const gap of gaps) this.#logGap(gap);
+      return state;
+    }
     const before = standing?.rulesetDigest === this.#ruleset.digest ? standing.stateDigest : undefined;
     if (before !== undefined && before !== state.digest())
       throw new Error(`the fraud state at journal position ${this.#position} differs from the one that was left: bus or journal changed`);
     return state;
   }
+
+  async #kept(position: number): Promise<Snapshot | undefined> {
+    const read = await readSnapshot(this.#options.db, this.#ruleset.digest, this.#options.crypto);
+    if (read.kind === "damaged") this.#log("warn", "the kept fraud state is damaged: the bus is read instead", {});
+    return read.kind === "ok" && read.snapshot.position <= position ? read.snapshot : undefined;
+  }
+}
+
+/** What is lost of each partition, as one finding. */
+function judgedGaps(lost: readonly JournalEntry[], position: number, watermarkMs: number): readonly Gap[] {
+  const gaps = new Map<string, Gap>();
+  for (const { topic, partition, offset, atMs } of lost) {
+    const name = `${topic}/${partition}`;
+    const known = gaps.get(name);
+    gaps.set(name, {
+      service: "fraud",
+      kind: "judged",
+      topic,
+      partition,
+      position,
+      watermarkMs,
+      fromOffset: known === undefined || offset < known.fromOffset ? offset : known.fromOffset,
+      toOffset: known === undefined || offset > known.toOffset ? offset : known.toOffset,
+      records: (known?.records ?? 0) + 1,
+      untilMs: Math.max(known?.untilMs ?? -1, atMs),
+    });
+  }
+  return [...gaps.values()];
 }

@@ -106,15 +106,32 @@ export class FraudStore implements Journal {
     return new Map(rows.map((row) => [`${String(row["rule"])}@${String(row["version"])}`, String(row["digest"])]));
   }
 
-  /** All alerts in the order they were raised. */
-  async alerts(): Promise<readonly Alert[]> {
-    return (await this.#db.read("SELECT data FROM fraud_alert ORDER BY position, nth")).map(alertOf);
+  /** Alerts in the order they were raised, from a journal position on. */
+  async alerts(fromPosition = 0): Promise<readonly Alert[]> {
+    return (await this.#db.read("SELECT data FROM fraud_alert WHERE position >= ? ORDER BY position, nth", fromPosition)).map(alertOf);
+  }
+
+  async alertsBefore(position: number): Promise<readonly PastAlert[]> {
+    return (await this.#db.read("SELECT rule, key, at_ms FROM fraud_alert WHERE position < ? ORDER BY position, nth", position)).map(
+      pastOf,
+    );
+  }
+
+  async lastGap(): Promise<{ readonly position: number; readonly watermarkMs: number } | undefined> {
+    const [row] = await this.#db.read(
+      "SELECT position, watermark_ms FROM stream_gap WHERE service = 'fraud' AND kind = 'judged' ORDER BY position DESC LIMIT 1",
+    );
+    return row === undefined ? undefined : { position: Number(row["position"]), watermarkMs: Number(row["watermark_ms"]) };
   }
 
   async alertsSince(fromMs: number): Promise<readonly PastAlert[]> {
     const rows = await this.#db.read("SELECT rule, key, at_ms FROM fraud_alert WHERE at_ms >= ? ORDER BY position, nth", fromMs);
-    return rows.map((row) => ({ rule: String(row["rule"]), key: String(row["key"]), atMs: Number(row["at_ms"]) }));
+    return rows.map(pastOf);
   }
+}
+
+function pastOf(row: Row): PastAlert {
+  return { rule: String(row["rule"]), key: String(row["key"]), atMs: Number(row["at_ms"]) };
 }
 
 function alertOf(row: Row): Alert {
@@ -137,6 +154,17 @@ export function insertJournal(rows: readonly JournalRow[]): readonly Statement[]
       row.reason ?? null,
     ]),
   );
+}
+
+/** Judged entries whose bodies are lost: they are remembered as seen, and taken in by no restart and no replay. */
+export function markLost(entries: readonly JournalEntry[]): readonly Statement[] {
+  const statements: Statement[] = [];
+  for (let from = 0; from < entries.length; from += KEYS_PER_QUERY) {
+    const some = entries.slice(from, from + KEYS_PER_QUERY).map(({ position }) => position);
+    const sql = `UPDATE fraud_journal SET status = 'lost' WHERE position IN (${some.map(() => "?").join(",")})`;
+    statements.push({ sql, args: some });
+  }
+  return statements;
 }
 
 export interface JournaledAlert extends RaisedAlert {

@@ -7,9 +7,11 @@ import { toHex, utf8 } from "../../core/protocol/bytes.ts";
 import { type Database, insertRows, type Statement } from "../../migrations/database.ts";
 import { GroupCommit } from "../../migrations/queue.ts";
 import { PoisonError, withDeadLetters } from "../bus/dead-letter.ts";
+import { type BusLog, silentLog } from "../bus/log.ts";
 import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
 import type { AnyEvent } from "../contracts/event.ts";
 import { readSlice } from "../contracts/intake.ts";
+import { type Gap, insertGaps, unreadGap } from "../gap.ts";
 import { type SupervisionRow, supervisionReport } from "./report.ts";
 import { isCountable, isSupervised, SUPERVISED_TOPICS, Tally } from "./tally.ts";
 
@@ -18,6 +20,7 @@ export interface SupervisionOptions {
   /** Kind `streams`, opened by this process for writing; shared with the fraud service. */
   readonly db: Database;
   readonly crypto: Pick<Crypto, "sm3">;
+  readonly log?: BusLog;
 }
 
 export interface SupervisionService {
@@ -48,13 +51,15 @@ interface Place {
   readonly offset: bigint;
 }
 type Work =
-  | { readonly kind: "events"; readonly events: readonly AnyEvent[]; readonly next: Place }
+  | { readonly kind: "events"; readonly events: readonly AnyEvent[]; readonly next: Place; readonly gap?: Gap }
   | { readonly kind: "quarantine"; readonly place: Place; readonly reason: string };
 
 class SupervisionWorker implements SupervisionService {
   readonly #options: SupervisionOptions;
   readonly #commits: GroupCommit<Work, void>;
   readonly #offsets = new Map<string, bigint>();
+  /** Partitions whose first slice since they were given has been seen. */
+  readonly #begun = new Set<string>();
   #consumer: BusConsumer | undefined;
   #stopped = false;
 
@@ -77,6 +82,7 @@ class SupervisionWorker implements SupervisionService {
       const [row] = await db.read(sql, topic, partition);
       const next = row === undefined ? 0n : BigInt(String(row["next_offset"]));
       this.#offsets.set(`${topic}/${partition}`, next);
+      this.#begun.delete(`${topic}/${partition}`);
       return next;
     };
     this.#consumer = await bus.consume({ group: SUPERVISION_GROUP, topics: SUPERVISED_TOPICS, position }, handler);
@@ -108,12 +114,20 @@ class SupervisionWorker implements SupervisionService {
   /** What stands before an unreadable record is counted and committed first; then the record is put aside. */
   async #handle(slice: Slice): Promise<void> {
     const nextOffset = this.#offsets.get(`${slice.topic}/${slice.partition}`) ?? 0n;
+    const name = `${slice.topic}/${slice.partition}`;
+    const gap = this.#begun.has(name) ? undefined : unreadGap("supervision", slice, nextOffset);
     const { received, poison } = readSlice(slice.records, nextOffset, unfit);
     const lastOffset = poison === undefined ? slice.records.at(-1)?.offset : poison.record.offset - 1n;
     if (lastOffset !== undefined && lastOffset >= nextOffset) {
       const next = { topic: slice.topic, partition: slice.partition, offset: lastOffset + 1n };
-      await this.#commits.submit({ kind: "events", events: received.map(({ event }) => event), next });
+      await this.#commits.submit({
+        kind: "events",
+        events: received.map(({ event }) => event),
+        next,
+        ...(gap === undefined ? {} : { gap }),
+      });
     }
+    this.#begun.add(name);
     if (poison !== undefined) throw new PoisonError(poison.record, poison.reason);
   }
 
@@ -131,10 +145,15 @@ class SupervisionWorker implements SupervisionService {
     }
     const places = works.map((work) => (work.kind === "events" ? work.next : { ...work.place, offset: work.place.offset + 1n }));
     const put = works.filter((work) => work.kind === "quarantine");
-    const statements = [...insertTally(tally), ...insertSeen(fresh), ...insertQuarantine(put), ...moveOffsets(places)];
+    const gaps = works.flatMap((work) => (work.kind === "events" && work.gap !== undefined ? [work.gap] : []));
+    const statements = [...insertGaps(gaps), ...insertTally(tally), ...insertSeen(fresh), ...insertQuarantine(put), ...moveOffsets(places)];
     // Figures and offsets are one transaction: what is lost with the power is counted again from the bus.
     await this.#options.db.write(statements, "process");
     for (const { topic, partition, offset } of places) this.#offsets.set(`${topic}/${partition}`, offset);
+    for (const { topic, partition, fromOffset, toOffset, records } of gaps) {
+      const place = { topic, partition, fromOffset: String(fromOffset), toOffset: String(toOffset), records };
+      (this.#options.log ?? silentLog)("error", "records left a topic before supervision counted them", place);
+    }
     return works.map(() => undefined);
   }
 

@@ -12,6 +12,7 @@ import { encodeEvent, topicPlan } from "../contracts/codec.ts";
 import type { AnyEvent } from "../contracts/event.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import { compareWithLedger, type LedgerEntry, type SupervisionRow } from "./report.ts";
+import { gapsOf } from "../gap.ts";
 import { startSupervision, type SupervisionService } from "./service.ts";
 
 const crypto = await loadCrypto();
@@ -146,6 +147,21 @@ describe("supervision", () => {
     await publish([...events, ...events]);
     await second.drained();
     expect(await second.report()).toEqual(report);
+  });
+
+  test("counts what is left when records left the topic before it came to them, and says which are missing", async () => {
+    await publish([scan("a", "accepted"), scan("b", "accepted"), scan("c", "accepted")]);
+    await bus.close();
+    const file = await openDatabase({ kind: "bus", file: join(folder, "bus.db") });
+    await file.write([{ sql: `DELETE FROM record WHERE "offset" < 2`, args: [] }]);
+    await file.close();
+    bus = await openEmbeddedBus({ file: join(folder, "bus.db"), clock: { now: () => LAST_MS } });
+    const service = await start();
+    await service.drained();
+    expect((await service.report())[0]?.scans).toEqual([{ step: "verify", outcome: "accepted", observedBy: "edge", scans: 1 }]);
+    expect(await gapsOf(db)).toMatchObject([
+      { service: "supervision", kind: "unread", topic: "code.scan.observed.v1", fromOffset: 0n, toOffset: 1n, records: 2 },
+    ]);
   });
 
   test("puts an unreadable record aside, marks it, and counts what follows", async () => {

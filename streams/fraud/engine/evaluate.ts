@@ -10,10 +10,10 @@ import { canonicalJson } from "../../contracts/canonical.ts";
 import type { AnyEvent } from "../../contracts/event.ts";
 import type { EventData } from "../../contracts/topics.ts";
 import { Chains } from "./chains.ts";
-import { factsOf, INPUT_TOPICS, isInput } from "./inputs.ts";
+import { factsOf, INPUT_TOPICS, type InputTopic, isInput, NUMBER_FIELDS, type NumberField } from "./inputs.ts";
 import { Judge, type Verdict } from "./judge.ts";
 import { EXPIRY_STEP_MS, LATENESS_MS, type Rule, type Ruleset } from "./program.ts";
-import { NONE, Reservoir } from "./reservoir.ts";
+import { NONE, Reservoir, type RowFacts } from "./reservoir.ts";
 import type { Band } from "./rule.ts";
 
 export type Alert = EventData<"fraud.alert.raised.v1">;
@@ -40,6 +40,16 @@ export interface PastAlert {
   readonly rule: string;
   readonly key: string;
   readonly atMs: number;
+}
+
+/** One event of the state, as a snapshot keeps it. */
+export interface HeldRow {
+  readonly atMs: number;
+  readonly topic: string;
+  /** `<id>\n<source>`. */
+  readonly identity: string;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly ledger?: { readonly log: string; readonly index: string };
 }
 
 /** Events an alert lists at most: the oldest and the newest half of more. Its window digest covers all. */
@@ -112,6 +122,34 @@ export class FraudState {
     this.#expire();
   }
 
+  /** The rows held, oldest first, in the form {@link FraudState.load} takes: what a snapshot keeps. */
+  *held(): Generator<HeldRow> {
+    for (const row of this.#sortedRows()) {
+      const ledger = this.#rows.ledger(row);
+      const topic = INPUT_TOPICS[this.#rows.topic(row)] ?? "";
+      const held = { atMs: this.#rows.at(row), topic, identity: this.#rows.identity(row), fields: this.#rows.fields(row) };
+      yield ledger === undefined ? held : { ...held, ledger };
+    }
+  }
+
+  /** Takes in the rows of a snapshot under the same rules. */
+  load(rows: Iterable<HeldRow>): void {
+    for (const { atMs, topic, identity, fields, ledger } of rows) {
+      const at = INPUT_TOPICS.indexOf(topic as InputTopic);
+      if (at < 0) throw new RangeError("a snapshot names a topic that no rule reads");
+      const number: Partial<Record<NumberField, number>> = {};
+      for (const field of NUMBER_FIELDS) if (fields[field] !== undefined) number[field] = Number(fields[field]);
+      const place = ledger === undefined ? {} : { ledger: { log: ledger.log, index: BigInt(ledger.index) } };
+      this.#insert({ atMs, topic: at, identity, text: fields, number, ...place });
+    }
+  }
+
+  /** Moves the watermark to where it stood: the event that set it may be one that is lost. */
+  advanceTo(watermarkMs: number): void {
+    this.#watermarkMs = Math.max(this.#watermarkMs, watermarkMs);
+    this.#expire();
+  }
+
   /** Alerts that were raised before a restart go on silencing their keys. */
   rememberAlerts(alerts: readonly PastAlert[]): void {
     for (const { rule, key, atMs } of alerts) this.#cool(rule, key, atMs);
@@ -126,8 +164,7 @@ export class FraudState {
     const hash = this.#crypto.sm3Stream();
     const line = (value: unknown): void => void hash.update(utf8(`${canonicalJson(value)}\n`));
     line({ ruleset: this.ruleset.digest, watermarkMs: this.#watermarkMs });
-    const rows = this.#byHour.flatMap((hours) => [...hours.values()].flat()).sort((a, b) => this.#rows.compare(a, b));
-    for (const row of rows)
+    for (const row of this.#sortedRows())
       line({
         atMs: this.#rows.at(row),
         topic: INPUT_TOPICS[this.#rows.topic(row)],
@@ -146,15 +183,23 @@ export class FraudState {
     if (!facts.ok) return { kind: "refused", reason: facts.error.reason };
     if (checkLate && facts.value.atMs < this.#watermarkMs - LATENESS_MS) return { kind: "late" };
     const topic = INPUT_TOPICS.indexOf(event.type);
-    const keys = this.#groups.map((chains) => chains.keyOf(facts.value.text, topic));
-    // An event without any key is in no window: no rule can see it.
-    if (keys.every((key) => key === undefined)) return { kind: "ignored" };
-    const row = this.#rows.add({
+    return this.#insert({
       ...facts.value,
       topic,
       identity: `${event.id}\n${event.source}`,
       ...(event.ledger === undefined ? {} : { ledger: event.ledger }),
     });
+  }
+
+  #sortedRows(): readonly number[] {
+    return this.#byHour.flatMap((hours) => [...hours.values()].flat()).sort((a, b) => this.#rows.compare(a, b));
+  }
+
+  #insert(facts: RowFacts): number | { readonly kind: "ignored" | "duplicate" } {
+    const keys = this.#groups.map((chains) => chains.keyOf(facts.text, facts.topic));
+    // An event without any key is in no window: no rule can see it.
+    if (keys.every((key) => key === undefined)) return { kind: "ignored" };
+    const row = this.#rows.add(facts);
     for (const [at, chains] of this.#groups.entries()) {
       const key = keys[at];
       if (key === undefined || !chains.has(row, key)) continue;
@@ -165,12 +210,12 @@ export class FraudState {
       const key = keys[at];
       if (key !== undefined) chains.insert(row, key);
     }
-    const hour = Math.floor(facts.value.atMs / EXPIRY_STEP_MS);
-    const hours = this.#byHour[topic];
+    const hour = Math.floor(facts.atMs / EXPIRY_STEP_MS);
+    const hours = this.#byHour[facts.topic];
     const rows = hours?.get(hour);
     if (rows === undefined) hours?.set(hour, [row]);
     else rows.push(row);
-    this.#watermarkMs = Math.max(this.#watermarkMs, facts.value.atMs);
+    this.#watermarkMs = Math.max(this.#watermarkMs, facts.atMs);
     return row;
   }
 

@@ -1,0 +1,79 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { escaped } from "./text/escape.ts";
+import { layTable } from "./text/table.ts";
+import { widthOf } from "./text/width.ts";
+
+const folder = fileURLToPath(new URL(".", import.meta.url));
+
+describe("what another party wrote", () => {
+  test.each([
+    ["an escape sequence", "\u001b[2J\u001b]0;owned\u0007", "\\u001b[2J\\u001b]0;owned\\u0007"],
+    ["a C1 control", "\u009b31m", "\\u009b31m"],
+    ["a carriage return", "good\rbad", "good\\u000dbad"],
+    ["a bidirectional override", "\u202eevil", "\\u202eevil"],
+    ["a character without width", "H\u200b1\ufeff", "H\\u200b1\\ufeff"],
+    ["a line separator", "a\u2028b", "a\\u2028b"],
+    ["a tag character", "a\u{e0041}", "a\\udb40\\udc41"],
+    ["half a pair", "a\ud800", "a\\ud800"],
+  ])("is shown, not obeyed: %s", (_, text, shown) => {
+    expect(escaped(text)).toBe(shown);
+  });
+
+  test("stays what it was when it is words, and JSON reads the same after it", () => {
+    expect(escaped("统筹基金 1,234.50 元 👩")).toBe("统筹基金 1,234.50 元 👩");
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        expect(JSON.parse(escaped(JSON.stringify({ text })))).toEqual({ text });
+      }),
+    );
+  });
+
+  test("reaches the terminal through one file: a command prints an argument with an escape harmlessly", () => {
+    const run = spawnSync(process.execPath, [`${folder}main.ts`, "tail", "a\u001b[2Jb\u202ec"], { encoding: "utf8" });
+    expect(run.status).not.toBe(0);
+    expect(run.stderr).toContain("a\\u001b[2Jb\\u202ec");
+    expect(run.stderr).not.toContain("\u001b");
+  });
+
+  test("cannot be printed around that file: nothing else in the command line writes to a stream of its own", () => {
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts") && file !== "output.ts");
+    const writes = /process\s*\.\s*std(?:out|err)\s*\.\s*(?:write|pipe)\b/;
+    expect(files.filter((file) => !file.endsWith(".test.ts") && writes.test(readFileSync(`${folder}${file}`, "utf8")))).toEqual([]);
+  });
+});
+
+describe("a table", () => {
+  const head = ["时间 (UTC+8)", "规则", "机构", "触发值", "依据"];
+  const row = ["2026-01-05 10:00:00", "异地时空冲突", "H33010000001", "两地距离 512.4 公里\n间隔 3 分钟", "settlement-0 #12345"];
+
+  test.each([80, 100, 202, 60])("is never wider than a terminal of %i cells, and loses nothing", (columns) => {
+    const laid = layTable(head, [row, row], columns);
+    expect(Math.max(...laid.split("\n").map(widthOf))).toBeLessThanOrEqual(columns);
+    const bare = laid.replaceAll(/[\s─]/gu, "");
+    for (const character of row.join("").replaceAll(/\s/gu, "")) expect(bare).toContain(character);
+  });
+
+  test("counts a Chinese character as two cells, so that columns stand under each other", () => {
+    expect(
+      layTable(
+        ["a", "b"],
+        [
+          ["统筹", "1"],
+          ["x", "2"],
+        ],
+        80,
+      ),
+    ).toBe("a     b\n────  ─\n统筹  1\nx     2");
+  });
+
+  test("becomes a block for each record where its columns have no room", () => {
+    const laid = layTable(head, [row, row], 30);
+    expect(Math.max(...laid.split("\n").map(widthOf))).toBeLessThanOrEqual(30);
+    expect(laid).toContain("规则          异地时空冲突");
+    expect(laid.split("\n\n")).toHaveLength(2);
+  });
+});
