@@ -51,8 +51,8 @@ export async function booksSummary(layout: Layout): Promise<BooksSummary> {
   }
   return {
     reconciliation: {
-      matched: sum("count.matched", "count.byReference"),
-      differences: sum("count.surplus", "count.shortage", "count.amount"),
+      matched: sum("count.totalsEqual", "count.matched", "count.byReference"),
+      differences: sum("count.opened"),
       healed: sum("count.healed"),
       open: await openCases(layout),
     },

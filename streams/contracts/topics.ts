@@ -177,7 +177,10 @@ const reconciliationFinished = v.object({
   rows: v.object({ ours: rows, theirs: rows }),
   /** Taken less given back. */
   net: v.object({ ours: netYuan, theirs: netYuan }),
+  /** Row by row. */
   matched: rows,
+  /** Movements in totals that are equal, no row read. */
+  totalsEqual: v.optional(rows),
   /** Payments and their reversals that our books have neither of. */
   cancelled: rows,
   /** Calls without an answer that the statement answered. */
@@ -185,10 +188,12 @@ const reconciliationFinished = v.object({
   /** Timing: rows that wait for the payer's next days, and rows that met on another day. */
   waiting: rows,
   met: rows,
-  /** Cases opened: 长款, 短款, amount. */
+  /** What is different on the day: 长款, 短款, amount. */
   surplus: rows,
   shortage: rows,
   amount: rows,
+  /** Cases that the run opened, also of earlier days. */
+  opened: v.optional(rows),
   atMs: ms,
 });
 

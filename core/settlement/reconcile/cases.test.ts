@@ -8,9 +8,9 @@ import { DAY, type Desk, HOUR, openDesk, row } from "./testing/desk.ts";
 
 describe("the life of a case", () => {
   const TABLE: Readonly<Record<CaseState, Partial<Readonly<Record<CaseAction, CaseState>>>>> = {
-    open: { assign: "investigating", settle: "resolved" },
-    investigating: { assign: "investigating", resolve: "resolved", suspend: "suspended", settle: "resolved" },
-    suspended: { release: "resolved", writeOff: "writtenOff" },
+    open: { assign: "investigating", settle: "resolved", restate: "open" },
+    investigating: { assign: "investigating", resolve: "resolved", suspend: "suspended", settle: "resolved", restate: "investigating" },
+    suspended: { release: "resolved", writeOff: "writtenOff", restate: "suspended" },
     resolved: {},
     writtenOff: {},
   };

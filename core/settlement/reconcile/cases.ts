@@ -9,11 +9,12 @@
  *                 suspended ─ writeOff (核销, two people) → writtenOff
  *                     └ release → resolved
  * ```
- * `settle` closes a case without anybody: the counterpart came after all, or the payer corrected its statement.
+ * `settle` closes a case without anybody: the counterpart came after all, or the payer corrected its statement. `restate`
+ * leaves a case where it is: the statement in force says something else of the movement than the one before.
  */
 export const CASE_STATES = ["open", "investigating", "suspended", "resolved", "writtenOff"] as const;
 export type CaseState = (typeof CASE_STATES)[number];
-export const CASE_ACTIONS = ["assign", "resolve", "suspend", "release", "writeOff", "settle"] as const;
+export const CASE_ACTIONS = ["assign", "resolve", "suspend", "release", "writeOff", "settle", "restate"] as const;
 export type CaseAction = (typeof CASE_ACTIONS)[number];
 
 /** Why, from a closed list: it enters the ledger in clear. What else there is to say is a note, of which the ledger holds a commitment. */
@@ -25,6 +26,7 @@ export const CASE_REASONS = [
   "payerCorrected",
   "counterpartArrived",
   "statementCorrected",
+  "statementChanged",
   "underInquiry",
   "immaterial",
   "uncollectable",
@@ -56,14 +58,15 @@ export interface CaseStep {
 }
 
 const ARROWS: Readonly<Record<CaseState, Partial<Readonly<Record<CaseAction, CaseState>>>>> = {
-  open: { assign: "investigating", settle: "resolved" },
-  investigating: { assign: "investigating", resolve: "resolved", suspend: "suspended", settle: "resolved" },
-  suspended: { writeOff: "writtenOff", release: "resolved" },
+  open: { assign: "investigating", settle: "resolved", restate: "open" },
+  investigating: { assign: "investigating", resolve: "resolved", suspend: "suspended", settle: "resolved", restate: "investigating" },
+  suspended: { writeOff: "writtenOff", release: "resolved", restate: "suspended" },
   resolved: {},
   writtenOff: {},
 };
-/** The people of the table above; `settle` is nobody's. */
+/** The people of the table above; `settle` and `restate` are nobody's. */
 export const NOBODY = "ronghe";
+const NOBODYS: ReadonlySet<CaseAction> = new Set(["settle", "restate"]);
 const PERSON = /^[a-z0-9][a-z0-9._-]{0,31}$/;
 
 export function isPerson(name: string): boolean {
@@ -77,7 +80,7 @@ export function isClosed(state: CaseState): boolean {
 /** The state after a step, or why there is none. */
 export function afterStep(state: CaseState, step: CaseStep): { readonly state: CaseState } | CaseRefusal {
   const { action, by, owner, approvedBy, reason } = step;
-  if (action !== "settle" && [by, owner, approvedBy].some((name) => name !== undefined && !isPerson(name))) return "personMalformed";
+  if (!NOBODYS.has(action) && [by, owner, approvedBy].some((name) => name !== undefined && !isPerson(name))) return "personMalformed";
   if (action === "assign" && owner === undefined) return "personMalformed";
   if (isClosed(state)) return "caseClosed";
   const to = ARROWS[state][action];

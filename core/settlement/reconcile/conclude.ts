@@ -4,10 +4,12 @@
  */
 import type { EventMs } from "../../protocol/time.ts";
 import type { Statement } from "../../../migrations/database.ts";
-import { afterStep, type CaseReason, NOBODY } from "./cases.ts";
+import type { Adjustment } from "../books.ts";
+import { afterStep, type CaseReason, isClosed, NOBODY } from "./cases.ts";
 import type { Tally } from "./counts.ts";
 import type { Entry } from "./entries.ts";
 import { caseOfPair, caseOfUnmatched } from "./findings.ts";
+import { follow, suspenseMoves } from "./follow.ts";
 import { caseEntry, runEntries } from "./leaves.ts";
 import type { Pair } from "./match.ts";
 import type { ReconcilePorts } from "./ports.ts";
@@ -21,6 +23,7 @@ import {
   meet,
   moveUnmatched,
   putUnmatched,
+  restateCase,
   type Run,
   type StepRow,
   stepCase,
@@ -28,6 +31,8 @@ import {
 
 /** What a comparison found; ids are of `unmatched`. */
 export interface Found {
+  /** Whether rows were read: totals confirm nothing of a single movement, and withdraw nothing. */
+  readonly rowsRead: boolean;
   /** Rows of this day without counterpart. */
   readonly left: readonly Unmatched[];
   readonly disagreeing: readonly Pair[];
@@ -38,6 +43,8 @@ export interface Found {
 export interface Concluded {
   readonly statements: readonly Statement[];
   readonly entries: readonly Entry[];
+  /** What cases in suspense (挂账) say otherwise now, to be moved in the shards' books first. */
+  readonly suspense: readonly { readonly shard: number; readonly move: Adjustment }[];
 }
 
 export async function conclude(ports: ReconcilePorts, run: Run, tally: Tally, found: Found): Promise<Concluded> {
@@ -48,23 +55,27 @@ export async function conclude(ports: ReconcilePorts, run: Run, tally: Tally, fo
   const gone = new Set(look.cancelled);
   const kept = left.filter((row) => !gone.has(row));
   const due = await waitedLongEnough(ports, run, look.waiting);
+  const known = await knownDifferences(ports, run, { seen, waiting: look.waiting, due, atMs });
   const drafts = [
     ...found.disagreeing.map((pair) => caseOfPair(crypto, run, pair, atMs)),
     ...look.disagreeing.map(([ours, theirs]) => caseOfPair(crypto, run, pairOf(ours, theirs), atMs)),
     ...due.map((row) => caseOfUnmatched(crypto, run, row, atMs)),
+    ...known.drafts,
   ];
-  const corrected = await withdrawn(store, run, {
-    rows: new Set([...found.left.map((row) => row.id), ...found.healed]),
-    cases: new Set(drafts.map((draft) => draft.id)),
-  });
-  const opened = await newOnes(ports, drafts);
-  const clearing = await cleared(ports, look.met, look.disagreeing, corrected.cases, atMs);
+  const { opened, restated, stated } = await follow(store, drafts, atMs);
+  const corrected = found.rowsRead
+    ? await withdrawn(store, run, { rows: new Set([...found.left.map((row) => row.id), ...found.healed]), cases: stated })
+    : { rows: [], cases: [] };
+  const clearing = await cleared(ports, look.met, look.disagreeing, corrected.cases, stated, atMs);
 
-  for (const one of opened) tally.add(one.shard, one.class);
+  const today = new Set(look.waiting.map((row) => row.id));
+  const earlier = new Set(due.filter((row) => !today.has(row.id)).map((row) => row.id));
+  for (const one of drafts) if (one.unmatchedId === undefined || !earlier.has(one.unmatchedId)) tally.add(one.shard, one.class);
+  for (const one of opened) tally.add(one.shard, "opened");
   for (const [row] of look.met) tally.add(row.shard, "met");
   for (const row of look.cancelled) tally.add(row.shard, "cancelled");
-  for (const row of seen) if (row.state === "met" || row.state === "healed") tally.add(row.shard, "met");
-  const dueIds = new Set(due.map((row) => row.id));
+  for (const { was } of seen) if (was.state === "met" || was.state === "healed") tally.add(was.shard, "met");
+  const dueIds = new Set([...due, ...known.rows].map((row) => row.id));
   for (const row of look.waiting) if (!dueIds.has(row.id)) tally.add(row.shard, "waiting");
   const openings = opened.map((one): StepRow => ({
     ...NOTHING_SAID,
@@ -79,7 +90,7 @@ export async function conclude(ports: ReconcilePorts, run: Run, tally: Tally, fo
     statements: [
       ...insertRun(run),
       ...insertCounts(run.id, tally.perShard),
-      ...putUnmatched(kept),
+      ...putUnmatched([...kept, ...seen.map(({ now }) => now)], "restate"),
       ...moveUnmatched(
         kept.map((row) => row.id),
         "waiting",
@@ -90,7 +101,8 @@ export async function conclude(ports: ReconcilePorts, run: Run, tally: Tally, fo
       ...moveUnmatched([...dueIds, ...found.contested, ...look.disagreeing.flat().map((row) => row.id)], "case"),
       ...insertCases(opened),
       ...clearing.map(({ step }) => stepCase(step)),
-      ...insertSteps([...openings, ...clearing.map(({ step }) => step)]),
+      ...restated.map(({ now, step }) => restateCase(now, step)),
+      ...insertSteps([...openings, ...clearing.map(({ step }) => step), ...restated.map(({ step }) => step)]),
       { sql: "UPDATE run SET state='finished', finished_at_ms=? WHERE id=?", args: [atMs, run.id] },
     ],
     entries: [
@@ -99,25 +111,80 @@ export async function conclude(ports: ReconcilePorts, run: Run, tally: Tally, fo
         caseEntry(one, openings[at] ?? { ...NOTHING_SAID, caseId: one.id, step: 1, action: "open", state: "open", by: NOBODY, atMs }),
       ),
       ...clearing.map(({ about, step }) => caseEntry(about, step)),
+      ...restated.map(({ now, step }) => caseEntry(now, step)),
     ],
+    suspense: restated.flatMap((one) => suspenseMoves(one, run).map((move) => ({ shard: one.now.shard, move }))),
   };
 }
 
-/** Rows that an earlier statement of the day left over too, and of which something has become since, stay that. */
+/** A row that an earlier statement of the day left over too, and of which something has become since. */
+interface Seen {
+  readonly was: Unmatched;
+  /** As this statement has it. */
+  readonly now: Unmatched;
+}
+
 async function unseen(
   { store }: ReconcilePorts,
   run: Run,
   rows: readonly Unmatched[],
-): Promise<{ left: readonly Unmatched[]; seen: readonly Unmatched[] }> {
+): Promise<{ left: readonly Unmatched[]; seen: readonly Seen[] }> {
   const known = await store.unmatchedBy(
     "id",
     run.rail,
     rows.map((row) => row.id),
   );
-  // What this very run was healing is decided by now.
-  const seen = known.filter((row) => row.state !== "withdrawn" && row.state !== "waiting" && row.runId !== run.id);
-  const ids = new Set(seen.map((row) => row.id));
-  return { left: rows.filter((row) => !ids.has(row.id)), seen };
+  const before = new Map(known.map((row) => [row.id, row]));
+  const left: Unmatched[] = [];
+  const seen: Seen[] = [];
+  for (const now of rows) {
+    const was = before.get(now.id);
+    // What this very run was healing is decided by now.
+    if (was === undefined || was.state === "withdrawn" || was.state === "waiting" || was.runId === run.id) left.push(now);
+    else seen.push({ was, now });
+  }
+  return { left, seen };
+}
+
+/**
+ * Rows whose movement is a difference already, so that nothing is waited for: those behind a case, and those whose case said
+ * otherwise so far (both had it, and now one has not).
+ */
+async function knownDifferences(
+  { store, crypto }: ReconcilePorts,
+  run: Run,
+  of: {
+    readonly seen: readonly Seen[];
+    readonly waiting: readonly Unmatched[];
+    readonly due: readonly Unmatched[];
+    readonly atMs: EventMs;
+  },
+): Promise<{ readonly drafts: readonly Case[]; readonly rows: readonly Unmatched[] }> {
+  const drafts: Case[] = [];
+  const rows: Unmatched[] = [];
+  const isDue = new Set(of.due.map((row) => row.id));
+  for (const row of of.waiting.filter(({ id }) => !isDue.has(id))) {
+    const draft = caseOfUnmatched(crypto, run, row, of.atMs);
+    const last = (await store.family(draft)).at(-1);
+    if (last === undefined || isClosed(last.state)) continue;
+    drafts.push(draft);
+    rows.push(row);
+  }
+  for (const { was, now } of of.seen.filter(({ was: { state } }) => state === "case")) {
+    const draft = caseOfUnmatched(crypto, run, now, of.atMs);
+    const last = (await store.family(draft)).at(-1);
+    // Met on another day and not agreed with: the other day's side stays what it is.
+    const pair = last?.class === "amount" && last.unmatchedId === undefined;
+    if (!pair) drafts.push(draft);
+    else
+      drafts.push({
+        ...last,
+        runId: run.id,
+        statementHash: run.statementHash,
+        ...(was.side === "ours" ? { ours: draft.ours } : { theirs: draft.theirs }),
+      });
+  }
+  return { drafts, rows };
 }
 
 const NOTHING_SAID: Pick<StepRow, "approvedBy" | "owner" | "reason" | "note"> = {
@@ -135,23 +202,6 @@ function pairOf(ours: Unmatched, theirs: Unmatched): Pair {
   };
 }
 
-/**
- * A case is opened once per movement. One that a corrected statement cleared is opened again, under the next number,
- * when a later statement states the difference again; one that people closed is not.
- */
-async function newOnes({ store }: ReconcilePorts, drafts: readonly Case[]): Promise<readonly Case[]> {
-  const opened: Case[] = [];
-  for (const draft of new Map(drafts.map((one) => [one.id, one])).values()) {
-    const before = await store.cases("id=?1 OR id LIKE ?1 || '.%'", draft.id);
-    const last = before.at(-1);
-    const reason = last === undefined ? undefined : (await store.steps(last.id)).at(-1)?.reason;
-    if (last === undefined) opened.push(draft);
-    else if (last.state === "resolved" && reason === "statementCorrected")
-      opened.push({ ...draft, id: `${draft.id}.${before.length + 1}` });
-  }
-  return opened;
-}
-
 interface Clearing {
   readonly about: Case;
   readonly step: StepRow;
@@ -163,6 +213,7 @@ async function cleared(
   met: readonly (readonly [Unmatched, Unmatched])[],
   disagreeing: readonly (readonly [Unmatched, Unmatched])[],
   corrected: readonly Case[],
+  stated: ReadonlySet<string>,
   atMs: EventMs,
 ): Promise<readonly Clearing[]> {
   const arrived = await casesOf(store, met.flat());
@@ -173,7 +224,7 @@ async function cleared(
   for (const one of arrived) reasons.set(one.id, [one, "counterpartArrived"]);
   return [...reasons.values()].flatMap(([about, reason]) => {
     const after = afterStep(about.state, { action: "settle", by: NOBODY, reason });
-    if (typeof after === "string") return [];
+    if (stated.has(about.id) || typeof after === "string") return [];
     const step: StepRow = {
       ...NOTHING_SAID,
       reason,

@@ -1,10 +1,16 @@
-/** What a run counts, per shard, so that each shard's log records its own and the sum is the run. */
+/**
+ * What a run counts, per shard, so that each shard's log records its own and the sum is the run. Every movement of the day
+ * is counted once, whether it stands on one side or on both:
+ * `totalsEqual + matched + byReference + cancelled + healed + waiting + met + surplus + shortage + amount`.
+ */
 export const COUNT_NAMES = [
   "rowsOurs",
   "rowsTheirs",
   /** Net: taken less given back. */
   "fenOurs",
   "fenTheirs",
+  /** Counted in totals that are equal, no row read. */
+  "totalsEqual",
   /** By key, and by the payer's reference. */
   "matched",
   "byReference",
@@ -15,10 +21,12 @@ export const COUNT_NAMES = [
   /** Timing: rows that wait for the payer's next days, and rows that met on another day. */
   "waiting",
   "met",
-  /** Cases opened. */
+  /** What is different on this day, by class: whether its case is new, known or closed by people. */
   "surplus",
   "shortage",
   "amount",
+  /** Cases that this run opened, of this day and of days whose second look it ended. */
+  "opened",
 ] as const;
 export type CountName = (typeof COUNT_NAMES)[number];
 export type Counts = Readonly<Record<CountName, bigint>>;

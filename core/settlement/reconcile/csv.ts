@@ -6,7 +6,6 @@
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { CsvError, parse } from "csv-parse";
-import type { Sm3Stream } from "../../crypto/port.ts";
 import { asFen, formatYuan, parseYuan } from "../../protocol/money.ts";
 import { formatCst14, parseCst14 } from "../../protocol/time.ts";
 import type { FundPart } from "../plan.ts";
@@ -33,21 +32,15 @@ const PARTS_MAX = 16;
 export interface CsvFile {
   readonly file: string;
   readonly encoding?: CsvEncoding;
-  /** Fed with the file's exact bytes. */
-  readonly hash: Sm3Stream;
 }
 
 /** Hands every row to `take`, in order; throws a {@link BadStatementError} at the first that is not one. */
-export async function readCsv(
-  { file, encoding = "utf-8", hash }: CsvFile,
-  take: (row: StatementLine) => Promise<void> | void,
-): Promise<number> {
+export async function readCsv({ file, encoding = "utf-8" }: CsvFile, take: (row: StatementLine) => Promise<void> | void): Promise<number> {
   const parser = parse({ bom: true, info: true, max_record_size: ROW_CHARS_MAX, skip_empty_lines: false });
   let rows = 0;
   const text = new TextDecoder(encoding, { fatal: true, ignoreBOM: true });
   async function* decoded(bytes: AsyncIterable<Buffer>): AsyncGenerator<string> {
     for await (const chunk of bytes) {
-      hash.update(chunk);
       yield decode(text, chunk, rows);
     }
     yield decode(text, undefined, rows);

@@ -1,7 +1,8 @@
 /**
  * A statement brought to the workbench, from a file or from the payer's service. Totals first (3201): when they are
- * ours, and nothing of ours is open, the day is reconciled without details, as in practice. Else rows (3202), kept as a
- * file in the order of keys, so that the same day fetched twice is the same statement, and anybody can read it again.
+ * ours, and nothing of ours is open, the day is reconciled without details, as in practice. Else rows (3202). Either way the
+ * rows are kept as a file of one form, in the order of keys: what a statement says is what it is known by, not its bytes,
+ * so the same day fetched twice, or saved with other line ends, is the same statement, and anybody can read it again.
  */
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
@@ -18,21 +19,22 @@ import type { ReconcilePorts } from "./ports.ts";
 import { BadStatementError, sameTotals, type StatementLine, type Totals, TotalsSum } from "./statement.ts";
 import type { Workbench } from "./workbench.ts";
 
-/** Reads a file of the payer; gives the SM3 of its bytes, hex. */
+/** Reads a file of the payer; gives the file in which its rows are kept, and the SM3 of that, hex. */
 export async function bringFile(
-  ports: Pick<ReconcilePorts, "crypto" | "rules">,
+  ports: Pick<ReconcilePorts, "crypto" | "rules" | "folder">,
   bench: Workbench,
   from: { readonly file: string; readonly encoding?: CsvEncoding | undefined; readonly rail: RailName; readonly day: AccountingDay },
-): Promise<string> {
-  const hash = ports.crypto.sm3Stream();
+): Promise<{ readonly file: string; readonly hash: string }> {
   const { file, encoding, rail, day } = from;
-  await readCsv({ file, hash, ...(encoding === undefined ? {} : { encoding }) }, (row) => {
+  const sum = new TotalsSum();
+  await readCsv({ file, ...(encoding === undefined ? {} : { encoding }) }, (row) => {
     checkPayer(row, rail);
     checkDay(row, day, ports.rules);
+    sum.add(row);
     return bench.add(row);
   });
   await bench.order();
-  return toHex(hash.digest());
+  return await keep(ports, bench, { rail, day, totals: sum.totals });
 }
 
 /** Asks the payer for its rows, checks them against its own totals, and keeps them; gives file name and hash. */
@@ -85,7 +87,7 @@ async function keep(
     if (!stream.write(text)) await once(stream, "drain");
   };
   let lines = `${CSV_HEADER}\r\n`;
-  for await (const row of bench.byKey()) {
+  for await (const row of bench.inOrder()) {
     lines += `${printCsvRow(row)}\r\n`;
     if (lines.length < CHUNK_CHARS) continue;
     await write(lines);

@@ -43,7 +43,7 @@ export async function heal(ports: ReconcilePorts, run: Run, { compared, open, tr
   const now = [...open.values()].filter((call) => !stated.has(call.key) && !tried.has(call.key) && isAbsent(ports, run, call, covered));
   const absent = [...before, ...now];
   const rows = answered.map(({ line, call }) => ({ ...theirUnmatched(run, line, call.shard), state: "healing" as const }));
-  await ports.store.db.write(putUnmatched([...rows, ...absent.map((call) => absentUnmatched(run, call))]));
+  await ports.store.db.write(putUnmatched([...rows, ...absent.map((call) => absentUnmatched(run, call))], "begin"));
   const out = {
     healed: [] as string[],
     withdrawn: [] as string[],

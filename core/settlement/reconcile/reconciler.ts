@@ -165,6 +165,7 @@ class LibsqlReconciler implements Reconciler {
         rows: { ours: Number(counts.rowsOurs), theirs: Number(counts.rowsTheirs) },
         net: { ours: netYuan(counts.fenOurs), theirs: netYuan(counts.fenTheirs) },
         matched: Number(counts.matched + counts.byReference),
+        totalsEqual: Number(counts.totalsEqual),
         cancelled: Number(counts.cancelled),
         healed: Number(counts.healed),
         waiting: Number(counts.waiting),
@@ -172,6 +173,7 @@ class LibsqlReconciler implements Reconciler {
         surplus: Number(counts.surplus),
         shortage: Number(counts.shortage),
         amount: Number(counts.amount),
+        opened: Number(counts.opened),
         atMs,
       },
     });

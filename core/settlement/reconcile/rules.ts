@@ -21,7 +21,7 @@ export interface ReconcileRules {
 }
 
 export const RULES: ReconcileRules = {
-  version: "reconcile/1",
+  version: "reconcile/2",
   secondLookDays: 2,
   midnightMs: 30 * 60_000,
   proposalWindowMs: 10 * 60_000,

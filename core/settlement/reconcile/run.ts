@@ -69,7 +69,10 @@ interface Brought {
 
 async function bring(ports: ReconcilePorts, bench: Workbench, request: RunRequest): Promise<Result<Brought, RunRefusal>> {
   const { rail, day, input } = request;
-  if (input.kind === "file") return ok({ method: "details", hash: await bringFile(ports, bench, { ...input, rail, day }) });
+  if (input.kind === "file") {
+    const { hash } = await bringFile(ports, bench, { ...input, rail, day });
+    return ok({ method: "details", hash });
+  }
   const payer = ports.payers[rail];
   if (payer === undefined) return refused({ code: "noPayer" });
   const totals = await payer.statementTotals(day);
@@ -81,11 +84,15 @@ async function bring(ports: ReconcilePorts, bench: Workbench, request: RunReques
   return ok({ method: "details", hash });
 }
 
-/** Equal totals prove nothing about a call whose answer is missing, nor about a row of an earlier day that is looked for. */
+/**
+ * Equal totals prove nothing about a call whose answer is missing, nor about a row of an earlier day that is looked for,
+ * nor about a difference of this day that nobody has closed.
+ */
 async function wantsRows(ports: ReconcilePorts, rail: RailName, day: AccountingDay): Promise<boolean> {
   const open = await openCalls(ports.shards, rail);
   if ([...open.values()].some((call) => dayOf(call.askedAtMs) <= day)) return true;
-  return (await ports.store.unmatched("rail=? AND state IN ('waiting','healing') LIMIT 1", rail)).length > 0;
+  if ((await ports.store.unmatched("rail=? AND state IN ('waiting','healing') LIMIT 1", rail)).length > 0) return true;
+  return (await ports.store.cases("rail=? AND day=? AND state NOT IN ('resolved','writtenOff')", rail, day)).length > 0;
 }
 
 async function ourTotals(ports: ReconcilePorts, rail: RailName, day: AccountingDay): Promise<Totals> {
@@ -141,6 +148,11 @@ async function runOnce(ports: ReconcilePorts, bench: Workbench, request: RunRequ
   const tally = new Tally([...ports.shards.keys()]);
   const found = method === "totals" ? await countOnly(ports, run, tally) : await details(ports, bench, run, tally);
   const concluded = await conclude(ports, run, tally, found);
+  for (const { shard, move } of concluded.suspense) {
+    const answer = await ports.shards.get(shard)?.adjust(move, clock.now());
+    if (answer === undefined || (typeof answer === "string" && answer !== "repeated"))
+      throw new Error(`suspense of case ${move.caseId} does not follow it: ${answer ?? "no such shard"}`);
+  }
   await store.db.write([...concluded.statements, ...recorder.insert(concluded.entries)]);
   await recorder.record();
   const finished = await store.run(id);
@@ -155,14 +167,14 @@ async function refuseOtherDays(store: Store, bench: Workbench, { rail, day }: Ru
   if (other !== undefined) throw new BadStatementError("otherDay", undefined, `this very statement was compared as that of ${other.day}`);
 }
 
-/** Equal totals: every posting of ours is matched by them. */
+/** Equal totals: every posting of ours is in them, and none was looked at. */
 async function countOnly(ports: ReconcilePorts, run: Run, tally: Tally): Promise<Found> {
   for (const [shard, books] of ports.shards)
     for await (const posting of books.postings({ rail: run.rail, day: run.day })) {
-      for (const name of ["rowsOurs", "rowsTheirs", "matched"] as const) tally.add(shard, name);
+      for (const name of ["rowsOurs", "rowsTheirs", "totalsEqual"] as const) tally.add(shard, name);
       for (const name of ["fenOurs", "fenTheirs"] as const) tally.add(shard, name, signed(posting));
     }
-  return { left: [], disagreeing: [], healed: [], withdrawn: [], contested: [] };
+  return { rowsRead: false, left: [], disagreeing: [], healed: [], withdrawn: [], contested: [] };
 }
 
 async function details(ports: ReconcilePorts, bench: Workbench, run: Run, tally: Tally): Promise<Found> {
@@ -178,7 +190,7 @@ async function details(ports: ReconcilePorts, bench: Workbench, run: Run, tally:
     ...compared.theirs.map((row) => theirUnmatched(run, row, ports.shardOf(row.institution))),
     ...healing.left,
   ];
-  return { ...healing, left, disagreeing: [...compared.disagreeing, ...healing.contradicting] };
+  return { rowsRead: true, ...healing, left, disagreeing: [...compared.disagreeing, ...healing.contradicting] };
 }
 
 /** Calls that this run had begun to heal when a process ended: the shard may have forgotten that they were open. */

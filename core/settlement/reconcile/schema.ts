@@ -16,7 +16,7 @@ export const run = sqliteTable(
     source: text("source").notNull(),
     /** `totals`: equal totals, no details asked for; `details`: row by row. */
     method: text("method").notNull(),
-    /** SM3 of the statement's bytes, hex. */
+    /** SM3 of the statement in the form in which it is kept, hex. */
     statementHash: text("statement_hash").notNull(),
     ruleVersion: text("rule_version").notNull(),
     state: text("state", { enum: ["healing", "finished"] }).notNull(),
@@ -33,7 +33,7 @@ export const runCount = sqliteTable(
   {
     runId: text("run_id").notNull(),
     shard: integer("shard").notNull(),
-    /** `matched`, `byReference`, `healed`, `waiting`, `met`, `surplus`, `shortage`, `amount`, `rowsOurs`, `rowsTheirs`, `fenOurs`, `fenTheirs`. */
+    /** One of `COUNT_NAMES`. */
     name: text("name").notNull(),
     value: integer("value").notNull(),
   },
@@ -108,7 +108,11 @@ export const reconciliationCase = sqliteTable(
     steps: integer("steps").notNull(),
     changedAtMs: integer("changed_at_ms").notNull(),
   },
-  (t) => [index("case_state").on(t.state, t.rail, t.day), index("case_settlement").on(t.settlementId)],
+  (t) => [
+    index("case_state").on(t.state, t.rail, t.day),
+    index("case_settlement").on(t.settlementId),
+    index("case_movement").on(t.rail, t.key),
+  ],
 );
 
 /** Append-only: who did what to a case, when and why. */

@@ -146,7 +146,7 @@ export interface Withdrawn {
   readonly cases: readonly Case[];
 }
 
-/** What earlier statements of the same day began and this one does not confirm. */
+/** What earlier statements of the same day began and this one, whose rows were read, does not confirm. */
 export async function withdrawn(
   store: Store,
   run: Run,
@@ -157,7 +157,7 @@ export async function withdrawn(
   );
   const gone = new Set(rows.map((row) => row.id));
   const cases = (await store.cases("rail=? AND day=? AND state IN ('open','investigating')", run.rail, run.day)).filter((one) =>
-    one.unmatchedId === undefined ? !confirmed.cases.has(one.id) : gone.has(one.unmatchedId),
+    confirmed.cases.has(one.id) ? false : one.unmatchedId === undefined || gone.has(one.unmatchedId),
   );
   return { rows, cases: cases.filter((one) => !isClosed(one.state)) };
 }

@@ -133,6 +133,12 @@ export class Store {
     return (await this.db.read(`SELECT * FROM reconciliation_case WHERE ${where} ORDER BY day, rail, id`, ...args)).map(caseFromRow);
   }
 
+  /** Every case there was of a movement, whatever day it was found on; oldest first. */
+  async family({ rail, key, reference, kind }: Case): Promise<readonly Case[]> {
+    const sql = `SELECT * FROM reconciliation_case WHERE rail=?1 AND key=?2 AND (?2<>'' OR (reference=?3 AND kind=?4)) ORDER BY rowid`;
+    return (await this.db.read(sql, rail, key, reference, kind)).map(caseFromRow);
+  }
+
   async steps(caseId: string): Promise<readonly Step[]> {
     const rows = await this.db.read(
       `SELECT s.*, e.origin, e.ledger_index FROM case_step AS s
@@ -199,8 +205,16 @@ export function insertCounts(runId: string, counts: ReadonlyMap<number, Counts>)
   return insertRows("run_count", ["run_id", "shard", "name", "value"], rows);
 }
 
-/** A row that an earlier statement of the day left over already stays as it is, unless that was withdrawn. */
-export function putUnmatched(rows: readonly Unmatched[]): readonly Statement[] {
+/** A row that an earlier statement of the day left over already: what is said of it is the newest statement's, what became of it stays. */
+const RESTATED = `ON CONFLICT (id) DO UPDATE SET kind=excluded.kind, institution=excluded.institution, reference=excluded.reference,
+  amount=excluded.amount, parts=excluded.parts, at_ms=excluded.at_ms, run_id=excluded.run_id, line=excluded.line,
+  state=CASE unmatched.state WHEN 'withdrawn' THEN excluded.state ELSE unmatched.state END
+  WHERE unmatched.state IN ('withdrawn', 'waiting', 'case')`;
+/** While it is not known yet what a row is, only one that was withdrawn is written anew. */
+const BEGUN = `ON CONFLICT (id) DO UPDATE SET amount=excluded.amount, parts=excluded.parts, at_ms=excluded.at_ms, run_id=excluded.run_id,
+  line=excluded.line, state=excluded.state WHERE unmatched.state='withdrawn'`;
+
+export function putUnmatched(rows: readonly Unmatched[], known: "restate" | "begin"): readonly Statement[] {
   return insertRows(
     "unmatched",
     [
@@ -239,8 +253,7 @@ export function putUnmatched(rows: readonly Unmatched[]): readonly Statement[] {
       row.line ?? null,
       row.state,
     ]),
-    `ON CONFLICT (id) DO UPDATE SET amount=excluded.amount, parts=excluded.parts, at_ms=excluded.at_ms, run_id=excluded.run_id,
-     line=excluded.line, state=excluded.state WHERE unmatched.state='withdrawn'`,
+    known === "restate" ? RESTATED : BEGUN,
   );
 }
 
@@ -339,6 +352,30 @@ export function insertSteps(steps: readonly StepRow[]): readonly Statement[] {
       one.atMs,
     ]),
   );
+}
+
+/** A step by which the case says something else; the guard lets it happen once. */
+export function restateCase(now: Case, step: StepRow): Statement {
+  return {
+    sql: `UPDATE reconciliation_case SET class=?, reference=?, kind=?, our_amount=?, our_parts=?, their_amount=?, their_parts=?,
+      unmatched_id=?, run_id=?, statement_hash=?, line=?, steps=?, changed_at_ms=? WHERE id=?`,
+    args: [
+      now.class,
+      now.reference,
+      now.kind,
+      now.ours?.amount ?? null,
+      printParts(now.ours?.parts ?? []),
+      now.theirs?.amount ?? null,
+      printParts(now.theirs?.parts ?? []),
+      now.unmatchedId ?? null,
+      now.runId,
+      now.statementHash,
+      now.line ?? null,
+      step.step,
+      step.atMs,
+      now.id,
+    ],
+  };
 }
 
 /** The guard lets each step of a case happen once. */

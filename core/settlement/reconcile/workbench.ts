@@ -52,9 +52,11 @@ export class Workbench {
   async order(): Promise<void> {
     await this.#flushTheirs();
     const columns = THEIR_COLUMNS.join(",");
-    const sql = `INSERT INTO their_ordered (${columns}) SELECT ${columns} FROM their_row WHERE key <> '' ORDER BY key, line`;
-    await this.#write([{ sql, args: [] }]);
-    const keys = "SELECT line, lag(line) OVER w AS first, key = lag(key) OVER w AS again FROM their_ordered WINDOW w AS (ORDER BY place)";
+    // Whatever order and form the file had, the same rows come out in the same order: it is the same statement.
+    const order = "ORDER BY key = '', key, reference, kind, line";
+    await this.#write([{ sql: `INSERT INTO their_ordered (${columns}) SELECT ${columns} FROM their_row ${order}`, args: [] }]);
+    const keys = `SELECT line, lag(line) OVER w AS first, key = lag(key) OVER w AS again FROM their_ordered WHERE key <> ''
+      WINDOW w AS (ORDER BY place)`;
     await this.#refuse("key", "duplicateKey", `SELECT line, first FROM (${keys}) WHERE again LIMIT 1`);
     const references = "SELECT max(line) AS line, min(line) AS first FROM their_row GROUP BY reference, kind HAVING count(*) > 1 LIMIT 1";
     await this.#refuse("reference", "duplicateReference", references);
@@ -66,6 +68,14 @@ export class Workbench {
 
   /** Rows that repeat our keys, in the order of keys. */
   async *byKey(): AsyncGenerator<StatementLine> {
+    for await (const row of this.inOrder()) {
+      if (row.key === "") return;
+      yield row;
+    }
+  }
+
+  /** Every row, in the order of keys; behind them those without one, by reference. */
+  async *inOrder(): AsyncGenerator<StatementLine> {
     const sql = `SELECT place, ${THEIR_COLUMNS.join(",")} FROM their_ordered WHERE place > ? ORDER BY place LIMIT ?`;
     for (let after = 0; ;) {
       const rows = await this.#db.read(sql, after, BATCH);

@@ -1,0 +1,1 @@
+CREATE INDEX `case_movement` ON `reconciliation_case` (`rail`,`key`);
