@@ -1,9 +1,9 @@
 /** What an operator may register; checked here, whoever asks (command line, admin address, seeding). */
 import * as v from "valibot";
 import { PARTNER_DIALECTS } from "../protocol/dialects.ts";
+import { identifier, text } from "../protocol/texts.ts";
 
-const identifier = (max: number) => v.pipe(v.string(), v.regex(/^[0-9A-Za-z][0-9A-Za-z._-]*$/), v.maxLength(max));
-const name = v.pipe(v.string(), v.minLength(1), v.maxLength(100), v.regex(/^[^\p{Cc}]*$/u));
+const name = text(100);
 /** Hex of 04‖x‖y; that it is a point of the curve is checked by the crypto port. */
 const publicKey = v.pipe(v.string(), v.regex(/^04[0-9a-f]{128}$/));
 

@@ -2,9 +2,10 @@
  * The OpenAPI 3.1 document of the channel address, made from the schemas that its routes check. Its committed text is
  * `docs/generated/channel-openapi.json`; a test keeps the two, the routes and the channel SDK equal.
  */
-import { toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
+import { channelRefusalTable } from "./channel-refusals.ts";
 import { CHANNEL_OPERATIONS, type ChannelOperationName } from "../protocol/channel-operations.ts";
+import { jsonSchemaOf } from "../protocol/json-schema.ts";
 
 interface Said {
   readonly summary: string;
@@ -73,8 +74,7 @@ export function channelOpenApi(): Readonly<Record<string, unknown>> {
     info: {
       title: "融合码渠道接口 / Ronghe channel API",
       version: "1",
-      description:
-        "患者应用调用的接口，报文为 S3 A.2/A.3 信封，签名与加密方式同医院接口 / What patients' apps call, in the S3 A.2/A.3 envelope, signed and encrypted as hospitals' calls are",
+      description: `患者应用调用的接口，报文为 S3 A.2/A.3 信封，签名与加密方式同医院接口 / What patients' apps call, in the S3 A.2/A.3 envelope, signed and encrypted as hospitals' calls are\n\n${channelRefusalTable()}`,
     },
     paths: Object.fromEntries(names.map((name) => [`/v1/${name}`, { post: operation(name) }])),
   };
@@ -93,21 +93,9 @@ function operation(name: ChannelOperationName): object {
 
 function envelope(properties: object, data: v.GenericSchema): object {
   const encData = { type: "string", pattern: "^(?:[0-9A-Fa-f]{32})+$" };
-  return { type: "object", required: Object.keys(properties), properties: { ...properties, data: schemaOf(data), encData } };
+  return { type: "object", required: Object.keys(properties), properties: { ...properties, data: jsonSchemaOf(data), encData } };
 }
 
 function json(schema: object): object {
   return { "application/json": { schema } };
-}
-
-/** Patterns in draft 2020-12 are Unicode patterns, so the flag `u` may go. */
-function schemaOf(schema: v.GenericSchema): object {
-  const { $schema: _dialect, ...converted } = toJsonSchema(schema, {
-    target: "draft-2020-12",
-    overrideAction: ({ valibotAction, jsonSchema }) =>
-      valibotAction.type === "regex" && "requirement" in valibotAction && valibotAction.requirement instanceof RegExp
-        ? { ...jsonSchema, pattern: valibotAction.requirement.source }
-        : undefined,
-  });
-  return converted;
 }
