@@ -6,6 +6,7 @@ import { accessCommand, carryOut } from "../access/commands.ts";
 import type { KeyStore } from "../crypto/port.ts";
 import type { Bindings } from "../vault/bindings.ts";
 import { KEY_HANDLES } from "../key-handles.ts";
+import { utf8Text } from "../protocol/bytes.ts";
 import { openOrder, ORDER_WINDOW_MS, sealAnswer } from "../protocol/operator.ts";
 import { refused } from "../protocol/result.ts";
 import type { Clock } from "../protocol/time.ts";
@@ -36,7 +37,7 @@ export function accessOrderRoutes({ access, bindings, clock, operatorKeys }: Acc
   }
 
   routes.post("/access", async function operatorOrder(c) {
-    const order = await openOrder(operatorKeys, KEY_HANDLES.operator, await c.req.text());
+    const order = await openOrder(operatorKeys, KEY_HANDLES.operator, utf8Text(new Uint8Array(await c.req.arrayBuffer())) ?? "");
     const nowMs = clock.now();
     // One answer for whatever is not an order of ours, now: there is nobody to explain it to.
     if (order === undefined || Math.abs(nowMs - order.atMs) > ORDER_WINDOW_MS || !isFirst(order.nonce, nowMs))

@@ -5,15 +5,15 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Access } from "../access/access.ts";
-import type { Institution } from "../access/directory.ts";
 import type { Nonces } from "../access/nonces.ts";
 import type { Crypto } from "../crypto/port.ts";
-import { openEnvelopeOfAny, type PartnerProfile, readEnvelope, sealReply } from "../protocol/envelope.ts";
+import { type PartnerProfile, sealReply } from "../protocol/envelope.ts";
 import type { MessageSigner } from "../protocol/partner.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 import { refused, type Result } from "../protocol/result.ts";
-import { type Clock, TIMESTAMP_WINDOW_MS } from "../protocol/time.ts";
-import { carryOut, type ChannelServices, isChannelOperation } from "./channel-operations.ts";
+import type { Clock } from "../protocol/time.ts";
+import { admitChannelCall, type ChannelDraft } from "./channel-admission.ts";
+import { carryOut, type ChannelServices } from "./channel-operations.ts";
 import { TokenBuckets } from "./token-bucket.ts";
 
 export interface ChannelPorts extends ChannelServices {
@@ -32,8 +32,6 @@ export interface ChannelCall {
 }
 
 const BODY_BYTES_MAX = 16 * 1024;
-/** Longer than the window on both sides, so that a nonce outlives every timestamp it could come with. */
-const NONCE_LIFE_MS = 2 * TIMESTAMP_WINDOW_MS + 60_000;
 
 /** How far a call got: who may be answered, and how. */
 interface Answer {
@@ -43,6 +41,8 @@ interface Answer {
   /** Whether the envelope was signed by the app it names. */
   readonly proven?: true;
   readonly result: Result<object, ErrorName>;
+  /** Of a proven app's request: the name of the field that is wrong. */
+  readonly field?: string | undefined;
 }
 
 export function channelRoutes(ports: ChannelPorts): Hono<ChannelCall> {
@@ -56,7 +56,7 @@ export function channelRoutes(ports: ChannelPorts): Hono<ChannelCall> {
   });
 
   routes.post("/:transType", tooLarge, async (c) => {
-    const answer = await answerTo(ports, buckets, c.req.param("transType"), await c.req.text());
+    const answer = await answerTo(ports, buckets, c.req.param("transType"), new Uint8Array(await c.req.arrayBuffer()));
     if (answer.proven === true) c.set("caller", answer.orgId);
     c.set("outcome", answer.result.ok ? "ok" : answer.result.error);
     return c.body(await seal(answer), 200, JSON_REPLY);
@@ -78,16 +78,16 @@ const REFUSALS_KEPT_MAX = 2_000;
 function sealerOf(ports: ChannelPorts): (answer: Answer) => Promise<string> {
   const refusals = new Map<string, Promise<string>>();
   let keptSecond = 0;
-  return ({ orgId, partner, encrypted, result }) => {
+  return ({ orgId, partner, encrypted, result, field }) => {
     const nowMs = ports.clock.now();
     if (result.ok) return sealReply(ports.crypto, { orgId, error: "ok", data: result.value }, partner, ports.sign, nowMs, encrypted);
     const second = Math.floor(nowMs / 1000);
     if (second !== keptSecond || refusals.size >= REFUSALS_KEPT_MAX) refusals.clear();
     keptSecond = second;
-    const key = `${result.error} ${orgId}`;
+    const key = `${result.error} ${orgId} ${field ?? ""}`;
     const kept = refusals.get(key);
     if (kept !== undefined) return kept;
-    const made = sealReply(ports.crypto, { orgId, error: result.error }, partner, ports.sign, nowMs, encrypted);
+    const made = sealReply(ports.crypto, { orgId, error: result.error, field }, partner, ports.sign, nowMs, encrypted);
     refusals.set(key, made);
     made.catch(() => refusals.delete(key));
     return made;
@@ -96,40 +96,19 @@ function sealerOf(ports: ChannelPorts): (answer: Answer) => Promise<string> {
 
 const JSON_REPLY = { "content-type": "application/json; charset=utf-8" };
 
-async function answerTo(ports: ChannelPorts, buckets: TokenBuckets, transType: string, body: string): Promise<Answer> {
-  const raw = readEnvelope(body);
-  if (!raw.ok) return stranger(raw.error);
-  const app = ports.access.institution(raw.value.orgId);
+async function answerTo(ports: ChannelPorts, buckets: TokenBuckets, transType: string, body: Uint8Array): Promise<Answer> {
   const nowMs = ports.clock.now();
-  const [present, former] = app?.kind === "app" ? await ports.access.partners(app.orgId, nowMs) : [];
-  if (app === undefined || present === undefined) return stranger("channelUnknown");
-  const { opened, partner } = openEnvelopeOfAny(ports.crypto, raw.value, { present, former }, { nowMs });
-  const answer = (result: Result<object, ErrorName>, encrypted = false): Answer => ({
-    orgId: app.orgId,
-    partner,
-    encrypted,
-    proven: true,
-    result,
-  });
-  if (!opened.ok) return { orgId: app.orgId, partner, encrypted: false, result: opened };
-  const obstacle = await obstacleTo(ports, buckets, app, opened.value.replayKey, nowMs);
-  if (obstacle !== undefined) return answer(refused(obstacle));
-  if (!isChannelOperation(transType)) return answer(refused("unknownAddress"));
-  if (opened.value.transType !== transType) return answer(refused("badRequest"));
-  return answer(await carryOut(ports, transType, opened.value.data, nowMs), opened.value.encrypted);
-}
-
-/** After the signature: a replay, a suspended app, too many calls. The nonce is claimed once and for all. */
-async function obstacleTo(
-  ports: ChannelPorts,
-  buckets: TokenBuckets,
-  app: Institution,
-  replayKey: string,
-  nowMs: number,
-): Promise<ErrorName | undefined> {
-  if (!(await ports.nonces.claim(replayKey, nowMs + NONCE_LIFE_MS))) return "requestReplayed";
-  if (app.status !== "active") return "channelInactive";
-  return buckets.take(app.orgId, app, nowMs) ? undefined : "rateLimited";
+  const { crypto, access, nonces } = ports;
+  const draft: ChannelDraft = { ports: { crypto, access, nonces, buckets }, transType, body, nowMs };
+  const admitted = await admitChannelCall(draft);
+  const { app, partner, request } = draft;
+  if (app === undefined) return stranger(admitted.ok ? "internal" : admitted.error);
+  const proven = request === undefined ? {} : { proven: true as const };
+  const answer = { orgId: app.orgId, partner, encrypted: false, ...proven };
+  if (!admitted.ok) return { ...answer, result: admitted };
+  const done = await carryOut(ports, admitted.value.name, admitted.value.request.data, nowMs);
+  if (!done.ok) return { ...answer, result: refused(done.error.error), field: done.error.field };
+  return { ...answer, encrypted: admitted.value.request.encrypted, result: done };
 }
 
 /** For callers whose name we could not read or do not know: signed, empty. */

@@ -1,17 +1,24 @@
+import { concatBytes, utf8Text } from "../../core/protocol/bytes.ts";
+import { ok, refused, type Result } from "../../core/protocol/result.ts";
+
 /**
- * The text of a request's body, or `undefined` when it is larger than `bytesMax`. The length a client declares is
- * believed only to refuse early; what arrives is counted. Bytes that are not UTF-8 become U+FFFD and fail later.
+ * The text of a request's body. The length a client declares is believed only to refuse early; what arrives is counted.
+ * Bytes that are not UTF-8 are no text: replaced by U+FFFD, two bodies would be one message.
  */
-export function readTextWithin(request: Request, bytesMax: number): Promise<string | undefined> {
+export async function readTextWithin(request: Request, bytesMax: number): Promise<Result<string, "bodyTooLarge" | "badRequest">> {
   const declared = Number(request.headers.get("content-length") ?? "0");
-  if (declared > bytesMax) return Promise.resolve(undefined);
+  if (declared > bytesMax) return refused("bodyTooLarge");
   // The HTTP server holds the client to the length it declared.
-  if (declared > 0 && !request.headers.has("transfer-encoding"))
-    return request.text().then((text) => (text.length > bytesMax ? undefined : text));
-  return countedText(request, bytesMax);
+  const bytes =
+    declared > 0 && !request.headers.has("transfer-encoding")
+      ? new Uint8Array(await request.arrayBuffer())
+      : await countedBytes(request, bytesMax);
+  if (bytes === undefined || bytes.length > bytesMax) return refused("bodyTooLarge");
+  const text = utf8Text(bytes);
+  return text === undefined ? refused("badRequest") : ok(text);
 }
 
-async function countedText(request: Request, bytesMax: number): Promise<string | undefined> {
+async function countedBytes(request: Request, bytesMax: number): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body ?? []) {
@@ -19,11 +26,5 @@ async function countedText(request: Request, bytesMax: number): Promise<string |
     if (size > bytesMax) return undefined;
     chunks.push(chunk);
   }
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return new TextDecoder().decode(all);
+  return concatBytes(...chunks);
 }

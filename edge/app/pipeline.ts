@@ -5,9 +5,10 @@
 import * as v from "valibot";
 import { OPERATIONS, type OperationName } from "../../core/protocol/operations.ts";
 import { ok, type Result } from "../../core/protocol/result.ts";
-import { type Addressee, admitCall, checkRoom } from "./admission.ts";
+import { fieldOf } from "../../core/protocol/wrong-field.ts";
+import { type Addressee, type Incoming, admitCall, checkRoom, isOperation } from "./admission.ts";
 import type { AppPorts } from "./app-ports.ts";
-import { type AdmittedCall, refuse, type Refusal, type Trace } from "./call.ts";
+import { type AdmittedCall, refuse, refuseField, type Refusal, type Trace } from "./call.ts";
 import { presettle } from "./presettle.ts";
 import { refund } from "./refund.ts";
 import type { ReplyWriter } from "./replies.ts";
@@ -24,8 +25,7 @@ export interface Answer {
 /** A call as it came in. */
 export interface Arrived {
   readonly transType: string;
-  /** `undefined` for a body that is too large. */
-  readonly readBody: () => Promise<string | undefined>;
+  readonly readBody: Incoming["readBody"];
   readonly source: string | undefined;
   /** As the caller sent it; looked at once the caller is proven. */
   readonly traceparent: () => string | undefined;
@@ -47,8 +47,8 @@ export async function answerCall(ports: AppPorts, replies: ReplyWriter, arrived:
     outcome: outcome.ok ? "ok" : outcome.error.error,
   });
   if (outcome.ok) return { body: await replies.success(addressee, outcome.value, answeredMs) };
-  const { error, retryAfterSeconds } = outcome.error;
-  const body = await replies.refusal(addressee, error, answeredMs);
+  const { retryAfterSeconds } = outcome.error;
+  const body = await replies.refusal(addressee, outcome.error, answeredMs);
   return retryAfterSeconds === undefined ? { body } : { body, retryAfterSeconds };
 }
 
@@ -64,7 +64,7 @@ export function turnAway(ports: AppPorts, replies: ReplyWriter, source: string |
   if (retryAfterSeconds === 0) return undefined;
   const alike = ports.shield.turnedAway(nowMs);
   if (alike !== undefined) ports.log?.({ atMs: nowMs, tookMs: 0, edge: ports.edgeId, transType: "unknown", outcome: "rateLimited", alike });
-  const body = replies.refusal(STRANGER, "rateLimited", nowMs);
+  const body = replies.refusal(STRANGER, { error: "rateLimited" }, nowMs);
   return typeof body === "string" ? { body, retryAfterSeconds } : body.then((text) => ({ body: text, retryAfterSeconds }));
 }
 
@@ -79,17 +79,13 @@ async function perform(
   { transType, readBody, source, traceparent }: Arrived,
   { nowMs, addressee, trace }: Progress,
 ): Promise<Result<object, Refusal>> {
-  if (!isOperation(transType)) {
-    ports.shield.refused(source, "unknownAddress", nowMs);
-    return refuse("unknownAddress");
-  }
   try {
-    const body = await readBody();
-    const admitted = body === undefined ? refuse("bodyTooLarge") : await admitCall(ports, { transType, body, nowMs, trace }, addressee);
+    const admitted = await admitCall(ports, { transType, readBody, nowMs, trace }, addressee);
     if (!admitted.ok) {
       ports.shield.refused(source, admitted.error.error, nowMs);
       return admitted;
     }
+    if (!isOperation(transType)) return refuse("unknownAddress");
     ports.shield.proven(source, nowMs);
     return await traced(ports, admitted.value, transType, traceparent());
   } catch (error) {
@@ -144,7 +140,8 @@ async function withRequest<Schema extends v.GenericSchema<unknown, SceneLike>, R
   handle: (ports: AppPorts, call: AdmittedCall, request: v.InferOutput<Schema>) => Promise<Result<Reply, Refusal>>,
 ): Promise<Result<Reply, Refusal>> {
   const parsed = v.safeParse(schema, call.request.data, { abortEarly: true });
-  if (!parsed.success || parsed.output.orgId !== call.institution.settings.orgId) return refuse("badRequest");
+  if (!parsed.success) return refuseField(fieldOf(parsed.issues[0]));
+  if (parsed.output.orgId !== call.institution.settings.orgId) return refuseField("orgId");
   call.trace.outTradeNo = parsed.output.outTradeNo;
   if (parsed.output.termId !== undefined) call.trace.terminal = parsed.output.termId;
   const room = parsed.output.businessType === undefined ? ok(undefined) : checkRoom(ports, parsed.output.orgId);
@@ -168,8 +165,4 @@ function settled<Reply extends { readonly settlementId: string; readonly status:
     call.trace.status = outcome.value.status;
   }
   return outcome;
-}
-
-function isOperation(transType: string): transType is OperationName {
-  return Object.hasOwn(OPERATIONS, transType);
 }

@@ -2,16 +2,16 @@
  * `rh.presettle`: what would the bill cost whom? Asked of the payers through the core, at once; nothing is held. A code is
  * consumed as `rh.verify` consumes it, and the visit's ecToken asks again and settles.
  */
-import type { ErrorName } from "../../core/protocol/errors.ts";
+import { type ErrorName, OBSERVED_BY_CORE } from "../../core/protocol/errors.ts";
 import { type Fen, formatYuan } from "../../core/protocol/money.ts";
 import type { PresettleReply, PresettleRequest } from "../../core/protocol/operations.ts";
 import { ok, type Result } from "../../core/protocol/result.ts";
 import { type EventMs, formatCst14 } from "../../core/protocol/time.ts";
 import type { EdgePorts, PresettledBill } from "../ports.ts";
 import { checkBill } from "./bill.ts";
-import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
+import { type AdmittedCall, refuse, refuseField, type Refusal } from "./call.ts";
 import { mayUse } from "./decide.ts";
-import { acceptedScan, OBSERVED_BY_CORE, refuseShown, type Showing } from "./observe.ts";
+import { acceptedScan, refuseShown, type Showing } from "./observe.ts";
 import { readShownCode } from "./scan.ts";
 import { checkScene } from "./scene.ts";
 
@@ -21,7 +21,7 @@ const OF_PAYERS: ReadonlySet<ErrorName> = new Set(["payerRefused", "payerUnavail
 
 export async function presettle(ports: EdgePorts, call: AdmittedCall, request: PresettleRequest): Promise<Result<PresettleReply, Refusal>> {
   const { code, ecToken } = request;
-  if ((code === undefined) === (ecToken === undefined)) return refuse("badRequest");
+  if ((code === undefined) === (ecToken === undefined)) return refuseField("code");
   const bill = checkBill(request);
   if (!bill.ok) return bill;
   const scene = checkScene(call.institution, request, true);

@@ -1,12 +1,12 @@
 /**
- * Signed replies (S3 A.3). A refusal says nothing but its code, so the same refusal for the same institution within
+ * Signed replies (S3 A.3). A refusal says nothing but its code and perhaps a field's name, so the same refusal for the same institution within
  * one second is the same text: it is signed once. A flood of garbage therefore costs no signatures.
  */
-import { sealReply } from "../../core/protocol/envelope.ts";
-import type { ErrorName } from "../../core/protocol/errors.ts";
+import { type ReplyToSeal, sealReply } from "../../core/protocol/envelope.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
 import type { EdgePorts } from "../ports.ts";
 import type { Addressee } from "./admission.ts";
+import type { Refusal } from "./call.ts";
 
 /** `orgId` of a reply to a caller that no institution is known for; whatever was sent is not repeated. */
 const NO_INSTITUTION = "";
@@ -30,18 +30,18 @@ export class ReplyWriter {
   }
 
   success(to: Addressee, data: object, nowMs: EventMs): Promise<string> {
-    return this.#seal(to, "ok", data, nowMs);
+    return this.#seal(to, { error: "ok", data }, nowMs);
   }
 
-  refusal(to: Addressee, error: ErrorName, nowMs: EventMs): string | Promise<string> {
+  refusal(to: Addressee, { error, field }: Refusal, nowMs: EventMs): string | Promise<string> {
     const second = Math.floor(nowMs / 1000);
     if (second !== this.#second || this.#refusals.size >= REFUSALS_KEPT_MAX) this.#refusals.clear();
     this.#second = second;
     const { settings, partner } = to.institution ?? {};
-    const key = `${error} ${settings?.orgId ?? ""} ${partner?.appId ?? ""} ${partner?.appSecret ?? ""}`;
+    const key = `${error} ${field ?? ""} ${settings?.orgId ?? ""} ${partner?.appId ?? ""} ${partner?.appSecret ?? ""}`;
     const kept = this.#refusals.get(key);
     if (kept !== undefined) return kept;
-    const made = this.#seal(to, error, undefined, nowMs).then(inAscii);
+    const made = this.#seal(to, { error, field }, nowMs).then(inAscii);
     this.#refusals.set(key, made);
     const keep = (text: string): void => {
       if (this.#refusals.get(key) === made) this.#refusals.set(key, text);
@@ -50,10 +50,9 @@ export class ReplyWriter {
     return made;
   }
 
-  #seal(to: Addressee, error: ErrorName, data: object | undefined, nowMs: EventMs): Promise<string> {
+  #seal(to: Addressee, reply: Omit<ReplyToSeal, "orgId">, nowMs: EventMs): Promise<string> {
     const orgId = to.institution?.settings.orgId ?? NO_INSTITUTION;
     const sign = (message: Uint8Array): Uint8Array | Promise<Uint8Array> => this.#ports.signer.sign(message);
-    const reply = data === undefined ? { orgId, error } : { orgId, error, data };
-    return sealReply(this.#ports.crypto, reply, to.institution?.partner, sign, nowMs, to.encrypted);
+    return sealReply(this.#ports.crypto, { orgId, ...reply }, to.institution?.partner, sign, nowMs, to.encrypted);
   }
 }

@@ -1,5 +1,6 @@
 /** `rh.verify`: who is it? The code is told genuine here and consumed in the core, once. */
 import { toHex } from "../../core/protocol/bytes.ts";
+import { OBSERVED_BY_CORE } from "../../core/protocol/errors.ts";
 import { maskIdNo, maskName } from "../../core/protocol/masking.ts";
 import type { VerifyReply, VerifyRequest } from "../../core/protocol/operations.ts";
 import { credentialFingerprintInput } from "../../core/protocol/pseudonym.ts";
@@ -10,7 +11,7 @@ import type { AppPorts } from "./app-ports.ts";
 import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
 import { mayUse } from "./decide.ts";
 import { attemptWait, countAttempt } from "./guesses.ts";
-import { acceptedScan, OBSERVED_BY_CORE, refuseShown, type Showing } from "./observe.ts";
+import { acceptedScan, refuseShown, type Showing } from "./observe.ts";
 import { readShownCode, type ShownCode } from "./scan.ts";
 import { checkScene } from "./scene.ts";
 

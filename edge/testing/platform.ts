@@ -250,7 +250,7 @@ export interface TestPlatform {
   opaqueCode(): string;
   /** A sealed envelope, to be tampered with. */
   envelope(institution: TestInstitution, transType: string, data: object, timestampMs?: number): Promise<string>;
-  post(transType: string, body: string): Promise<Response>;
+  post(transType: string, body: string | Uint8Array<ArrayBuffer>): Promise<Response>;
   /** Everything of a topic that left the outbox. */
   events<T extends DataTopic>(topic: T): Promise<readonly RongheEvent<T>[]>;
   /** Publishes an outcome as the core would. */
@@ -306,7 +306,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
     sourceOf: () => source,
   };
   const app = createEdgeApp(ports);
-  const post = async (transType: string, body: string): Promise<Response> =>
+  const post = async (transType: string, body: string | Uint8Array<ArrayBuffer>): Promise<Response> =>
     await app.request(`/v1/${transType}`, { method: "POST", body, headers: { "content-type": "application/json" } });
   let serial = 0;
   const signCode = (message: Uint8Array): Uint8Array => crypto.sm2Sign(keys.code.privateKey, message);
