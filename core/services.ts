@@ -112,7 +112,7 @@ export async function openCoreServices(options: CoreServicesOptions): Promise<Co
       codeFingerprintKey: fingerprints.codeKey,
       revokedCodes: (nowMs) => vault.revokedCodes(nowMs),
     }),
-    sign: (message) => keys.sm2Sign(KEY_HANDLES.platformSign, message),
+    sign: (message, userId) => keys.sm2Sign(KEY_HANDLES.platformSign, message, userId),
     ready: () => ({ checkpoint: registry.checkpointFailure() === undefined }),
     ...(options.log === undefined ? {} : { log: options.log }),
     ...(options.onBug === undefined ? {} : { onBug: options.onBug }),

@@ -1,6 +1,6 @@
 /** What an operator may register; checked here, whoever asks (command line, admin address, seeding). */
 import * as v from "valibot";
-import { PARTNER_DIALECTS } from "../protocol/dialects.ts";
+import { dialectInput } from "../protocol/dialects.ts";
 import { identifier, text } from "../protocol/texts.ts";
 
 const name = text(100);
@@ -31,7 +31,7 @@ const partner = {
   partnerAppId: v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{16,64}$/)),
   /** Envelope SECRET. */
   partnerSecret: v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{16,64}$/)),
-  dialect: v.picklist(PARTNER_DIALECTS),
+  dialect: dialectInput,
   signType: v.picklist(["SM2", "SM3"]),
   encryption: v.picklist(["required", "optional", "none"]),
   publicKeys: v.pipe(v.array(publicKey), v.minLength(1), v.maxLength(8)),

@@ -3,6 +3,7 @@
  * one second is the same text: it is signed once. A flood of garbage therefore costs no signatures.
  */
 import { type ReplyToSeal, sealReply } from "../../core/protocol/envelope.ts";
+import type { MessageSigner } from "../../core/protocol/partner.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
 import type { EdgePorts } from "../ports.ts";
 import type { Addressee } from "./admission.ts";
@@ -38,7 +39,7 @@ export class ReplyWriter {
     if (second !== this.#second || this.#refusals.size >= REFUSALS_KEPT_MAX) this.#refusals.clear();
     this.#second = second;
     const { settings, partner } = to.institution ?? {};
-    const key = `${error} ${field ?? ""} ${settings?.orgId ?? ""} ${partner?.appId ?? ""} ${partner?.appSecret ?? ""}`;
+    const key = `${error} ${field ?? ""} ${settings?.orgId ?? ""} ${partner?.dialect ?? ""} ${partner?.appId ?? ""} ${partner?.appSecret ?? ""}`;
     const kept = this.#refusals.get(key);
     if (kept !== undefined) return kept;
     const made = this.#seal(to, { error, field }, nowMs).then(inAscii);
@@ -52,7 +53,7 @@ export class ReplyWriter {
 
   #seal(to: Addressee, reply: Omit<ReplyToSeal, "orgId">, nowMs: EventMs): Promise<string> {
     const orgId = to.institution?.settings.orgId ?? NO_INSTITUTION;
-    const sign = (message: Uint8Array): Uint8Array | Promise<Uint8Array> => this.#ports.signer.sign(message);
+    const sign: MessageSigner = (message, userId) => this.#ports.signer.sign(message, userId);
     return sealReply(this.#ports.crypto, { orgId, ...reply }, to.institution?.partner, sign, nowMs, to.encrypted);
   }
 }

@@ -295,7 +295,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
     outbox,
     core,
     results,
-    signer: { sign: (message) => crypto.sm2Sign(keys.reply.privateKey, message) },
+    signer: { sign: (message, userId) => crypto.sm2Sign(keys.reply.privateKey, message, userId) },
     sealer: createSealer(crypto),
     origin: createOrigin(crypto, EDGE_SECRET),
     limits: { ...EDGE_LIMITS, ...options.limits },
@@ -354,7 +354,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
         url: "http://edge.test",
         orgId: institution.settings.orgId,
         profile: profileOf(institution),
-        sign: (message) => crypto.sm2Sign(institution.privateKey, message),
+        sign: (message, userId) => crypto.sm2Sign(institution.privateKey, message, userId),
         crypto,
         clock,
         fetch: async (request) => await app.request(request),
@@ -368,7 +368,9 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
     opaqueCode: () => `${EHC_ID}:0:${VALID}:${APP_ID}RH24${(serial++).toString(36).padStart(24, "0")}`,
     async envelope(institution, transType, data, timestampMs = clock.now()) {
       const request = { orgId: institution.settings.orgId, transType, version: "1.0.0", data, timestampMs: timestampMs as EventMs };
-      return await sealRequest(crypto, request, profileOf(institution), (message) => crypto.sm2Sign(institution.privateKey, message));
+      return await sealRequest(crypto, request, profileOf(institution), (message, userId) =>
+        crypto.sm2Sign(institution.privateKey, message, userId),
+      );
     },
     async events(topic) {
       await outbox.drained();
