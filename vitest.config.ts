@@ -20,7 +20,7 @@ export default defineConfig({
       room("bus", ["streams/bus/**/*.test.ts"], { fileParallelism: false }),
       room("fraud", ["streams/fraud/**/*.test.ts"]),
       room("supervision", ["streams/supervision/**/*.test.ts"]),
-      room("core", ["core/{access,http,identity,vault,settlement,federation}/**/*.test.ts", "core/*.test.ts"]),
+      room("core", ["core/{access,envelope-vectors,http,identity,vault,settlement,federation}/**/*.test.ts", "core/*.test.ts"]),
       room("edge", ["edge/**/*.test.ts"]),
       room("cli", ["cli/**/*.test.ts"]),
       // Processes that wait for each other more than they compute: two files at once, when the rooms are done.

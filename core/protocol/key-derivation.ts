@@ -62,6 +62,6 @@ export function dataPlaintext(data: JsonObject, source: object, dialect: Partner
 }
 
 /** Non-ASCII characters of a JSON text as `\uXXXX`. */
-function asciiJson(json: string): string {
+export function asciiJson(json: string): string {
   return json.replaceAll(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -141,8 +141,13 @@ function signing(page: Page): Html {
   const facts = [
     ["appId", EXAMPLE_PARTNER.appId],
     ["appSecret", EXAMPLE_PARTNER.appSecret],
+    [say(CHECK_YOURSELF.privateKey), EXAMPLE_PARTNER.privateKey],
     [say(CHECK_YOURSELF.publicKey), EXAMPLE_PARTNER.publicKey],
+    [say(CHECK_YOURSELF.za), EXAMPLE_STEPS.za],
+    [say(CHECK_YOURSELF.digest), EXAMPLE_STEPS.digest],
+    ["signData (SM2)", EXAMPLE_REQUEST.signData],
     [say(CHECK_YOURSELF.sm3), EXAMPLE_STEPS.sm3OfSignText],
+    [say(CHECK_YOURSELF.wrappedSecret), EXAMPLE_STEPS.wrappedSecret],
     [say(CHECK_YOURSELF.dataKey), EXAMPLE_STEPS.dataKey],
     [say(CHECK_YOURSELF.encData), EXAMPLE_STEPS.encData],
   ] as const;
