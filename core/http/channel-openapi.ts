@@ -76,6 +76,9 @@ export function channelOpenApi(): Readonly<Record<string, unknown>> {
       version: "1",
       description: `患者应用调用的接口，报文为 S3 A.2/A.3 信封，签名与加密方式同医院接口 / What patients' apps call, in the S3 A.2/A.3 envelope, signed and encrypted as hospitals' calls are\n\n${channelRefusalTable()}`,
     },
+    servers: [{ url: "/", description: "核心的渠道地址 / The core's channel address" }],
+    // Who calls is proven by signData inside the body, for which OpenAPI has no scheme: of HTTP's own it needs none.
+    security: [],
     paths: Object.fromEntries(names.map((name) => [`/v1/${name}`, { post: operation(name) }])),
   };
 }
@@ -84,16 +87,28 @@ function operation(name: ChannelOperationName): object {
   return {
     operationId: name,
     summary: SAID[name].summary,
-    requestBody: { required: true, content: json(envelope(REQUEST_ENVELOPE, CHANNEL_OPERATIONS[name])) },
+    requestBody: { required: true, content: json(envelope(REQUEST_ENVELOPE, jsonSchemaOf(CHANNEL_OPERATIONS[name]))) },
     responses: {
-      "200": { description: "成功或拒绝 / Success or refusal", content: json(envelope(REPLY_ENVELOPE, SAID[name].reply)) },
+      "200": {
+        description: "成功或拒绝 / Success or refusal",
+        content: json(envelope(REPLY_ENVELOPE, { anyOf: [jsonSchemaOf(SAID[name].reply), REFUSED] })),
+      },
     },
   };
 }
 
-function envelope(properties: object, data: v.GenericSchema): object {
+/** The `data` of a refusal. */
+const REFUSED = {
+  type: "object",
+  properties: {
+    field: { type: "string", description: "不对的字段名，签名通过后才有 / The field that is wrong, once the signature verified" },
+  },
+  additionalProperties: false,
+} as const;
+
+function envelope(properties: object, data: object): object {
   const encData = { type: "string", pattern: "^(?:[0-9A-Fa-f]{32})+$" };
-  return { type: "object", required: Object.keys(properties), properties: { ...properties, data: jsonSchemaOf(data), encData } };
+  return { type: "object", required: Object.keys(properties), properties: { ...properties, data, encData } };
 }
 
 function json(schema: object): object {

@@ -6,7 +6,7 @@ import { LATER_REFUSALS, type RefusalRow, REFUSALS } from "../refusals.ts";
 import { formOf, type FormPart } from "./docs-form.ts";
 import { head, heading, type Html, type Page, prose, row, textOf } from "./docs-parts.ts";
 import { LABELS, LATER_ABOUT, LEAVES, PLACES, REFUSALS_ABOUT, TABLE_LINKS } from "./docs-prose.ts";
-import { type JsonObject, objectOf } from "./openapi.ts";
+import { type Json, type JsonObject, objectOf } from "./openapi.ts";
 import { STATUS_WORDS } from "./openapi-words.ts";
 
 export function fieldTable(page: Page, schema: JsonObject, of: "request" | "reply"): Html {
@@ -26,7 +26,7 @@ function fieldRows(page: Page, schema: JsonObject, within: string): readonly Htm
   return Object.entries(objectOf(properties)).flatMap(([name, value]) => {
     const field = objectOf(value);
     const need = Array.isArray(required) && required.includes(name);
-    const form = field["$ref"] === undefined ? formOf(field, say) : formOf({ type: "object" }, say);
+    const form = field["$ref"] === undefined && !isEither(field) ? formOf(field, say) : formOf({ type: "object" }, say);
     const own = html`<tr>
       <td class="name"><code>${within}${name}</code></td>
       <td class="need">${need ? html`<span class="required">${say(LABELS.yes)}</span>` : say(LABELS.no)}</td>
@@ -35,6 +35,11 @@ function fieldRows(page: Page, schema: JsonObject, within: string): readonly Htm
     </tr>`;
     return [own, ...fieldRows(page, objectOf(field["items"]), `${within}${name}[].`), ...fieldRows(page, field, `${within}${name}.`)];
   });
+}
+
+/** One of several schemas of the document, as the `data` of a reply is. */
+function isEither({ anyOf }: JsonObject): boolean {
+  return Array.isArray(anyOf) && anyOf.some((one) => objectOf(one as Json)["$ref"] !== undefined);
 }
 
 function formParts({ language, say }: Page, parts: readonly FormPart[]): readonly (Html | string)[] {

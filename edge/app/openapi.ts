@@ -15,8 +15,10 @@ import {
   LEG_WORDS,
   OPERATION_WORDS,
   PRESETTLE_REPLY_WORDS,
+  REFUSED_WORDS,
   REPLY_WORDS,
   REQUEST_WORDS,
+  SERVER,
   SETTLEMENT_REPLY_WORDS,
   SPLIT_WORDS,
   STATEMENT_REPLY_WORDS,
@@ -114,6 +116,9 @@ export function openApiDocument(say: Say = sayBoth): JsonObject {
   return {
     openapi: "3.1.0",
     info: { title: say(TITLE), version: "1", description: say(ABOUT) },
+    servers: [{ url: "/", description: say(SERVER) }],
+    // Who calls is proven by signData inside the body, for which OpenAPI has no scheme: of HTTP's own it needs none.
+    security: [],
     paths: {
       ...Object.fromEntries(operationNames().map((name) => [`/v1/${name}`, { post: operationObject(name, say) }])),
       ...beside(say),
@@ -125,6 +130,7 @@ export function openApiDocument(say: Say = sayBoth): JsonObject {
         PresettleReply: presettleReplySchema(say),
         SettlementReply: settlementReplySchema(say),
         StatementReply: statementReplySchema(say),
+        Refused: refusedSchema(say),
       },
     },
   };
@@ -172,7 +178,7 @@ function operationObject(name: OperationName, say: Say): JsonObject {
   const reply = {
     type: "object",
     required: REPLY_REQUIRED,
-    properties: described({ ...REPLY, data: { $ref: `#/components/schemas/${REPLY_OF[name]}` } }, REPLY_WORDS, say),
+    properties: described({ ...REPLY, data: oneOfBoth(REPLY_OF[name]) }, REPLY_WORDS, say),
   };
   const whole = name === EXAMPLE_OPERATION;
   return {
@@ -195,6 +201,15 @@ function operationObject(name: OperationName, say: Say): JsonObject {
       },
     },
   };
+}
+
+/** What a success carries, or what a refusal does. */
+function oneOfBoth(reply: string): JsonObject {
+  return { anyOf: [reply, "Refused"].map((name) => ({ $ref: `#/components/schemas/${name}` })) };
+}
+
+function refusedSchema(say: Say): JsonObject {
+  return { type: "object", properties: described({ field: text() }, REFUSED_WORDS, say), additionalProperties: false };
 }
 
 /** Each member's schema with its words. */
