@@ -48,6 +48,9 @@ export const LABELS = {
   address: words("地址", "Address"),
   answers: words("应答", "Answers"),
   also: words("或", "or"),
+  allRefusals: words("全部情形，按检查先后", "All conditions, in the order of the checks"),
+  tableC1: words("全部代码", "All codes"),
+  tableC2: words("全部代码", "All codes"),
 } as const satisfies Record<string, Words>;
 
 export const TABLE_LINKS = {

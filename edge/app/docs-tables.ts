@@ -4,7 +4,7 @@ import { ERRORS, type ErrorName } from "../../core/protocol/errors.ts";
 import { BUSINESS_TYPES, businessTypeName, businessTypePlace, ID_TYPES, isSettlingBusinessType } from "../../core/protocol/tables.ts";
 import { LATER_REFUSALS, type RefusalRow, REFUSALS } from "../refusals.ts";
 import { formOf, type FormPart } from "./docs-form.ts";
-import { head, heading, type Html, type Page, prose, row, textOf } from "./docs-parts.ts";
+import { fold, head, heading, type Html, type Page, prose, row, textOf } from "./docs-parts.ts";
 import { LABELS, LATER_ABOUT, LEAVES, PLACES, REFUSALS_ABOUT, TABLE_LINKS } from "./docs-prose.ts";
 import { type Json, type JsonObject, objectOf } from "./openapi.ts";
 import { STATUS_WORDS } from "./openapi-words.ts";
@@ -66,7 +66,7 @@ export function statuses(page: Page): Html {
   );
   return html`<section>
     ${heading(page, "status")}
-    <table>
+    <table class="stacks">
       ${head([LABELS.status, LABELS.meaning, LABELS.todo].map(say))}
       <tbody>
         ${rows}
@@ -90,21 +90,27 @@ export function codeTables(page: Page): Html {
     .map(([code, name]) => row(html`<code>${code}</code>`, html`<span lang="zh-CN">${name}</span>`));
   return html`<section>
       ${heading(page, "business-types")}
-      <table>
-        ${head([LABELS.code, LABELS.name, LABELS.place, LABELS.settles].map(say))}
-        <tbody>
-          ${businessTypes}
-        </tbody>
-      </table>
+      ${fold(
+        say(LABELS.tableC1),
+        html`<table>
+          ${head([LABELS.code, LABELS.name, LABELS.place, LABELS.settles].map(say))}
+          <tbody>
+            ${businessTypes}
+          </tbody>
+        </table>`,
+      )}
     </section>
     <section>
       ${heading(page, "id-types")}
-      <table>
-        ${head([LABELS.code, LABELS.name].map(say))}
-        <tbody>
-          ${idTypes}
-        </tbody>
-      </table>
+      ${fold(
+        say(LABELS.tableC2),
+        html`<table>
+          ${head([LABELS.code, LABELS.name].map(say))}
+          <tbody>
+            ${idTypes}
+          </tbody>
+        </table>`,
+      )}
     </section>`;
 }
 
@@ -124,12 +130,15 @@ export function refusals(page: Page): Html {
   return html`<section>
       ${heading(page, "refusals")}
       <p>${say(REFUSALS_ABOUT)}</p>
-      <table>
-        ${head([LABELS.code, LABELS.condition, LABELS.message, LABELS.operations, LABELS.leaves].map(say))}
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
+      ${fold(
+        say(LABELS.allRefusals),
+        html`<table class="refusals">
+          ${head([LABELS.code, LABELS.condition, LABELS.message, LABELS.operations, LABELS.leaves].map(say))}
+          <tbody>
+            ${rows}
+          </tbody>
+        </table>`,
+      )}
     </section>
     <section>
       ${heading(page, "later")}
@@ -166,7 +175,7 @@ export function others(page: Page): Html {
   });
   return html`<section>
     ${heading(page, "other")}
-    <table>
+    <table class="stacks">
       ${head([LABELS.address, LABELS.meaning, LABELS.answers].map(say))}
       <tbody>
         ${rows}
