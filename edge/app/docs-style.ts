@@ -72,6 +72,7 @@ tr:target, li:target { background: var(--panel) }
   :is(.fields, .refusals, .facts, .stacks) tr { padding: .5rem 0; border-bottom: 1px solid var(--line) }
   table.fields td.name, table.fields td.need { display: inline-block; width: auto; margin-right: .75rem }
   table.fields td.form, .refusals td:nth-child(n + 4) { width: auto; color: var(--soft); font-size: .88em }
+  td[data-head]::before { content: attr(data-head) " "; color: var(--soft); font-weight: 400 }
   .facts td:first-child, .stacks td:first-child { font-weight: 600; width: auto }
 }
 @media print { nav { display: none } pre { white-space: pre-wrap } }

@@ -14,13 +14,17 @@ export function fieldTable(page: Page, schema: JsonObject, of: "request" | "repl
   return html`<table class="fields">
     ${head([LABELS.field, of === "request" ? LABELS.need : LABELS.always, LABELS.meaning, LABELS.form].map(say))}
     <tbody>
-      ${fieldRows(page, schema, "")}
+      ${fieldRows(page, schema, { within: "", of })}
     </tbody>
   </table>`;
 }
 
 /** A row for each field; those inside an array stand below it as `array[].field`, those of an object as `object.field`. */
-function fieldRows(page: Page, schema: JsonObject, within: string): readonly Html[] {
+function fieldRows(
+  page: Page,
+  schema: JsonObject,
+  { within, of }: { readonly within: string; readonly of: "request" | "reply" },
+): readonly Html[] {
   const { say } = page;
   const { required, properties } = schema;
   return Object.entries(objectOf(properties)).flatMap(([name, value]) => {
@@ -29,11 +33,14 @@ function fieldRows(page: Page, schema: JsonObject, within: string): readonly Htm
     const form = field["$ref"] === undefined && !isEither(field) ? formOf(field, say) : formOf({ type: "object" }, say);
     const own = html`<tr>
       <td class="name"><code>${within}${name}</code></td>
-      <td class="need">${need ? html`<span class="required">${say(LABELS.yes)}</span>` : say(LABELS.no)}</td>
+      <td class="need" data-head="${say(of === "request" ? LABELS.need : LABELS.always)}">
+        ${need ? html`<span class="required">${say(LABELS.yes)}</span>` : say(LABELS.no)}
+      </td>
       <td>${prose(textOf(field["description"]))}</td>
       <td class="form">${formParts(page, form)}</td>
     </tr>`;
-    return [own, ...fieldRows(page, objectOf(field["items"]), `${within}${name}[].`), ...fieldRows(page, field, `${within}${name}.`)];
+    const inside = (mark: string): { readonly within: string; readonly of: typeof of } => ({ within: `${within}${name}${mark}`, of });
+    return [own, ...fieldRows(page, objectOf(field["items"]), inside("[].")), ...fieldRows(page, field, inside("."))];
   });
 }
 
@@ -122,8 +129,8 @@ export function refusals(page: Page): Html {
         <td class="name"><code>${ERRORS[error].code}</code></td>
         <td>${say(condition)}</td>
         <td>${message(page, error)}</td>
-        <td>${operationLinks(page, of)}</td>
-        <td>${say(LEAVES[leaves])}</td>
+        <td data-head="${say(LABELS.operations)}">${operationLinks(page, of)}</td>
+        <td data-head="${say(LABELS.leaves)}">${say(LEAVES[leaves])}</td>
       </tr>`,
   );
   const later = LATER_REFUSALS.map((error) => row(html`<code>${ERRORS[error].code}</code>`, message(page, error)));

@@ -39,6 +39,7 @@ footer{margin-top:32px;border-top:1px solid var(--line)}
 main,nav{padding-left:16px;padding-right:16px}
 h1{font-size:22px}
 th,td{padding:5px 8px}
+.wide :is(th,td):not(.hash){white-space:nowrap}
 .hash code{display:inline-block;min-width:18em}
 }
 @page{size:A4;margin:14mm 12mm 16mm}
