@@ -9,7 +9,7 @@ import { sealRequest } from "../core/protocol/envelope.ts";
 import type { InstitutionSettings } from "../core/protocol/internal.ts";
 import { parseYuan } from "../core/protocol/money.ts";
 import { OPERATIONS } from "../core/protocol/operations.ts";
-import { refused } from "../core/protocol/result.ts";
+import { ok, refused } from "../core/protocol/result.ts";
 import { mintSignedCode } from "../core/protocol/signed-token.ts";
 import { systemClock } from "../core/protocol/time.ts";
 import { admitCall } from "../edge/app/admission.ts";
@@ -138,7 +138,11 @@ export type Verification = readonly [key: Uint8Array, message: Uint8Array, signa
 /** What the pipeline of `rh.settle` does with a body until it knows whether it may take it; a refusal is a bug here. */
 export async function decode(ports: EdgePorts, view: EdgeView, body: string): Promise<void> {
   const nowMs = ports.clock.now();
-  const call = await admitCall(ports, { transType: "rh.settle", body, nowMs, trace: {} }, { encrypted: false });
+  const call = await admitCall(
+    ports,
+    { transType: "rh.settle", readBody: () => Promise.resolve(ok(body)), nowMs, trace: {} },
+    { encrypted: false },
+  );
   if (!call.ok) throw new Error(`refused with ${call.error.error}`);
   const request = v.parse(OPERATIONS["rh.settle"], call.value.request.data, { abortEarly: true });
   const scene = checkScene(call.value.institution, request, true);

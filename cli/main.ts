@@ -101,7 +101,7 @@ code
 program
   .command("call")
   .description("act as a hospital: sign, send, verify the reply, print it")
-  .argument("<operation>", "rh.verify, rh.presettle, rh.settle, rh.result, rh.refund or rh.statement")
+  .argument("[operation]", "rh.verify, rh.presettle, rh.settle, rh.result, rh.refund or rh.statement")
   .addOption(dataOption())
   .option("--edge <url>", "edge to call (default: the one that runs on this folder)")
   .option("--org <orgId>", "institution to act as (default: the first of the sandbox)")
@@ -121,7 +121,16 @@ program
   .option("--wait <seconds>", "how long the edge waits for the outcome", wholeNumber(0, 30), 10)
   .option("--receipt <file>", "write the ledger receipt there")
   .option("--print-curl", "print the request as a curl command instead of sending it")
-  .action(async (operation: string, options) => {
+  .option("--check <file>", "call nobody: say why the request in this file does not verify")
+  .option("--keys <file>", "with --check: JSON of appId, appSecret, publicKey and what is agreed (default: the caller's of this folder)")
+  .option("--sign-text <file>", "with --check: the text that you signed, to see where it differs")
+  .option("--json", "with --check: print one JSON object")
+  .action(async (operation: string | undefined, options) => {
+    if (options.check !== undefined) {
+      const { checkCall } = await import("./commands/call-check.ts");
+      process.exitCode = await checkCall(configured(options), options.check, options);
+      return;
+    }
     const { call } = await import("./commands/call.ts");
     process.exitCode = await call(configured(options), operation, options);
   });

@@ -119,7 +119,7 @@ export async function openCoreServices(options: CoreServicesOptions): Promise<Co
       revokedCodes: (nowMs) => vault.revokedCodes(nowMs),
       ...(options.onLeftOut === undefined ? {} : { onLeftOut: options.onLeftOut }),
     }),
-    sign: (message) => keys.sm2Sign(KEY_HANDLES.platformSign, message),
+    sign: (message, userId) => keys.sm2Sign(KEY_HANDLES.platformSign, message, userId),
     ready: () => ({ checkpoint: registry.checkpointFailure() === undefined }),
     ...(options.log === undefined ? {} : { log: options.log }),
     ...(options.onBug === undefined ? {} : { onBug: options.onBug }),

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { OPERATIONS } from "../core/protocol/operations.ts";
 import { openApiDocument } from "./app/openapi.ts";
-import { openApiText, withRefusalTable } from "./generate.ts";
+import { openApiText, withGeneratedParts } from "./generate.ts";
 
 const read = (path: string): Promise<string> => readFile(new URL(`../docs/${path}`, import.meta.url), "utf8");
 
@@ -15,7 +15,7 @@ describe("what is written about the API", () => {
   test("docs/api.md has the table of refusals that the edge obeys (else: node edge/generate.ts)", async () => {
     const page = await read("api.md");
     expect(page).toContain("| A negative amount |");
-    expect(page).toBe(withRefusalTable(page));
+    expect(page).toBe(withGeneratedParts(page));
   });
 
   test.each(Object.entries(OPERATIONS))("docs/api.md has an example of %s that its schema takes", async (name, schema) => {

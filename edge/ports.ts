@@ -269,7 +269,7 @@ export interface Results {
 
 /** Signs replies with the platform's key for this edge: raw 64 bytes. */
 export interface ReplySigner {
-  sign(message: Uint8Array): Promise<Uint8Array> | Uint8Array;
+  sign(message: Uint8Array, userId?: string): Promise<Uint8Array> | Uint8Array;
 }
 
 /** Encrypts a code or ecToken so that only the core reads it. */

@@ -29,7 +29,7 @@ afterAll(async () => {
 /** A call that must be refused, and what it takes to get there and back. */
 interface Attempt {
   readonly transType: string;
-  readonly body: string;
+  readonly body: string | Uint8Array<ArrayBuffer>;
   /** Texts of the call that no reply may repeat. */
   readonly inputs: readonly string[];
   readonly after?: () => void;
@@ -49,7 +49,11 @@ let serial = 0;
 const number = (): string => `R${String(++serial).padStart(6, "0")}`;
 
 /** A good call of an operation, changed by `over`. */
-async function call(transType: string, over: object = {}, by: TestInstitution = p.institutions.hospital): Promise<Attempt> {
+async function call(
+  transType: string,
+  over: object = {},
+  by: TestInstitution = p.institutions.hospital,
+): Promise<Attempt & { readonly body: string }> {
   const data = await dataOf(transType, over, by);
   return { transType, body: await p.envelope(by, transType, data), inputs: textsOf(data) };
 }
@@ -107,6 +111,10 @@ const ATTEMPTS: Record<RefusalId, () => Promise<Attempt>> = {
     p.useSource("203.0.113.9");
     for (let n = 0; n <= EDGE_LIMITS.garbageBurst; n++) await p.post("rh.settle", "{");
     return { ...attempt, after: () => p.useSource(undefined) };
+  },
+  notUtf8: async () => {
+    const attempt = await call("rh.settle");
+    return { ...attempt, body: new Uint8Array([...new TextEncoder().encode(attempt.body.replace(/"\}$/, "")), 0xff, 0x22, 0x7d]) };
   },
   oversizedBody: () => tampered((text) => text + " ".repeat(EDGE_LIMITS.billBytesMax)),
   notJson: () => tampered((text) => `<${text}>`),
@@ -179,7 +187,7 @@ const ATTEMPTS: Record<RefusalId, () => Promise<Attempt>> = {
   feesNotTheAmount: () => call("rh.presettle", { feeLines: [{ ...FEE_LINE, amount: "128.51" }] }),
   refundAmountMalformed: () => call("rh.refund", { refundAmount: "0.00" }),
   businessTypeNotSettling: () => call("rh.settle", { businessType: "01101" }),
-  businessTypeElsewhere: () => call("rh.settle", { businessType: "02121" }),
+  businessTypeElsewhere: () => call("rh.settle", { businessType: "03132" }),
   terminalUnknown: () => call("rh.settle", { termId: p.institutions.pharmacy.settings.terminals[0]?.termId }),
   terminalSuspended: async () => {
     const { hospital } = p.institutions;
@@ -358,7 +366,9 @@ describe("every refusal of the table", () => {
     expect(response.headers.get("retry-after") !== null).toBe(error === "rateLimited");
     const reply = openReply(p.crypto, text, p.profileOf(institutionOf(text)), { nowMs: p.clock.now() });
     const { code, message } = ERRORS[error];
-    expect(reply).toMatchObject({ ok: true, value: { code, message, success: false, data: {} } });
+    expect(reply).toMatchObject({ ok: true, value: { code, message, success: false } });
+    // Who is not proven learns nothing but the code; who is, the name of the field.
+    if (error !== "badRequest" || leaves === "nothing") expect(reply).toHaveProperty("value.data", {});
     for (const input of attempt.inputs.filter((one) => one !== institutionOf(text).settings.orgId)) expect(text).not.toContain(input);
     expect(await counts()).toEqual(expected(before, leaves));
   });
@@ -368,14 +378,54 @@ test.each([
   ["a visiting card", "BEGIN:VCARD\r\nFN:某某\r\nEND:VCARD"],
   ["a link", "https://pay.example/q?a=1&b=二 三"],
   ["a code with the scanner's line end", `${EHC_ID}:1\r`],
+  ["a short link", "https://a.cn/q?x=1"],
+  ["one letter", "a"],
+  ["a word", "hello"],
+  ["eleven digits, a telephone's", "13900001111"],
+  ["letters and a colon", "28000000000:00000000"],
   ["a long text", "x".repeat(4_096)],
 ])("%s that a terminal scanned is no code, and counts as a scan", async (_, scanned) => {
   const attempt = await call("rh.verify", { code: scanned });
   const before = await counts();
   const text = await (await p.post("rh.verify", attempt.body)).text();
   expect(JSON.parse(text)).toMatchObject({ code: ERRORS.codeMalformed.code, message: ERRORS.codeMalformed.message });
-  expect(text).not.toContain(scanned.slice(0, 20));
+  if (scanned.length > 3) expect(text).not.toContain(scanned.slice(0, 20));
   expect(await counts()).toEqual(expected(before, "scan"));
+});
+
+test.each([
+  ["is missing", { operatorName: undefined }, "operatorName"],
+  ["has the wrong form", { termIp: "not an address" }, "termIp"],
+  ["does not exist", { remark: "1" }, "remark"],
+  ["has 21 code points", { operatorId: "𠮷".repeat(21) }, "operatorId"],
+  ["is not of table C.1", { businessType: "01999" }, "businessType"],
+  ["stands in a line", { feeLines: [{ ...FEE_LINE, category: "77" }] }, "feeLines.0.category"],
+  ["is lacking where one of two is needed", { code: undefined }, "code"],
+  ["is named like a person", { "510101199003071234": "1" }, undefined],
+])("a proven sender is told the name of the field that %s, signed, and never a value", async (_, over, field) => {
+  const attempt = await call("rh.settle", over);
+  const text = await (await p.post("rh.settle", attempt.body)).text();
+  const reply = openReply(p.crypto, text, p.profileOf(p.institutions.hospital), { nowMs: p.clock.now() });
+  expect(reply).toMatchObject({ ok: true, value: { code: ERRORS.badRequest.code } });
+  expect(reply).toHaveProperty("value.data", field === undefined ? {} : { field });
+  for (const input of attempt.inputs.filter((one) => one !== "H51010000001")) expect(text).not.toContain(input);
+});
+
+test("twenty characters outside the basic plane are a name of twenty", async () => {
+  const attempt = await call("rh.settle", { operatorId: "𠮷".repeat(20) });
+  expect(await (await p.post("rh.settle", attempt.body)).json()).toMatchObject({ code: "0" });
+});
+
+test("a code that its app took back is said to be that, also after its end", async () => {
+  const code = await p.code({ expiresAtMs: p.clock.now() - 6_000 });
+  const view = p.ports.settings.current();
+  if (view === undefined) throw new Error("no settings");
+  const fingerprint = toHex(p.crypto.hmacSm3(view.fingerprintKey, credentialFingerprintInput("code", code)));
+  p.useView({ ...view, revokedCodes: new Set([fingerprint]) });
+  const attempt = await call("rh.verify", { code });
+  const reply = await (await p.post("rh.verify", attempt.body)).json();
+  p.useView(view);
+  expect(reply).toMatchObject({ code: ERRORS.codeRevoked.code, message: ERRORS.codeRevoked.message });
 });
 
 test("an envelope is spent by a refusal too", async () => {

@@ -49,6 +49,7 @@ export const REFUSALS = {
     "bodyTooLarge",
     "nothing",
   ),
+  notUtf8: row(words("请求体不是 UTF-8", "The body is not UTF-8"), "all", "badRequest", "nothing"),
   edgeSuspended: row(words("平台已停用本边缘节点", "The platform has suspended this edge"), "all", "edgeSuspended", "nothing"),
   notJson: row(words("请求体不是 JSON", "The body is not JSON"), "all", "badRequest", "nothing"),
   trailingComma: row(
@@ -214,6 +215,7 @@ export const REFUSALS = {
     "codeForged",
     "scan",
   ),
+  codeTakenBack: row(words("码已被应用撤销", "A code that its app took back"), "verify, presettle, settle", "codeRevoked", "scan"),
   codeExpired: row(words("真码，但已过期", "A genuine code after its end"), "verify, presettle, settle", "codeExpired", "scan"),
   codeOfUnknownApp: row(
     words("码来自未获准的应用", "A code of an app that is not accepted"),
@@ -225,16 +227,6 @@ export const REFUSALS = {
     words("码来自已停用的应用", "A code of an app that is suspended"),
     "verify, presettle, settle",
     "channelInactive",
-    "scan",
-  ),
-  codeTakenBack: row(words("码已被应用撤销", "A code that its app took back"), "verify, presettle, settle", "codeRevoked", "scan"),
-  guessesExceeded: row(
-    words(
-      "该终端或机构多次出示错误的非签名码；何时再试见 Retry-After",
-      "Too many wrong codes that only the issuer can tell, at the terminal or the institution; Retry-After says when",
-    ),
-    "verify, presettle",
-    "rateLimited",
     "scan",
   ),
   offlineTooLong: row(
@@ -267,6 +259,12 @@ export const REFUSALS = {
     "rateLimited",
     "scan",
   ),
+  numberTaken: row(
+    words("outTradeNo 已用于其他内容，且本次出示了码", "outTradeNo was used for other content, and a code is shown"),
+    "settle",
+    "idempotencyConflict",
+    "scan",
+  ),
   clockSkewed: row(
     words(
       "边缘节点的时钟与核心相差超过 5 秒；校时后自动恢复",
@@ -288,16 +286,19 @@ export const REFUSALS = {
     "codeUsed",
     "scan",
   ),
+  guessesExceeded: row(
+    words(
+      "该终端或机构多次出示错误的非签名码；何时再试见 Retry-After",
+      "Too many wrong codes that only the issuer can tell, at the terminal or the institution; Retry-After says when",
+    ),
+    "verify",
+    "rateLimited",
+    "scan",
+  ),
   offlineTotal: row(
     words("离线期间累计金额超过机构的限额", "Offline, and the sum of bills would pass the institution's allowance"),
     "settle",
     "offlineTotal",
-    "scan",
-  ),
-  numberTaken: row(
-    words("outTradeNo 已用于其他内容，且本次出示了码", "outTradeNo was used for other content, and a code is shown"),
-    "settle",
-    "idempotencyConflict",
     "scan",
   ),
   numberTakenElse: row(
@@ -371,6 +372,7 @@ export const LATER_REFUSALS = [
   "codeUnknown",
   "codeUsed",
   "codeExpired",
+  "codeRevoked",
   "offlineTooOld",
   "timestampOutside",
   "terminalInactive",

@@ -38,8 +38,9 @@ export interface CallOptions {
 const BUSINESS_OF = { H: "01301", P: "02121" } as const;
 
 /** `ronghe call`: what a hospital's system does. Status 0 for success, 3 for a verified refusal, 1 for no verified answer. */
-export async function call(config: Config, operation: string, options: CallOptions): Promise<number> {
-  if (!isOperation(operation)) throw new UsageError(`no operation ${operation}: ${Object.keys(OPERATIONS).join(", ")}`);
+export async function call(config: Config, operation: string | undefined, options: CallOptions): Promise<number> {
+  if (operation === undefined || !isOperation(operation))
+    throw new UsageError(`no operation ${operation ?? "given"}: ${Object.keys(OPERATIONS).join(", ")}`);
   const layout = layoutOf(config.RONGHE_DATA);
   const edgeUrl = options.edge === undefined ? (await readRuntime(layout)).edgeUrl : edgeAt(options.edge);
   if (edgeUrl === undefined) throw new UsageError("no edge is running here: start one, or name one with --edge URL");

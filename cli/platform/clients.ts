@@ -7,7 +7,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { PRIVATE_KEY_FORMS, PUBLIC_KEY_FORMS, readPrivateKey, readPublicKey } from "../../core/crypto/sm2-key-text.ts";
-import { PARTNER_DIALECTS } from "../../core/protocol/dialects.ts";
+import { partnerDialect } from "../../core/protocol/dialects.ts";
 import type { MessageSigner, PartnerProfile } from "../../core/protocol/envelope.ts";
 import type { ErrorName } from "../../core/protocol/errors.ts";
 import type { CodePurpose } from "../../core/protocol/channel-operations.ts";
@@ -23,7 +23,7 @@ const clientProfile = v.strictObject({
   name: v.string(),
   appId: v.string(),
   appSecret: v.string(),
-  dialect: v.picklist(PARTNER_DIALECTS),
+  dialect: partnerDialect,
   signType: v.picklist(["SM2", "SM3"]),
   encryption: v.picklist(["required", "optional", "none"]),
   /** The caller's own SM2 private key, in a form of `core/crypto/sm2-key-text.ts`; so are the platform's public keys. */
@@ -71,7 +71,7 @@ export function partnerOf(profile: ClientProfile): PartnerProfile {
 
 export function signerOf(crypto: Crypto, profile: ClientProfile): MessageSigner {
   const privateKey = keyOf(profile, readPrivateKey(profile.privateKey), PRIVATE_KEY_FORMS);
-  return (message) => crypto.sm2Sign(privateKey, message);
+  return (message, userId) => crypto.sm2Sign(privateKey, message, userId);
 }
 
 function keyOf({ kind, orgId }: ClientProfile, key: Uint8Array | undefined, forms: string): Uint8Array {

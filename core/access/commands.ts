@@ -3,6 +3,7 @@
  * address of a running core. Each change leaves its entry of the registry log, with who ordered it.
  */
 import * as v from "valibot";
+import { codePoints } from "../protocol/texts.ts";
 import { toHex } from "../protocol/bytes.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 import { ok, refused, type Result } from "../protocol/result.ts";
@@ -12,7 +13,7 @@ import { BUNDLE_LIFE_MS } from "./bundle.ts";
 import { SIGNING_PURPOSES } from "./directory.ts";
 import { offlineRegistration } from "./registration.ts";
 
-const id = v.pipe(v.string(), v.minLength(1), v.maxLength(40));
+const id = v.pipe(v.string(), codePoints(1, 40));
 const status = v.picklist(["active", "suspended"]);
 const span = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const purpose = v.picklist(SIGNING_PURPOSES);

@@ -1,7 +1,7 @@
 /** Everything registered, in memory: small, read on every call, changed only by this process after a commit. */
 import type { Database, Row } from "../../migrations/database.ts";
 import { canonicalPublicKey } from "../crypto/sm2-key-text.ts";
-import { PARTNER_DIALECTS } from "../protocol/dialects.ts";
+import { isPartnerDialect, type PartnerDialect } from "../protocol/dialects.ts";
 import type { InstitutionSettings } from "../protocol/internal.ts";
 import { bytesOf, numberOf, textOf, textOrNull, wordOf } from "../rows.ts";
 
@@ -95,7 +95,7 @@ export async function readDirectory(db: Database): Promise<Directory> {
       appId: textOf(row, "partner_app_id"),
       sealedSecret: bytesOf(row, "partner_secret"),
       keyHandle: textOf(row, "key_handle"),
-      dialect: wordOf(row, "dialect", PARTNER_DIALECTS),
+      dialect: dialectIn(row),
       signType: wordOf(row, "sign_type", ["SM2", "SM3"]),
       encryption: wordOf(row, "encryption", ["required", "optional", "none"]),
       terminals: new Map((terminals.get(orgId) ?? []).map((terminal) => [textOf(terminal, "term_id"), readTerminal(terminal)])),
@@ -168,6 +168,12 @@ function readSigningKey(row: Row): SigningKey {
     activeFromMs: numberOf(row, "active_from_ms"),
     retiredAtMs: row["retired_at_ms"] === null ? undefined : numberOf(row, "retired_at_ms"),
   };
+}
+
+function dialectIn(row: Row): PartnerDialect {
+  const dialect = textOf(row, "dialect");
+  if (!isPartnerDialect(dialect)) throw new Error("column dialect holds no dialect");
+  return dialect;
 }
 
 function servedBy(json: string | undefined): ReadonlySet<string> | undefined {

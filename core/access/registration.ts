@@ -1,10 +1,10 @@
 /** What an operator may register; checked here, whoever asks (command line, admin address, seeding). */
 import * as v from "valibot";
 import { canonicalPublicKey, PUBLIC_KEY_FORMS } from "../crypto/sm2-key-text.ts";
-import { PARTNER_DIALECTS } from "../protocol/dialects.ts";
+import { dialectInput } from "../protocol/dialects.ts";
+import { identifier, text } from "../protocol/texts.ts";
 
-const identifier = (max: number) => v.pipe(v.string(), v.regex(/^[0-9A-Za-z][0-9A-Za-z._-]*$/), v.maxLength(max));
-const name = v.pipe(v.string(), v.minLength(1), v.maxLength(100), v.regex(/^[^\p{Cc}\p{Cs}]*$/u));
+const name = text(100);
 /** In any form; what comes out is the one that is stored. */
 export const publicKey = v.pipe(
   v.string(),
@@ -40,7 +40,7 @@ const partner = {
   partnerAppId: v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{16,64}$/)),
   /** Envelope SECRET. */
   partnerSecret: v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{16,64}$/)),
-  dialect: v.picklist(PARTNER_DIALECTS),
+  dialect: dialectInput,
   signType: v.picklist(["SM2", "SM3"]),
   encryption: v.picklist(["required", "optional", "none"]),
   publicKeys: v.pipe(

@@ -2,9 +2,10 @@
  * The OpenAPI 3.1 document of the channel address, made from the schemas that its routes check. Its committed text is
  * `docs/generated/channel-openapi.json`; a test keeps the two, the routes and the channel SDK equal.
  */
-import { toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
+import { channelRefusalTable } from "./channel-refusals.ts";
 import { CHANNEL_OPERATIONS, type ChannelOperationName } from "../protocol/channel-operations.ts";
+import { jsonSchemaOf } from "../protocol/json-schema.ts";
 
 interface Said {
   readonly summary: string;
@@ -73,9 +74,11 @@ export function channelOpenApi(): Readonly<Record<string, unknown>> {
     info: {
       title: "融合码渠道接口 / Ronghe channel API",
       version: "1",
-      description:
-        "患者应用调用的接口，报文为 S3 A.2/A.3 信封，签名与加密方式同医院接口 / What patients' apps call, in the S3 A.2/A.3 envelope, signed and encrypted as hospitals' calls are",
+      description: `患者应用调用的接口，报文为 S3 A.2/A.3 信封，签名与加密方式同医院接口 / What patients' apps call, in the S3 A.2/A.3 envelope, signed and encrypted as hospitals' calls are\n\n${channelRefusalTable()}`,
     },
+    servers: [{ url: "/", description: "核心的渠道地址 / The core's channel address" }],
+    // Who calls is proven by signData inside the body, for which OpenAPI has no scheme: of HTTP's own it needs none.
+    security: [],
     paths: Object.fromEntries(names.map((name) => [`/v1/${name}`, { post: operation(name) }])),
   };
 }
@@ -84,30 +87,30 @@ function operation(name: ChannelOperationName): object {
   return {
     operationId: name,
     summary: SAID[name].summary,
-    requestBody: { required: true, content: json(envelope(REQUEST_ENVELOPE, CHANNEL_OPERATIONS[name])) },
+    requestBody: { required: true, content: json(envelope(REQUEST_ENVELOPE, jsonSchemaOf(CHANNEL_OPERATIONS[name]))) },
     responses: {
-      "200": { description: "成功或拒绝 / Success or refusal", content: json(envelope(REPLY_ENVELOPE, SAID[name].reply)) },
+      "200": {
+        description: "成功或拒绝 / Success or refusal",
+        content: json(envelope(REPLY_ENVELOPE, { anyOf: [jsonSchemaOf(SAID[name].reply), REFUSED] })),
+      },
     },
   };
 }
 
-function envelope(properties: object, data: v.GenericSchema): object {
+/** The `data` of a refusal. */
+const REFUSED = {
+  type: "object",
+  properties: {
+    field: { type: "string", description: "不对的字段名，签名通过后才有 / The field that is wrong, once the signature verified" },
+  },
+  additionalProperties: false,
+} as const;
+
+function envelope(properties: object, data: object): object {
   const encData = { type: "string", pattern: "^(?:[0-9A-Fa-f]{32})+$" };
-  return { type: "object", required: Object.keys(properties), properties: { ...properties, data: schemaOf(data), encData } };
+  return { type: "object", required: Object.keys(properties), properties: { ...properties, data, encData } };
 }
 
 function json(schema: object): object {
   return { "application/json": { schema } };
-}
-
-/** Patterns in draft 2020-12 are Unicode patterns, so the flag `u` may go. */
-function schemaOf(schema: v.GenericSchema): object {
-  const { $schema: _dialect, ...converted } = toJsonSchema(schema, {
-    target: "draft-2020-12",
-    overrideAction: ({ valibotAction, jsonSchema }) =>
-      valibotAction.type === "regex" && "requirement" in valibotAction && valibotAction.requirement instanceof RegExp
-        ? { ...jsonSchema, pattern: valibotAction.requirement.source }
-        : undefined,
-  });
-  return converted;
 }

@@ -4,6 +4,7 @@ import { CHANNEL_OPERATIONS, type ChannelOperationName, type ChannelReplies } fr
 import type { ErrorName } from "../protocol/errors.ts";
 import { ok, refused, type Result } from "../protocol/result.ts";
 import { type EventMs, formatCst14 } from "../protocol/time.ts";
+import { fieldOf } from "../protocol/wrong-field.ts";
 import type { AppAccounts } from "../vault/app-accounts.ts";
 import type { Vault } from "../vault/port.ts";
 
@@ -46,15 +47,21 @@ export function isChannelOperation(name: string): name is ChannelOperationName {
   return Object.hasOwn(CHANNEL_OPERATIONS, name);
 }
 
+/** Why an operation came to nothing, and, where its shape is wrong, the name of the field. */
+export interface ChannelRefusal {
+  readonly error: ErrorName;
+  readonly field?: string | undefined;
+}
+
 /** @param data of the opened envelope, whose `orgId` the envelope's reader has compared with the outer one. */
 export async function carryOut<Name extends ChannelOperationName>(
   services: ChannelServices,
   name: Name,
   data: object,
   atMs: EventMs,
-): Promise<Result<object, ErrorName>> {
-  const parsed = v.safeParse(CHANNEL_OPERATIONS[name], data);
-  return parsed.success
-    ? await HANDLERS[name](services, parsed.output as v.InferOutput<(typeof CHANNEL_OPERATIONS)[Name]>, atMs)
-    : refused("badRequest");
+): Promise<Result<object, ChannelRefusal>> {
+  const parsed = v.safeParse(CHANNEL_OPERATIONS[name], data, { abortEarly: true });
+  if (!parsed.success) return refused({ error: "badRequest", field: fieldOf(parsed.issues[0]) });
+  const done = await HANDLERS[name](services, parsed.output as v.InferOutput<(typeof CHANNEL_OPERATIONS)[Name]>, atMs);
+  return done.ok ? done : refused({ error: done.error });
 }

@@ -4,18 +4,18 @@
  */
 import { Hono } from "hono";
 import type { Access } from "../access/access.ts";
-import type { Institution } from "../access/directory.ts";
 import type { Nonces } from "../access/nonces.ts";
 import type { Crypto } from "../crypto/port.ts";
-import { openEnvelopeOfAny, type PartnerProfile, readEnvelope } from "../protocol/envelope.ts";
+import type { PartnerProfile } from "../protocol/envelope.ts";
 import type { MessageSigner } from "../protocol/partner.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 import { refused, type Result } from "../protocol/result.ts";
-import { readTextWithin } from "../protocol/server/body.ts";
+import { readBytesWithin } from "../protocol/server/body.ts";
 import { ReplyWriter } from "../protocol/server/replies.ts";
 import { TokenBuckets } from "../protocol/server/token-bucket.ts";
-import { type Clock, type EventMs, TIMESTAMP_WINDOW_MS } from "../protocol/time.ts";
-import { carryOut, type ChannelServices, isChannelOperation } from "./channel-operations.ts";
+import type { Clock } from "../protocol/time.ts";
+import { admitChannelCall, type ChannelDraft } from "./channel-admission.ts";
+import { carryOut, type ChannelServices } from "./channel-operations.ts";
 import type { shieldedDoors } from "./door.ts";
 
 export interface ChannelPorts extends ChannelServices {
@@ -34,8 +34,6 @@ export interface ChannelCall {
 }
 
 const BODY_BYTES_MAX = 16 * 1024;
-/** Longer than the window on both sides, so that a nonce outlives every timestamp it could come with. */
-const NONCE_LIFE_MS = 2 * TIMESTAMP_WINDOW_MS + 60_000;
 
 /** How far a call got: who may be answered, and how. */
 interface Answer {
@@ -45,6 +43,8 @@ interface Answer {
   /** Whether the envelope was signed by the app it names. */
   readonly proven?: true;
   readonly result: Result<object, ErrorName>;
+  /** Of a proven app's request: the name of the field that is wrong. */
+  readonly field?: string | undefined;
 }
 
 export function channelRoutes(ports: ChannelPorts, doors: ReturnType<typeof shieldedDoors>): Hono<ChannelCall> {
@@ -59,7 +59,7 @@ export function channelRoutes(ports: ChannelPorts, doors: ReturnType<typeof shie
   );
 
   routes.post("/:transType", async (c) => {
-    const body = await readTextWithin(c.req.raw, { bytesMax: BODY_BYTES_MAX });
+    const body = await readBytesWithin(c.req.raw, { bytesMax: BODY_BYTES_MAX });
     const answer = body.ok ? await answerTo(ports, buckets, c.req.param("transType"), body.value) : stranger(body.error);
     if (answer.proven === true) c.set("caller", answer.orgId);
     c.set("outcome", answer.result.ok ? "ok" : answer.result.error);
@@ -75,48 +75,27 @@ export function channelRoutes(ports: ChannelPorts, doors: ReturnType<typeof shie
 
 /** Seals answers as the edge seals its own. */
 function sealerOf(replies: ReplyWriter, clock: Clock): (answer: Answer) => string | Promise<string> {
-  return ({ orgId, partner, encrypted, result }) => {
+  return ({ orgId, partner, encrypted, result, field }) => {
     const to = partner === undefined ? { encrypted } : { institution: { settings: { orgId }, partner }, encrypted };
-    return result.ok ? replies.success(to, result.value, clock.now()) : replies.refusal(to, { error: result.error }, clock.now());
+    return result.ok ? replies.success(to, result.value, clock.now()) : replies.refusal(to, { error: result.error, field }, clock.now());
   };
 }
 
 const JSON_REPLY = { "content-type": "application/json; charset=utf-8" };
 
-async function answerTo(ports: ChannelPorts, buckets: TokenBuckets, transType: string, body: string): Promise<Answer> {
-  const raw = readEnvelope(body);
-  if (!raw.ok) return stranger(raw.error);
-  const app = ports.access.institution(raw.value.orgId);
+async function answerTo(ports: ChannelPorts, buckets: TokenBuckets, transType: string, body: Uint8Array): Promise<Answer> {
   const nowMs = ports.clock.now();
-  const [present, former] = app?.kind === "app" ? await ports.access.partners(app.orgId, nowMs) : [];
-  if (app === undefined || present === undefined) return stranger("channelUnknown");
-  const { opened, partner } = openEnvelopeOfAny(ports.crypto, raw.value, { present, former }, { nowMs });
-  const answer = (result: Result<object, ErrorName>, encrypted = false): Answer => ({
-    orgId: app.orgId,
-    partner,
-    encrypted,
-    proven: true,
-    result,
-  });
-  if (!opened.ok) return { orgId: app.orgId, partner, encrypted: false, result: opened };
-  const obstacle = await obstacleTo(ports, buckets, app, opened.value.replayKey, nowMs);
-  if (obstacle !== undefined) return answer(refused(obstacle));
-  if (!isChannelOperation(transType)) return answer(refused("unknownAddress"));
-  if (opened.value.transType !== transType) return answer(refused("badRequest"));
-  return answer(await carryOut(ports, transType, opened.value.data, nowMs), opened.value.encrypted);
-}
-
-/** After the signature: a replay, a suspended app, too many calls. The nonce is claimed once and for all. */
-async function obstacleTo(
-  ports: ChannelPorts,
-  buckets: TokenBuckets,
-  app: Institution,
-  replayKey: string,
-  nowMs: EventMs,
-): Promise<ErrorName | undefined> {
-  if (!(await ports.nonces.claim(replayKey, nowMs + NONCE_LIFE_MS))) return "requestReplayed";
-  if (app.status !== "active") return "channelInactive";
-  return buckets.take(app.orgId, app, nowMs) === 0 ? undefined : "rateLimited";
+  const { crypto, access, nonces } = ports;
+  const draft: ChannelDraft = { ports: { crypto, access, nonces, buckets }, transType, body, nowMs };
+  const admitted = await admitChannelCall(draft);
+  const { app, partner, request } = draft;
+  if (app === undefined) return stranger(admitted.ok ? "internal" : admitted.error);
+  const proven = request === undefined ? {} : { proven: true as const };
+  const answer = { orgId: app.orgId, partner, encrypted: false, ...proven };
+  if (!admitted.ok) return { ...answer, result: admitted };
+  const done = await carryOut(ports, admitted.value.name, admitted.value.request.data, nowMs);
+  if (!done.ok) return { ...answer, result: refused(done.error.error), field: done.error.field };
+  return { ...answer, encrypted: admitted.value.request.encrypted, result: done };
 }
 
 /** For callers whose name we could not read or do not know: signed, empty. */

@@ -4,14 +4,14 @@
  * codes to show. All leaves are strings, so that every signing dialect gives the same text (domain notes 1.4).
  */
 import * as v from "valibot";
+import { codePoints, identifier } from "./texts.ts";
 
-const identifier = (max: number) => v.pipe(v.string(), v.regex(/^[0-9A-Za-z][0-9A-Za-z._-]*$/), v.maxLength(max));
 const orgId = identifier(40);
 /** The app's own name for the person, fixed when the person was registered. */
 const appUserId = identifier(64);
 /** The payer's own number for the account: 应用签发号 (S0 4.2). */
 const accountId = v.pipe(v.string(), v.regex(/^[^\p{Cc}\p{Z}]{1,128}$/u));
-const code = v.pipe(v.string(), v.minLength(1), v.maxLength(512), v.regex(/^[\x21-\x7e]+$/));
+const code = v.pipe(v.string(), codePoints(1, 512), v.regex(/^[\x21-\x7e]+$/));
 
 export const registerPersonRequest = v.strictObject({
   orgId,

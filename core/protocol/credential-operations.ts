@@ -4,9 +4,8 @@
  */
 import * as v from "valibot";
 import { ID_TYPES, widenBusinessType, type CheckResult, type IdType } from "./tables.ts";
+import { codePoints, identifier, text } from "./texts.ts";
 
-const text = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max), v.regex(/^[^\p{Cc}]*$/u));
-const identifier = (max: number) => v.pipe(v.string(), v.regex(/^[0-9A-Za-z][0-9A-Za-z._-]*$/), v.maxLength(max));
 const idType = v.picklist(Object.keys(ID_TYPES).filter((key): key is IdType => Object.hasOwn(ID_TYPES, key)));
 
 /** Five digits, or the bare second level of A.4's "C 3", widened (row 2). */
@@ -19,7 +18,7 @@ const businessType = v.pipe(
 /** S3 A.4. `ecQrCode` is C 32 for NHSA codes; health-card and fused codes are longer (row 3). */
 export const ecQueryRequest = v.strictObject({
   orgId: identifier(40),
-  ecQrCode: v.pipe(v.string(), v.minLength(1), v.maxLength(512), v.regex(/^[\x21-\x7e]+$/)),
+  ecQrCode: v.pipe(v.string(), codePoints(1, 512), v.regex(/^[\x21-\x7e]+$/)),
   businessType,
   termId: identifier(32),
   termIp: v.pipe(v.string(), v.ip()),

@@ -106,6 +106,25 @@ export function readEnvelope(body: string): Result<RawEnvelope, ErrorName> {
   return ok(extra === undefined ? raw : { ...raw, extra });
 }
 
+/** The names of what {@link readEnvelope} refuses in an object; for its maker, who has it before him. */
+export function envelopeFaults(message: JsonObject): readonly string[] {
+  const shapes = Object.keys(SHAPE).filter((field): field is keyof typeof SHAPE => Object.hasOwn(SHAPE, field));
+  const { extra } = message;
+  return [
+    ...Object.keys(message).flatMap((name) =>
+      FIELDS.has(name) ? [] : [`unknown member ${/^[0-9A-Za-z_]{1,40}$/.test(name) ? name : "(its name is no name)"}`],
+    ),
+    ...shapes.flatMap((field) =>
+      message[field] === undefined ? [`${field} is missing`] : shaped(message, field) === undefined ? [`${field} has the wrong form`] : [],
+    ),
+    ...(digitsOf(message["timestamp"]) === undefined ? ["timestamp is not 14 digits (UTC+8), nor 10 or 13 of an epoch"] : []),
+    ...(payloadOf(message["data"], message["encData"]) === undefined
+      ? ["one of data (an object) and encData (hex, whole blocks of 16 bytes) is meant"]
+      : []),
+    ...(extra === undefined || isJsonObject(extra) ? [] : ["extra is no object"]),
+  ];
+}
+
 function shaped(message: JsonObject, field: keyof typeof SHAPE): string | undefined {
   const value = message[field];
   return typeof value === "string" && SHAPE[field].test(value) ? value : undefined;

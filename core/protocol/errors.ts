@@ -72,3 +72,16 @@ export const ERRORS = {
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorName = keyof typeof ERRORS;
+
+/**
+ * Refusals of a code for which the core makes the scan event, because no edge can find them by itself; for all others
+ * the edge does. One showing is one event.
+ */
+export const OBSERVED_BY_CORE: ReadonlySet<ErrorName> = new Set([
+  "codeUsed",
+  "codeUnknown",
+  "codeExpired",
+  "codeRevoked",
+  "codeKindRefused",
+  "codeMalformed",
+]);

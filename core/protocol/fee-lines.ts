@@ -7,6 +7,7 @@ import type { Crypto } from "../crypto/port.ts";
 import { toHex, utf8 } from "./bytes.ts";
 import { asFen, type Fen, parseYuan } from "./money.ts";
 import { ok, refused, type Result } from "./result.ts";
+import { codePoints, text } from "./texts.ts";
 
 /** Lines of one bill; a longer bill is settled in several. */
 export const FEE_LINES_MAX = 200;
@@ -19,13 +20,13 @@ export type SelfPayClass = (typeof SELF_PAY_CLASSES)[number];
 export const feeLine = v.strictObject({
   /** National or local catalogue code of the item. */
   itemCode: v.pipe(v.string(), v.regex(/^[0-9A-Za-z][0-9A-Za-z._-]{0,49}$/)),
-  itemName: v.pipe(v.string(), v.minLength(1), v.maxLength(100), v.regex(/^[^\p{Cc}]*$/u)),
+  itemName: text(100),
   /** At most four decimals, above zero. */
   quantity: v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,11})(?:\.\d{1,4})?$/)),
   /** Yuan, at most six decimals. */
   unitPrice: v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,9})(?:\.\d{1,6})?$/)),
   /** Yuan, at most two decimals; `quantity × unitPrice` rounded half up to the fen. */
-  amount: v.pipe(v.string(), v.minLength(1), v.maxLength(24)),
+  amount: v.pipe(v.string(), codePoints(1, 24)),
   category: v.picklist(FEE_CATEGORIES),
   selfPayClass: v.picklist(SELF_PAY_CLASSES),
 });

@@ -128,11 +128,18 @@ describe("EHC and NHSA codes", () => {
       `${EHC_ID}:0:${VALID}:${APP}`,
       { kind: "ehc.dynamic", text: `${EHC_ID}:0:${VALID}:${APP}`, ehcId: EHC_ID, valid: VALID, appId: APP },
     ],
-    ["NHSA, one character", "7", { kind: "nhsa", text: "7" }],
+    ["NHSA, 12 characters", "280000000007", { kind: "nhsa", text: "280000000007" }],
     ["NHSA, 32 characters", "Ab".repeat(16), { kind: "nhsa", text: "Ab".repeat(16) }],
   ])("are told apart: %s", (_, text, value) => {
     expect(parseScannedCode(text, width)).toEqual({ ok: true, value });
   });
+
+  it.each(["a", "7", "hello", "13900001111", "https://a.cn/q?x=1", "28000000000:00000000", "a b", "A".repeat(33)])(
+    "%s is no code: an NHSA code is 12 to 32 letters and digits",
+    (text) => {
+      expect(parseScannedCode(text, width)).toEqual(malformed);
+    },
+  );
 
   it("an app id that reads as a token elsewhere is refused, not guessed at", () => {
     expect(parseScannedCode(`${EHC_ID}:0:${VALID}:ABCDRH01X`, width)).toEqual(malformed);

@@ -5,7 +5,10 @@
  *     EHCID(64 hex) : 0 : VALID(32 hex) : EHCAPPID(fixed width) RH LEN(2 digits) VALUE(LEN)    fused
  *     EHCID         : 0 : VALID         : EHCAPPID                                             dynamic EHC code
  *     EHCID         : 1 :               : EHCAPPID                                             static EHC code
- *     1..32 printable ASCII characters                                                         NHSA code, opaque
+ *     12..32 letters and digits                                                                NHSA code, opaque
+ *
+ * S3 A.4 says of an NHSA code only that it has at most 32 characters. What the field shows are letters and digits; a
+ * shorter text could be guessed, and a link or a word that a scanner caught is no code.
  */
 import type { ErrorName } from "./errors.ts";
 import { ok, refused, type Result } from "./result.ts";
@@ -20,6 +23,7 @@ export const OPAQUE_TOKEN_LENGTH_MIN = 12;
 export const OPAQUE_TOKEN_ISSUED_LENGTH_MIN = 20;
 const CODE_LENGTH_MAX = 512;
 const NHSA_LENGTH_MAX = 32;
+const NHSA = /^[0-9A-Za-z]{12,32}$/;
 
 /** `text` is the canonical form, hex in upper case: what is signed, fingerprinted and compared. */
 export type ScannedCode = FusedCode | EhcDynamicCode | EhcStaticCode | NhsaCode;
@@ -66,7 +70,7 @@ const SCANNABLE = /^[\x21-\x7e]+$/;
  */
 export function parseScannedCode(text: string, options: { readonly appIdWidth: number }): Result<ScannedCode, ErrorName> {
   if (text.length > CODE_LENGTH_MAX || !SCANNABLE.test(text)) return refused("codeMalformed");
-  if (text.length <= NHSA_LENGTH_MAX) return ok({ kind: "nhsa", text });
+  if (text.length <= NHSA_LENGTH_MAX) return NHSA.test(text) ? ok({ kind: "nhsa", text }) : refused("codeMalformed");
   const [ehcId = "", kind, valid = "", issued = "", ...rest] = text.split(":");
   if (rest.length > 0 || !EHC_ID.test(ehcId)) return refused("codeMalformed");
   switch (kind) {

@@ -3,6 +3,7 @@
  * `POST /internal/v1/outcomes` of the core, signed both ways like every call between the two (`internal-auth.ts`).
  */
 import * as v from "valibot";
+import { codePoints } from "./texts.ts";
 
 /** Records of one batch, and bytes of its body. */
 export const INGEST_RECORDS_MAX = 500;
@@ -21,9 +22,9 @@ export const OUTCOME_TOPICS = [
   "settlement.claim.unknown.v1",
 ] as const;
 
-const name = v.pipe(v.string(), v.minLength(1), v.maxLength(100));
+const name = v.pipe(v.string(), codePoints(1, 100));
 const headers = v.pipe(
-  v.record(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_-]{0,39}$/)), v.pipe(v.string(), v.maxLength(2_048))),
+  v.record(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_-]{0,39}$/)), v.pipe(v.string(), codePoints(0, 2_048))),
   v.maxEntries(HEADERS_MAX),
 );
 const base64 = (bytesMax: number) => v.pipe(v.string(), v.maxLength(Math.ceil(bytesMax / 3) * 4));

@@ -3,7 +3,7 @@
  * HMAC-SM3 under the edge's own key. Nothing here lets an edge open an EHC-ID or see an account.
  */
 import * as v from "valibot";
-import { PARTNER_DIALECTS } from "./dialects.ts";
+import { partnerDialect } from "./dialects.ts";
 import { feeLines } from "./fee-lines.ts";
 import { SPLIT_FIELDS } from "./operations.ts";
 
@@ -152,7 +152,7 @@ export const institutionSettings = v.strictObject({
   /** Envelope secrets of S3 D.2. */
   appId: v.string(),
   appSecret: v.string(),
-  dialect: v.picklist(PARTNER_DIALECTS),
+  dialect: partnerDialect,
   signType: v.picklist(["SM2", "SM3"]),
   encryption: v.picklist(["required", "optional", "none"]),
   /** The secret before the present one, while its overlap lasts: both ends need not change it at the same instant. */

@@ -4,7 +4,7 @@
  */
 import type { Crypto } from "../crypto/port.ts";
 import { fromHex, toBase64, toUpperHex, utf8, utf8Text } from "./bytes.ts";
-import { DIALECTS, type PartnerDialect } from "./dialects.ts";
+import { type PartnerDialect, settingsOf } from "./dialects.ts";
 import { isJsonObject, parseStrictJson, type JsonLimits, type JsonObject } from "./json.ts";
 import { canonicalData } from "./sign-text.ts";
 
@@ -26,7 +26,7 @@ export function deriveDataKey(crypto: Crypto, partner: DataKeyInput): Uint8Array
   if (!/^[\x21-\x7e]{16}/.test(partner.appId)) throw new RangeError("appId needs 16 ASCII characters to derive an SM4 key");
   if (partner.appSecret === "") throw new RangeError("appSecret is empty");
   const wrapped = crypto.sm4EcbEncrypt(utf8(partner.appId.slice(0, KEY_CHARACTERS)), utf8(partner.appSecret), "pkcs7");
-  const text = DIALECTS[partner.dialect].dataKey === "hex" ? toUpperHex(wrapped) : toBase64(wrapped).replaceAll("=", "");
+  const text = settingsOf(partner.dialect).dataKey === "hex" ? toUpperHex(wrapped) : toBase64(wrapped).replaceAll("=", "");
   return utf8(text.slice(0, KEY_CHARACTERS));
 }
 
@@ -51,7 +51,7 @@ export function decryptData(crypto: Crypto, key: Uint8Array, encData: string, li
 
 /** The text under SM4 in the partner's own manner (domain notes 1.4, row "encData plaintext"). */
 export function dataPlaintext(data: JsonObject, source: object, dialect: PartnerDialect): string {
-  switch (DIALECTS[dialect].plaintext) {
+  switch (settingsOf(dialect).plaintext) {
     case "raw":
       return JSON.stringify(source);
     case "rawAscii":
@@ -62,6 +62,6 @@ export function dataPlaintext(data: JsonObject, source: object, dialect: Partner
 }
 
 /** Non-ASCII characters of a JSON text as `\uXXXX`. */
-function asciiJson(json: string): string {
+export function asciiJson(json: string): string {
   return json.replaceAll(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -6,21 +6,19 @@
 import * as v from "valibot";
 import { feeLines } from "./fee-lines.ts";
 import { BUSINESS_TYPES } from "./tables.ts";
-
-const text = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max), v.regex(/^[^\p{Cc}]*$/u));
-const identifier = (max: number) => v.pipe(v.string(), v.regex(/^[0-9A-Za-z][0-9A-Za-z._-]*$/), v.maxLength(max));
+import { codePoints, identifier, text } from "./texts.ts";
 
 /**
  * Fused code, EHC code or NHSA code as scanned; S0 5.1, S3 A.4 ecQrCode. Patients show visiting cards and payment links
  * too: whatever was scanned has the shape of a call, and what is no code gets its own code.
  */
-const scannedCode = v.pipe(v.string(), v.minLength(1), v.maxLength(4_096));
+const scannedCode = v.pipe(v.string(), codePoints(1, 4_096));
 const ecToken = v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{20,64}$/));
 const businessType = v.picklist(BUSINESS_TYPES);
 /** The caller's own transaction number: unique per institution, kept for ever, the idempotency key. */
 const outTradeNo = identifier(64);
 /** Yuan; checked exactly by `parseYuan`, so that a bad amount gets its own code. */
-const amount = v.pipe(v.string(), v.minLength(1), v.maxLength(24));
+const amount = v.pipe(v.string(), codePoints(1, 24));
 const waitSeconds = v.optional(v.pipe(v.string(), v.regex(/^(?:[0-9]|[12][0-9]|30)$/)));
 
 /** Who stands at which terminal; S3 A.4 rows 4-9. */

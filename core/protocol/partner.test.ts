@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { loadCrypto } from "../crypto/index.ts";
 import type { Crypto, Sm2KeyPair } from "../crypto/port.ts";
 import { toBase64 } from "./bytes.ts";
-import { PARTNER_DIALECTS, type PartnerDialect } from "./dialects.ts";
+import { DIALECT_PRESETS, type PartnerDialect } from "./dialects.ts";
 import { openEnvelope, readEnvelope, sealRequest, type OpenedRequest, type PartnerProfile, type RequestToSeal } from "./envelope.ts";
 import type { ErrorName } from "./errors.ts";
 import { deriveDataKey } from "./key-derivation.ts";
@@ -47,7 +47,7 @@ describe("the SM4 key of a partner", () => {
     expect(new TextDecoder().decode(key)).toBe(Buffer.from(wrapped).toString("hex").toUpperCase().slice(0, 16));
   });
   it("is another in the cryptotool dialect, and the same in all others", () => {
-    expect(new Set(PARTNER_DIALECTS.filter((name) => name !== "cryptotool").map(dataKeyText)).size).toBe(1);
+    expect(new Set(DIALECT_PRESETS.filter((name) => name !== "cryptotool").map(dataKeyText)).size).toBe(1);
     expect(dataKeyText("cryptotool")).not.toBe(dataKeyText("standard"));
   });
   it("is taken from the profile when it is kept there", async () => {
@@ -73,7 +73,7 @@ describe("the SM4 key of a partner", () => {
 
 describe("the parts of a signature", () => {
   it("fit S3's C 100 in every dialect", async () => {
-    for (const dialect of PARTNER_DIALECTS) expect((await sm2SignData("text", dialect, sign)).length).toBeLessThanOrEqual(100);
+    for (const dialect of DIALECT_PRESETS) expect((await sm2SignData("text", dialect, sign)).length).toBeLessThanOrEqual(100);
     expect(keyedDigest(crypto, "abc")).toBe("66C7F0F462EEEDD9D1F2D46BDC10E4E24167C4875CF2F7A2297DA02B8F4BA8E0");
   });
   it("are refused from a signer that does not answer 64 bytes", async () => {

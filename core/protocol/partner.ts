@@ -2,7 +2,7 @@
 import type { Crypto } from "../crypto/port.ts";
 import { fromBase64, toBase64, toUpperHex, utf8 } from "./bytes.ts";
 import { derOfRaw, rawOfDer } from "./der.ts";
-import { DIALECTS, type PartnerDialect } from "./dialects.ts";
+import { type PartnerDialect, settingsOf } from "./dialects.ts";
 import { deriveDataKey } from "./key-derivation.ts";
 
 export type SignType = "SM2" | "SM3";
@@ -16,14 +16,12 @@ export interface PartnerProfile {
   readonly encryption: "required" | "optional" | "none";
   /** 65 bytes each; any of them verifies, so that a key can be rotated. Unused when signType is SM3. */
   readonly publicKeys: readonly Uint8Array[];
-  /** SM2 user id; default `1234567812345678` (domain notes 1.5). */
-  readonly userId?: string;
   /** {@link deriveDataKey} of this partner, kept so that it is derived once; derived on each use when absent. */
   readonly dataKey?: Uint8Array;
 }
 
-/** Signs with a key that only the caller holds; the answer is raw r‖s, 64 bytes. */
-export type MessageSigner = (message: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+/** Signs with a key that only the caller holds, under the SM2 user id if one is given; the answer is raw r‖s, 64 bytes. */
+export type MessageSigner = (message: Uint8Array, userId?: string) => Uint8Array | Promise<Uint8Array>;
 
 export function dataKeyOf(crypto: Crypto, partner: PartnerProfile): Uint8Array {
   return partner.dataKey ?? deriveDataKey(crypto, partner);
@@ -36,9 +34,10 @@ export function keyedDigest(crypto: Crypto, text: string): string {
 
 /** Base64 of an SM2 signature in the dialect's form: 88 characters raw, at most 96 in DER (S3 A.2 allows 100). */
 export async function sm2SignData(text: string, dialect: PartnerDialect, sign: MessageSigner): Promise<string> {
-  const raw = await sign(utf8(text));
+  const { signatureForm, userId } = settingsOf(dialect);
+  const raw = await sign(utf8(text), userId);
   if (raw.length !== 64) throw new RangeError(`a signer answers raw r‖s of 64 bytes, got ${raw.length}`);
-  return toBase64(DIALECTS[dialect].signatureForm === "der" ? derOfRaw(raw) : raw);
+  return toBase64(signatureForm === "der" ? derOfRaw(raw) : raw);
 }
 
 /** Whether `signData` is the partner's over `text`, under the agreed method only: a message cannot choose a weaker one. */
@@ -56,8 +55,9 @@ export function verifySignData(crypto: Crypto, partner: PartnerProfile, text: st
 export function verifySm2SignData(crypto: Crypto, partner: PartnerProfile, text: string, signData: string): boolean {
   const bytes = fromBase64(signData);
   if (bytes === undefined) return false;
-  const raw = DIALECTS[partner.dialect].signatureForm === "der" ? rawOfDer(bytes) : bytes;
+  const { signatureForm, userId } = settingsOf(partner.dialect);
+  const raw = signatureForm === "der" ? rawOfDer(bytes) : bytes;
   if (raw === undefined || raw.length !== 64) return false;
   const message = utf8(text);
-  return partner.publicKeys.some((key) => crypto.sm2Verify(key, message, raw, partner.userId));
+  return partner.publicKeys.some((key) => crypto.sm2Verify(key, message, raw, userId));
 }

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { loadCrypto } from "../crypto/index.ts";
 import type { Crypto, Sm2KeyPair } from "../crypto/port.ts";
-import { PARTNER_DIALECTS } from "./dialects.ts";
+import { DIALECT_PRESETS } from "./dialects.ts";
 import { openReply, sealReply, type PartnerProfile, type ReplyToSeal } from "./envelope.ts";
 import { ERRORS, type ErrorName } from "./errors.ts";
 import type { EventMs } from "./time.ts";
@@ -38,7 +38,7 @@ const edit = (body: string, changes: object): string => JSON.stringify({ ...fiel
 
 describe("a reply", () => {
   it("opens to what was sealed, in every dialect, signed either way, clear or encrypted", async () => {
-    for (const dialect of PARTNER_DIALECTS) {
+    for (const dialect of DIALECT_PRESETS) {
       for (const signType of ["SM2", "SM3"] as const) {
         for (const encrypted of [true, false]) {
           const to = partner({ dialect, signType });

@@ -37,8 +37,10 @@ export interface ReplyToSeal {
   /** Empty when the caller's was not readable: errors echo nothing. */
   readonly orgId: string;
   readonly error: ErrorName;
-  /** Only of a success; an error carries `{}`. */
+  /** Only of a success; an error carries `{}`, or `field`. */
   readonly data?: object;
+  /** Of an error, to a proven sender: the name of the field that is wrong. */
+  readonly field?: string | undefined;
   /** Instead of the error table's text; without `&`, `=` and control characters. */
   readonly message?: string;
 }
@@ -57,7 +59,7 @@ export async function sealReply(
   encrypted: boolean,
 ): Promise<string> {
   const success = reply.error === "ok";
-  const source = success ? (reply.data ?? {}) : {};
+  const source = success ? (reply.data ?? {}) : reply.field === undefined ? {} : { field: reply.field };
   const data = jsonObjectOf(source);
   const signType = partner?.signType ?? "SM2";
   const dialect = partner?.dialect ?? UNKNOWN_CALLER;

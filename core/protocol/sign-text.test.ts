@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DIALECTS, PARTNER_DIALECTS, type PartnerDialect } from "./dialects.ts";
+import { DIALECT_PRESETS, type PartnerDialect, settingsOf } from "./dialects.ts";
 import { isJsonObject, parseStrictJson, toPlainObject, type JsonObject } from "./json.ts";
 import { canonicalData, signedData, signText } from "./sign-text.ts";
 
@@ -80,19 +80,16 @@ describe("the sign text", () => {
     [
       "characters that need an escape, and those that do not",
       '{"a":"\\"\\\\\\/\\u0001\\n汉\\u6c49&="}',
-      Object.fromEntries(PARTNER_DIALECTS.map((dialect) => [dialect, '{"a":"\\"\\\\/\\u0001\\n汉汉&="}'])) as Record<
-        PartnerDialect,
-        string
-      >,
+      Object.fromEntries(DIALECT_PRESETS.map((dialect) => [dialect, '{"a":"\\"\\\\/\\u0001\\n汉汉&="}'])) as Record<PartnerDialect, string>,
     ],
   ])("of each dialect: %s", (_, data, expected) => {
-    for (const dialect of PARTNER_DIALECTS)
+    for (const dialect of DIALECT_PRESETS)
       expect([dialect, text(data, dialect)]).toEqual([dialect, `data=${expected[dialect]}&orgId=H1&key=secret`]);
   });
 
   it("leaves out `data` that is empty only where the dialect drops empty objects", () => {
-    for (const dialect of PARTNER_DIALECTS) {
-      const dropped = DIALECTS[dialect].emptyObject === "dropped";
+    for (const dialect of DIALECT_PRESETS) {
+      const dropped = settingsOf(dialect).emptyObject === "dropped";
       expect(text('{"a":""}', dialect === "cryptotool" ? "standard" : dialect)).toBe(`${dropped ? "" : "data={}&"}orgId=H1&key=secret`);
     }
   });
@@ -114,7 +111,7 @@ describe("the sign text", () => {
     );
     fc.assert(
       fc.property(flat, (data) => {
-        const texts = PARTNER_DIALECTS.map((dialect) => text(JSON.stringify({ ...data, last: "1" }), dialect));
+        const texts = DIALECT_PRESETS.map((dialect) => text(JSON.stringify({ ...data, last: "1" }), dialect));
         expect(new Set(texts).size).toBe(1);
       }),
     );

@@ -3,7 +3,7 @@
  * as `k=v` with `&`, then `&key=` and the secret. It contains the partner's secret and a person's data:
  * never log it.
  */
-import { DIALECTS, type DialectSettings, type PartnerDialect } from "./dialects.ts";
+import { type DialectSettings, type PartnerDialect, settingsOf } from "./dialects.ts";
 import { isJsonArray, isJsonObject, JsonNumber, type JsonObject, type JsonValue } from "./json.ts";
 
 /** Top-level members that are never signed. */
@@ -16,7 +16,7 @@ const UNSIGNED: ReadonlySet<string> = new Set(["signData", "encData", "extra"]);
  * @example signText({ orgId: "H1", data: { b: "2", a: "" } }, "standard", "s") // 'data={"b":"2"}&orgId=H1&key=s'
  */
 export function signText(message: JsonObject, dialect: PartnerDialect, secret: string): string | undefined {
-  const settings = DIALECTS[dialect];
+  const settings = settingsOf(dialect);
   const pairs: string[] = [];
   for (const key of Object.keys(message).sort(ordinal)) {
     const value = UNSIGNED.has(key) ? undefined : signedPart(message[key], settings);
@@ -32,12 +32,13 @@ export function signText(message: JsonObject, dialect: PartnerDialect, secret: s
 
 /** What is left of `data` once everything that no signature covers is dropped; what a receiver may act on. */
 export function signedData(data: JsonObject, dialect: PartnerDialect): JsonObject {
-  return cleaned(data, DIALECTS[dialect]);
+  return cleaned(data, settingsOf(dialect));
 }
 
 /** Compact JSON of `data` in the dialect's order and quoting; what `canonical` plaintexts hold. */
 export function canonicalData(data: JsonObject, dialect: PartnerDialect): string | undefined {
-  return compact(cleaned(data, DIALECTS[dialect]), DIALECTS[dialect], true);
+  const settings = settingsOf(dialect);
+  return compact(cleaned(data, settings), settings, true);
 }
 
 function topLevelText(value: JsonValue, settings: DialectSettings): string | undefined {

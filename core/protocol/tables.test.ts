@@ -10,11 +10,15 @@ import {
   businessTypePlace,
   ID_TYPES,
   isBusinessType,
+  isBusinessTypeOf,
   isIdType,
   isSettlingBusinessType,
   MEDICAL_STEPS,
+  SETTLING_BUSINESS_TYPES,
   widenBusinessType,
 } from "./tables.ts";
+
+const KINDS = ["hospital", "pharmacy", "app"] as const;
 
 describe("business types (S3 C.1)", () => {
   it("are 17 codes of five digits, each beginning with its place", () => {
@@ -34,6 +38,11 @@ describe("business types (S3 C.1)", () => {
     expect(isBusinessType(text)).toBe(false);
   });
   it("settle only in 结算, 药店购药 and 线上结算", () => {
+    expect(SETTLING_BUSINESS_TYPES.map((code) => KINDS.filter((kind) => isBusinessTypeOf(kind, code)))).toEqual([
+      ["hospital"],
+      ["pharmacy"],
+      ["app"],
+    ]);
     expect(BUSINESS_TYPES.filter(isSettlingBusinessType)).toEqual(["01301", "02121", "03132"]);
   });
 });

@@ -77,6 +77,17 @@ export function businessTypePlace(code: BusinessType): BusinessTypeRow["place"] 
   return BUSINESS_TYPE_ROWS[code].place;
 }
 
+/** First level of S3 C.1 under which an institution of each kind works. */
+const PLACE_OF = { hospital: "01", pharmacy: "02", app: "03" } as const satisfies Record<string, BusinessTypeRow["place"]>;
+
+/**
+ * Whether a business type is one of an institution's kind; the same for an edge, which refuses, and the core, which
+ * would refuse later. @example isBusinessTypeOf("hospital", "03132") // false
+ */
+export function isBusinessTypeOf(kind: keyof typeof PLACE_OF, code: BusinessType): boolean {
+  return businessTypePlace(code) === PLACE_OF[kind];
+}
+
 const BY_SECOND_LEVEL: ReadonlyMap<string, BusinessType> = new Map(BUSINESS_TYPES.map((code) => [code.slice(2), code]));
 
 /**

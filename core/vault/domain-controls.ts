@@ -6,11 +6,8 @@ import type { Access } from "../access/access.ts";
 import type { Terminal } from "../access/directory.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 import { ok, refused, type Result } from "../protocol/result.ts";
-import { businessTypePlace, isBusinessType, isSettlingBusinessType } from "../protocol/tables.ts";
+import { isBusinessType, isBusinessTypeOf, isSettlingBusinessType } from "../protocol/tables.ts";
 import type { Step } from "./rows.ts";
-
-/** First level of S3 C.1 that an institution of each kind works under. */
-const PLACE_OF = { hospital: "01", pharmacy: "02", app: "03" } as const;
 
 export interface Scene {
   readonly institution: string;
@@ -27,7 +24,7 @@ export function checkScene(access: Access, scene: Scene, step: Step): Result<Ter
   if (terminal === undefined) return refused("terminalUnknown");
   if (terminal.status !== "active") return refused("terminalInactive");
   if (!isBusinessType(scene.businessType)) return refused("businessTypeRefused");
-  if (businessTypePlace(scene.businessType) !== PLACE_OF[institution.kind]) return refused("businessTypeRefused");
+  if (!isBusinessTypeOf(institution.kind, scene.businessType)) return refused("businessTypeRefused");
   if (step !== "resolve" && !isSettlingBusinessType(scene.businessType)) return refused("businessTypeRefused");
   return ok(terminal);
 }

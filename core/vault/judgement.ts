@@ -57,6 +57,7 @@ function judgeCode(use: Use, code: CodeRow, view: UseView): Result<Granted, Erro
   if (isPaying(use.step) && code.purpose !== "settle") return refused("codeKindRefused");
   switch (code.state) {
     case "REVOKED":
+      return refused("codeRevoked");
     case "EXPIRED":
       return refused("codeExpired");
     case "CONSUMED": {

@@ -9,7 +9,7 @@ import type { Terminal } from "../access/directory.ts";
 import type { Crypto } from "../crypto/port.ts";
 import type { Fingerprints } from "../fingerprints.ts";
 import { toHex } from "../protocol/bytes.ts";
-import type { ErrorName } from "../protocol/errors.ts";
+import { type ErrorName, OBSERVED_BY_CORE } from "../protocol/errors.ts";
 import { ok, refused, type Result } from "../protocol/result.ts";
 import type { Answer, Batch, DeskDecision, Registry } from "../registry.ts";
 import { checkScene, type Scene } from "./domain-controls.ts";
@@ -284,9 +284,6 @@ function personOf(personId: string | undefined, view: UseView): { readonly perso
   return person === undefined ? {} : { personal: { person: person.pseudonym } };
 }
 
-/** Refusals of a code that no edge can find by itself. */
-const SEEN_BY_CORE_ONLY: ReadonlySet<ErrorName> = new Set(["codeUsed", "codeUnknown", "codeExpired", "codeKindRefused", "codeMalformed"]);
-
 /**
  * A code that an edge took for a settlement and that another transaction has already: two edges without a link can both
  * take one code. The first that arrived keeps it; that there was a second is told apart from a mere second showing.
@@ -312,7 +309,7 @@ interface Contest {
 }
 
 function scanOf(item: UseItem, error: ErrorName, view: UseView | undefined): EventData<"code.scan.observed.v1"> | undefined {
-  if (!SEEN_BY_CORE_ONLY.has(error) || !wellFormed(item) || item.step === "refund") return undefined;
+  if (!OBSERVED_BY_CORE.has(error) || !wellFormed(item) || item.step === "refund") return undefined;
   const shown = item.presented.ok ? shownCode(item.presented.value) : { codeKind: item.presented.error.codeKind };
   if (shown === undefined) return undefined;
   return {

@@ -407,7 +407,14 @@ describe("revoking and expiring", () => {
     const code = await province.issue();
     expect(await revoke(code)).toEqual({ ok: true, value: undefined });
     expect(await revoke(code)).toEqual({ ok: true, value: undefined });
-    expect(await province.core.vault.resolve(show(code))).toEqual({ ok: false, error: "codeExpired" });
+    expect(await province.core.vault.resolve(show(code))).toEqual({ ok: false, error: "codeRevoked" });
+  });
+
+  it("says of a code that was taken back that it was, also after its end", async () => {
+    const code = await province.issue();
+    valueOf(await revoke(code));
+    province.clock.advance(600_000);
+    expect(await province.core.vault.resolve(show(code))).toEqual({ ok: false, error: "codeRevoked" });
   });
 
   it("refuses to take back what is used, over, unknown or another app's", async () => {

@@ -9,6 +9,8 @@ export interface Refusal {
   readonly error: ErrorName;
   /** With `rateLimited`: when it is worth asking again. */
   readonly retryAfterSeconds?: number;
+  /** With `badRequest`: the name of the field that is wrong. Said to proven senders only. */
+  readonly field?: string | undefined;
 }
 
 /** What the log line of a call gathers on its way. */
@@ -27,4 +29,9 @@ export interface AdmittedCall {
 
 export function refuse(error: ErrorName, retryAfterSeconds?: number): Refused<Refusal> {
   return refused(retryAfterSeconds === undefined ? { error } : { error, retryAfterSeconds });
+}
+
+/** A request whose shape is wrong, of a sender who is proven. */
+export function refuseField(field: string | undefined): Refused<Refusal> {
+  return refused({ error: "badRequest", field });
 }

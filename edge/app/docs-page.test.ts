@@ -1,8 +1,10 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
+import { zaInput } from "../../core/crypto/curve.ts";
 import { loadCrypto } from "../../core/crypto/index.ts";
-import { fromHex, toHex, toUpperHex, utf8, utf8Text } from "../../core/protocol/bytes.ts";
+import { SM2_DEFAULT_USER_ID } from "../../core/crypto/port.ts";
+import { concatBytes, fromHex, toHex, toUpperHex, utf8, utf8Text } from "../../core/protocol/bytes.ts";
 import { openEnvelope, openReply, type PartnerProfile, readEnvelope } from "../../core/protocol/envelope.ts";
 import { ERRORS } from "../../core/protocol/errors.ts";
 import { jsonObjectOf } from "../../core/protocol/json.ts";
@@ -183,13 +185,19 @@ describe("the examples", () => {
     const { signData: _signature, ...unsigned } = EXAMPLE_REQUEST;
     const text = signText(jsonObjectOf(unsigned), "standard", appSecret) ?? "";
     const dataKey = deriveDataKey(key, partner);
+    const za = key.sm3(zaInput(fromHex(publicKey) ?? new Uint8Array(), SM2_DEFAULT_USER_ID));
     expect(EXAMPLE_STEPS).toEqual({
       signText: text,
+      za: toUpperHex(za),
+      digest: toUpperHex(key.sm3(concatBytes(za, utf8(text)))),
+      wrappedSecret: toUpperHex(key.sm4EcbEncrypt(utf8(appId.slice(0, 16)), utf8(appSecret), "pkcs7")),
       sm3OfSignText: toUpperHex(key.sm3(utf8(text))),
       dataKey: utf8Text(dataKey),
       encData: encryptData(key, dataKey, JSON.stringify(EXAMPLE_REQUEST.data)),
     });
     expect(toHex(dataKey)).toHaveLength(32);
+    const own = key.sm2Sign(fromHex(EXAMPLE_PARTNER.privateKey) ?? new Uint8Array(), utf8(text));
+    expect(key.sm2Verify(fromHex(publicKey) ?? new Uint8Array(), utf8(text), own)).toBe(true);
   });
 });
 

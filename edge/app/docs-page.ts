@@ -3,7 +3,7 @@
  * it. Plain HTML without script or network; everything that is not markup goes through Hono's escaping.
  */
 import { html, raw } from "hono/html";
-import { block, heading, type Html, type Page, pretty, prose, row, textOf } from "./docs-parts.ts";
+import { block, fold, heading, type Html, type Page, pretty, prose, row, textOf } from "./docs-parts.ts";
 import {
   CHECK_YOURSELF,
   ENVELOPE_ABOUT,
@@ -106,22 +106,11 @@ function envelope(page: Page): Html {
   return html`<section>
     ${heading(page, "envelope")}
     <p>${prose(say(ENVELOPE_ABOUT))}</p>
-    <h3>${say(LABELS.requestFields)}</h3>
-    ${fieldTable(page, request, "request")}
-    <h3>${say(LABELS.replyFields)}</h3>
-    ${fieldTable(page, reply, "reply")}
+    ${fold(say(LABELS.requestFields), fieldTable(page, request, "request"))}
+    ${fold(say(LABELS.replyFields), fieldTable(page, reply, "reply"))}
     <h3>${say(LABELS.wholeRequest)}</h3>
     ${block(`POST /v1/${EXAMPLE_OPERATION} HTTP/1.1\nContent-Type: application/json; charset=utf-8\n\n${pretty(EXAMPLE_REQUEST)}`)}
-    <div class="pair">
-      <div>
-        <h3>${say(LABELS.wholeReply)}</h3>
-        ${block(pretty(EXAMPLE_REPLY))}
-      </div>
-      <div>
-        <h3>${say(LABELS.wholeRefusal)}</h3>
-        ${block(pretty(EXAMPLE_REFUSAL))}
-      </div>
-    </div>
+    ${fold(say(LABELS.wholeReply), block(pretty(EXAMPLE_REPLY)))} ${fold(say(LABELS.wholeRefusal), block(pretty(EXAMPLE_REFUSAL)))}
     <p class="soft">${prose(say(RECEIPT_LEFT_OUT))}</p>
   </section>`;
 }
@@ -141,8 +130,13 @@ function signing(page: Page): Html {
   const facts = [
     ["appId", EXAMPLE_PARTNER.appId],
     ["appSecret", EXAMPLE_PARTNER.appSecret],
+    [say(CHECK_YOURSELF.privateKey), EXAMPLE_PARTNER.privateKey],
     [say(CHECK_YOURSELF.publicKey), EXAMPLE_PARTNER.publicKey],
+    [say(CHECK_YOURSELF.za), EXAMPLE_STEPS.za],
+    [say(CHECK_YOURSELF.digest), EXAMPLE_STEPS.digest],
+    ["signData (SM2)", EXAMPLE_REQUEST.signData],
     [say(CHECK_YOURSELF.sm3), EXAMPLE_STEPS.sm3OfSignText],
+    [say(CHECK_YOURSELF.wrappedSecret), EXAMPLE_STEPS.wrappedSecret],
     [say(CHECK_YOURSELF.dataKey), EXAMPLE_STEPS.dataKey],
     [say(CHECK_YOURSELF.encData), EXAMPLE_STEPS.encData],
   ] as const;
@@ -152,15 +146,17 @@ function signing(page: Page): Html {
       ${SIGNING_STEPS.map((step) => html`<li>${prose(say(step))}</li>`)}
     </ol>
     <p>${prose(say(SIGNING_AFTER))}</p>
-    <h3>${say(CHECK_YOURSELF.title)}</h3>
-    <p>${say(CHECK_YOURSELF.about)}</p>
-    <p>${say(CHECK_YOURSELF.signText)}</p>
-    ${block(EXAMPLE_STEPS.signText)}
-    <table class="facts">
-      <tbody>
-        ${facts.map(([name, value]) => row(name, html`<code>${value}</code>`))}
-      </tbody>
-    </table>
+    ${fold(
+      say(CHECK_YOURSELF.title),
+      html`<p>${say(CHECK_YOURSELF.about)}</p>
+        <p>${say(CHECK_YOURSELF.signText)}</p>
+        ${block(EXAMPLE_STEPS.signText)}
+        <table class="facts">
+          <tbody>
+            ${facts.map(([name, value]) => row(name, html`<code>${value}</code>`))}
+          </tbody>
+        </table>`,
+    )}
   </section>`;
 }
 
@@ -173,19 +169,8 @@ function operation(page: Page, name: keyof typeof EXAMPLES): Html {
     <h2 id="${name}">${name} ${textOf(summary)}</h2>
     <p class="path"><code>POST /v1/${name}</code></p>
     <p>${prose(textOf(description))}</p>
-    <h3>${say(LABELS.requestData)}</h3>
-    ${fieldTable(page, objectOf(schemas[requestName(name)]), "request")}
-    <h3>${say(LABELS.replyData)}</h3>
-    ${fieldTable(page, objectOf(schemas[replyName(name)]), "reply")}
-    <div class="pair">
-      <div>
-        <h3>${say(LABELS.requestExample)}</h3>
-        ${block(pretty(request))}
-      </div>
-      <div>
-        <h3>${say(LABELS.replyExample)}</h3>
-        ${block(pretty(reply))}
-      </div>
-    </div>
+    ${fold(say(LABELS.requestData), fieldTable(page, objectOf(schemas[requestName(name)]), "request"))}
+    ${fold(say(LABELS.replyData), fieldTable(page, objectOf(schemas[replyName(name)]), "reply"))}
+    ${fold(say(LABELS.requestExample), block(pretty(request)))} ${fold(say(LABELS.replyExample), block(pretty(reply)))}
   </section>`;
 }

@@ -36,6 +36,14 @@ export function row(...cells: readonly (Html | string | readonly (Html | string)
   </tr>`;
 }
 
+/** A part that opens when it is wanted, or when a link leads into it: the page stays short enough to be read. */
+export function fold(title: string, content: Html | readonly Html[]): Html {
+  return html`<details>
+    <summary><h3>${title}</h3></summary>
+    ${content}
+  </details>`;
+}
+
 export function block(text: string): Html {
   return html`<pre><code>${text}</code></pre>`;
 }

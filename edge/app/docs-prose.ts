@@ -48,6 +48,9 @@ export const LABELS = {
   address: words("地址", "Address"),
   answers: words("应答", "Answers"),
   also: words("或", "or"),
+  allRefusals: words("全部情形，按检查先后", "All conditions, in the order of the checks"),
+  tableC1: words("全部代码", "All codes"),
+  tableC2: words("全部代码", "All codes"),
 } as const satisfies Record<string, Words>;
 
 export const TABLE_LINKS = {
@@ -103,16 +106,16 @@ export const SIGNING_STEPS: readonly Words[] = [
     'Take the members of the envelope with clear `data`; drop `signData`, `encData`, `extra`, and every member whose value is null, "" or []; inside `data` likewise.',
   ),
   words(
-    "按键名的 ASCII 升序，以 `k=v` 用 `&` 连接。`data` 写成紧凑 JSON：各级键升序，无空格，中文不转义。",
-    "Sort by key, ASCII order, and join as `k=v` with `&`. Write `data` as compact JSON: keys sorted at every level, no spaces, Chinese not escaped.",
+    '按键名的 ASCII 升序，以 `k=v` 用 `&` 连接。`data` 写成紧凑 JSON：各级键升序，无空格，中文不转义；其中的数字与布尔值加引号，字符照原样（`128.50` 成为 `"128.50"`）。',
+    'Sort by key, ASCII order, and join as `k=v` with `&`. Write `data` as compact JSON: keys sorted at every level, no spaces, Chinese not escaped; numbers and booleans in it are quoted, with the characters they came in (`128.50` becomes `"128.50"`).',
   ),
   words(
     "末尾接 `&key=` 与 `appSecret`，取 UTF-8 字节：这就是待签文本。",
     "Append `&key=` and the `appSecret`, and take the UTF-8 bytes: this is the sign text.",
   ),
   words(
-    "SM2：以机构私钥签名（SM3 摘要，用户标识 `1234567812345678`），`signData` = Base64(r‖s)，r、s 各 32 字节。SM3：`signData` = 待签文本 SM3 摘要的大写十六进制，此时 `timestamp` 请用毫秒。",
-    "SM2: sign with your private key (SM3, user id `1234567812345678`); `signData` = Base64(r‖s), 32 bytes each. SM3: `signData` = upper hex of the SM3 of the sign text; then write `timestamp` in milliseconds.",
+    "SM2：以机构私钥对 SM3(ZA ‖ 待签文本) 签名，ZA = SM3(ENTL ‖ 用户标识 ‖ 曲线参数 ‖ 公钥)，用户标识 `1234567812345678`；多数国密库自行计算 ZA 与摘要，传入待签文本即可。`signData` = Base64(r‖s)，r、s 各 32 字节。SM3：`signData` = 待签文本 SM3 摘要的大写十六进制，此时 `timestamp` 请用毫秒。",
+    "SM2: sign SM3(ZA ‖ sign text) with your private key, where ZA = SM3(ENTL ‖ user id ‖ curve ‖ public key) and the user id is `1234567812345678`; most libraries make ZA and digest themselves, so give them the sign text. `signData` = Base64(r‖s), 32 bytes each. SM3: `signData` = upper hex of the SM3 of the sign text; then write `timestamp` in milliseconds.",
   ),
   words(
     "约定加密时，先签名再加密：密钥 = SM4-ECB-PKCS7(密钥 `appId` 前 16 字符，明文 `appSecret`) 大写十六进制的前 16 个字符，按 ASCII 使用；`encData` = 以此密钥 SM4-ECB-PKCS7 加密 `data` 的 JSON，大写十六进制，代替 `data`。",
@@ -121,8 +124,8 @@ export const SIGNING_STEPS: readonly Words[] = [
 ];
 
 export const SIGNING_AFTER: Words = words(
-  "验应答同理：去掉 `signData`、`encData`、`extra`，按第 1–3 步得出文本，用平台公钥验签。无法识别调用方的应答，`orgId` 为空，文本以 `&key=` 结尾、其后为空。若贵方系统的签名写法有别（如键序、DER 签名），平台可为贵机构设置相应方言。",
-  "A reply is verified alike: drop `signData`, `encData` and `extra`, make the text by steps 1–3, verify with the platform's public key. In a reply to a caller that is not known, `orgId` is empty and nothing follows `&key=`. Should your system sign a little differently (order of keys, DER signatures), the platform can set the dialect of your institution.",
+  "验应答同理：去掉 `signData`、`encData`、`extra`，按第 1–3 步得出文本，用平台公钥验签。无法识别调用方的应答，`orgId` 为空，文本以 `&key=` 结尾、其后为空。若贵方系统的写法有别（键序、数字、空值、DER 签名、SM4 密钥、用户标识），可逐项约定。自检工具 `ronghe call --check FILE` 离线说明报文为何验不过；逐步向量见源码 `core/envelope-vectors`。",
+  "A reply is verified alike: drop `signData`, `encData` and `extra`, make the text by steps 1–3, verify with the platform's public key. In a reply to a caller that is not known, `orgId` is empty and nothing follows `&key=`. Should your system write it differently (order of keys, numbers, empties, DER signatures, SM4 key, user id), each point can be agreed by itself. `ronghe call --check FILE` says offline why an envelope does not verify; vectors of every step are in `core/envelope-vectors` of the source.",
 );
 
 export const CHECK_YOURSELF = {
@@ -133,7 +136,11 @@ export const CHECK_YOURSELF = {
   ),
   signText: words("rh.settle 请求的待签文本", "Sign text of the rh.settle request"),
   sm3: words("待签文本的 SM3（signType 为 SM3 时即 signData）", "SM3 of the sign text (signData where signType is SM3)"),
+  privateKey: words("SM2 私钥（示例，无保密性）", "SM2 private key (an example; it protects nothing)"),
   publicKey: words("SM2 公钥", "SM2 public key"),
+  za: words("ZA", "ZA"),
+  digest: words("SM3(ZA ‖ 待签文本)", "SM3(ZA ‖ sign text)"),
+  wrappedSecret: words("SM4-ECB-PKCS7(appId 前 16 字符，appSecret)", "SM4-ECB-PKCS7(first 16 characters of appId, appSecret)"),
   dataKey: words("SM4 密钥（ASCII）", "SM4 key (ASCII)"),
   encData: words("encData（data 为紧凑 JSON，键序同上文请求）", "encData (data as compact JSON, keys in the order of the request above)"),
 } as const;

@@ -56,9 +56,24 @@ td.name code { background: none; padding: 0; font-weight: 600 }
 td.need { white-space: nowrap }
 table.fields td.form { width: 34% }
 .required { color: var(--need) }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 0 1.25rem }
-.pair > div { min-width: 0 }
+details { border: 1px solid var(--line); border-radius: 6px; margin: .6rem 0; padding: 0 .9rem }
+summary { cursor: pointer; padding: .55rem 0 }
+summary h3 { display: inline; margin: 0 }
+summary:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 4px }
+details[open] > summary { border-bottom: 1px solid var(--line); margin-bottom: .5rem }
 tr:target, li:target { background: var(--panel) }
-@media (max-width: 40rem) { .page { padding: 0 1rem 3rem } td.name, td.need, th { white-space: normal } }
+@media (max-width: 46rem) {
+  .page { padding: 0 1rem 3rem }
+  h1 { font-size: 1.5rem }
+  h2 { margin-top: 2.25rem }
+  td.name, td.need, th { white-space: normal }
+  :is(.fields, .refusals, .facts, .stacks) thead { position: absolute; clip-path: inset(50%); height: 1px; overflow: hidden }
+  :is(.fields, .refusals, .facts, .stacks) :is(tbody, tr, td) { display: block; width: auto; padding: 0; border: 0 }
+  :is(.fields, .refusals, .facts, .stacks) tr { padding: .5rem 0; border-bottom: 1px solid var(--line) }
+  table.fields td.name, table.fields td.need { display: inline-block; width: auto; margin-right: .75rem }
+  table.fields td.form, .refusals td:nth-child(n + 4) { width: auto; color: var(--soft); font-size: .88em }
+  td[data-head]::before { content: attr(data-head) " "; color: var(--soft); font-weight: 400 }
+  .facts td:first-child, .stacks td:first-child { font-weight: 600; width: auto }
+}
 @media print { nav { display: none } pre { white-space: pre-wrap } }
 `;

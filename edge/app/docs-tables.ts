@@ -4,9 +4,9 @@ import { ERRORS, type ErrorName } from "../../core/protocol/errors.ts";
 import { BUSINESS_TYPES, businessTypeName, businessTypePlace, ID_TYPES, isSettlingBusinessType } from "../../core/protocol/tables.ts";
 import { LATER_REFUSALS, type RefusalRow, REFUSALS } from "../refusals.ts";
 import { formOf, type FormPart } from "./docs-form.ts";
-import { head, heading, type Html, type Page, prose, row, textOf } from "./docs-parts.ts";
+import { fold, head, heading, type Html, type Page, prose, row, textOf } from "./docs-parts.ts";
 import { LABELS, LATER_ABOUT, LEAVES, PLACES, REFUSALS_ABOUT, TABLE_LINKS } from "./docs-prose.ts";
-import { type JsonObject, objectOf } from "./openapi.ts";
+import { type Json, type JsonObject, objectOf } from "./openapi.ts";
 import { STATUS_WORDS } from "./openapi-words.ts";
 
 export function fieldTable(page: Page, schema: JsonObject, of: "request" | "reply"): Html {
@@ -14,27 +14,39 @@ export function fieldTable(page: Page, schema: JsonObject, of: "request" | "repl
   return html`<table class="fields">
     ${head([LABELS.field, of === "request" ? LABELS.need : LABELS.always, LABELS.meaning, LABELS.form].map(say))}
     <tbody>
-      ${fieldRows(page, schema, "")}
+      ${fieldRows(page, schema, { within: "", of })}
     </tbody>
   </table>`;
 }
 
 /** A row for each field; those inside an array stand below it as `array[].field`, those of an object as `object.field`. */
-function fieldRows(page: Page, schema: JsonObject, within: string): readonly Html[] {
+function fieldRows(
+  page: Page,
+  schema: JsonObject,
+  { within, of }: { readonly within: string; readonly of: "request" | "reply" },
+): readonly Html[] {
   const { say } = page;
   const { required, properties } = schema;
   return Object.entries(objectOf(properties)).flatMap(([name, value]) => {
     const field = objectOf(value);
     const need = Array.isArray(required) && required.includes(name);
-    const form = field["$ref"] === undefined ? formOf(field, say) : formOf({ type: "object" }, say);
+    const form = field["$ref"] === undefined && !isEither(field) ? formOf(field, say) : formOf({ type: "object" }, say);
     const own = html`<tr>
       <td class="name"><code>${within}${name}</code></td>
-      <td class="need">${need ? html`<span class="required">${say(LABELS.yes)}</span>` : say(LABELS.no)}</td>
+      <td class="need" data-head="${say(of === "request" ? LABELS.need : LABELS.always)}">
+        ${need ? html`<span class="required">${say(LABELS.yes)}</span>` : say(LABELS.no)}
+      </td>
       <td>${prose(textOf(field["description"]))}</td>
       <td class="form">${formParts(page, form)}</td>
     </tr>`;
-    return [own, ...fieldRows(page, objectOf(field["items"]), `${within}${name}[].`), ...fieldRows(page, field, `${within}${name}.`)];
+    const inside = (mark: string): { readonly within: string; readonly of: typeof of } => ({ within: `${within}${name}${mark}`, of });
+    return [own, ...fieldRows(page, objectOf(field["items"]), inside("[].")), ...fieldRows(page, field, inside("."))];
   });
+}
+
+/** One of several schemas of the document, as the `data` of a reply is. */
+function isEither({ anyOf }: JsonObject): boolean {
+  return Array.isArray(anyOf) && anyOf.some((one) => objectOf(one as Json)["$ref"] !== undefined);
 }
 
 function formParts({ language, say }: Page, parts: readonly FormPart[]): readonly (Html | string)[] {
@@ -61,7 +73,7 @@ export function statuses(page: Page): Html {
   );
   return html`<section>
     ${heading(page, "status")}
-    <table>
+    <table class="stacks">
       ${head([LABELS.status, LABELS.meaning, LABELS.todo].map(say))}
       <tbody>
         ${rows}
@@ -85,21 +97,27 @@ export function codeTables(page: Page): Html {
     .map(([code, name]) => row(html`<code>${code}</code>`, html`<span lang="zh-CN">${name}</span>`));
   return html`<section>
       ${heading(page, "business-types")}
-      <table>
-        ${head([LABELS.code, LABELS.name, LABELS.place, LABELS.settles].map(say))}
-        <tbody>
-          ${businessTypes}
-        </tbody>
-      </table>
+      ${fold(
+        say(LABELS.tableC1),
+        html`<table>
+          ${head([LABELS.code, LABELS.name, LABELS.place, LABELS.settles].map(say))}
+          <tbody>
+            ${businessTypes}
+          </tbody>
+        </table>`,
+      )}
     </section>
     <section>
       ${heading(page, "id-types")}
-      <table>
-        ${head([LABELS.code, LABELS.name].map(say))}
-        <tbody>
-          ${idTypes}
-        </tbody>
-      </table>
+      ${fold(
+        say(LABELS.tableC2),
+        html`<table>
+          ${head([LABELS.code, LABELS.name].map(say))}
+          <tbody>
+            ${idTypes}
+          </tbody>
+        </table>`,
+      )}
     </section>`;
 }
 
@@ -111,20 +129,23 @@ export function refusals(page: Page): Html {
         <td class="name"><code>${ERRORS[error].code}</code></td>
         <td>${say(condition)}</td>
         <td>${message(page, error)}</td>
-        <td>${operationLinks(page, of)}</td>
-        <td>${say(LEAVES[leaves])}</td>
+        <td data-head="${say(LABELS.operations)}">${operationLinks(page, of)}</td>
+        <td data-head="${say(LABELS.leaves)}">${say(LEAVES[leaves])}</td>
       </tr>`,
   );
   const later = LATER_REFUSALS.map((error) => row(html`<code>${ERRORS[error].code}</code>`, message(page, error)));
   return html`<section>
       ${heading(page, "refusals")}
       <p>${say(REFUSALS_ABOUT)}</p>
-      <table>
-        ${head([LABELS.code, LABELS.condition, LABELS.message, LABELS.operations, LABELS.leaves].map(say))}
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
+      ${fold(
+        say(LABELS.allRefusals),
+        html`<table class="refusals">
+          ${head([LABELS.code, LABELS.condition, LABELS.message, LABELS.operations, LABELS.leaves].map(say))}
+          <tbody>
+            ${rows}
+          </tbody>
+        </table>`,
+      )}
     </section>
     <section>
       ${heading(page, "later")}
@@ -161,7 +182,7 @@ export function others(page: Page): Html {
   });
   return html`<section>
     ${heading(page, "other")}
-    <table>
+    <table class="stacks">
       ${head([LABELS.address, LABELS.meaning, LABELS.answers].map(say))}
       <tbody>
         ${rows}

@@ -214,6 +214,7 @@ export const EXAMPLES = {
 export const EXAMPLE_PARTNER = {
   appId: "00112233445566778899AABBCCDDEEFF",
   appSecret: "FFEEDDCCBBAA99887766554433221100",
+  privateKey: "3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8",
   publicKey:
     "0409F9DF311E5421A150DD7D161E4BC5C672179FAD1833FC076BB08FF356F35020CCEA490CE26775A52DC6EA718CC1AA600AED05FBF35E084A6632F6072DA9AD13",
 } as const;
@@ -262,9 +263,15 @@ export const EXAMPLE_REFUSAL = {
 export const EXAMPLE_STEPS = {
   signText:
     'data={"amount":"128.50","businessType":"01301","ecToken":"510100abcdefghijklmnopqrstuvwxyz012345","officeId":"0300","officeName":"内科","operatorId":"op7","operatorName":"李敏","orgId":"H51010000001","outTradeNo":"S20261121-0001","termId":"H51010000001T1","termIp":"10.1.2.3","waitSeconds":"10"}&encType=SM4&orgId=H51010000001&signType=SM2&timestamp=20261121093000&transType=rh.settle&version=1.0.0&key=FFEEDDCCBBAA99887766554433221100',
+  /** Upper hex of SM3 over ENTL, user id, curve, base point and public key. */
+  za: "B2E14C5C79C6DF5B85F4FE7ED8DB7A262B9DA7E07CCB0EA9F4747B8CCDA8A4F3",
+  /** SM3 of ZA and sign text: what the SM2 signature is over. */
+  digest: "8D2E5699544C809ED0FE1DA708D75E685232E7D9F550753D35C5514F057459DE",
   /** Upper hex; with signType SM3 this is signData. */
   sm3OfSignText: "7CF76510FD8B56ADFC2B7023843144CE0BC9BCB34102D277BA76C7403EC60F76",
-  /** ASCII, of EXAMPLE_PARTNER. */
+  /** The secret under the first 16 characters of appId. */
+  wrappedSecret: "D02A86F9E70C47D809EFCDDF25DC9B6D269D1FFB9D7E0AE618FFDDDABAC10125DAD7048658B36C5800DDA9F48445A429",
+  /** ASCII: the first 16 characters of it. */
   dataKey: "D02A86F9E70C47D8",
   /** Of data as it stands in EXAMPLE_REQUEST, compact. */
   encData:

@@ -6,15 +6,6 @@ import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
 import { scanRecord } from "./events.ts";
 import type { ShownCode } from "./scan.ts";
 
-/** Refusals for which the core makes the scan event itself; one showing is one event. */
-export const OBSERVED_BY_CORE: ReadonlySet<ErrorName> = new Set([
-  "codeUsed",
-  "codeUnknown",
-  "codeExpired",
-  "codeKindRefused",
-  "codeMalformed",
-]);
-
 export interface Showing {
   readonly step: CodeStep;
   readonly scene: ShownFor;

@@ -27,6 +27,16 @@ export const ABOUT: Words = words(
   'What hospital and pharmacy systems (HIS) call. Requests and replies travel in the public parameters of the NHSA e-credential (XJ-D01-2019, here S3), A.2 and A.3, signed both ways. Every answer to a call is HTTP 200 with a signed reply: `code` "0" is success, everything else a refusal.',
 );
 
+export const SERVER: Words = words("本边缘节点", "This edge");
+
+/** Of the `data` of a refusal. */
+export const REFUSED_WORDS: Readonly<Record<"field", Words>> = {
+  field: words(
+    "返回码 -2 且签名已通过时：不对的字段名，如 `feeLines.0.amount`；不含其值",
+    "With code -2 once the signature verified: the name of the field that is wrong, such as `feeLines.0.amount`, never its value",
+  ),
+};
+
 interface OperationWords {
   readonly summary: Words;
   readonly description: Words;

@@ -3,8 +3,8 @@
  * `docs/generated/openapi.json` is its committed text with both languages in each description; a test keeps them
  * equal. The page `/docs` is the same document in one language.
  */
-import { toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
+import { jsonSchemaOf } from "../../core/protocol/json-schema.ts";
 import { OPERATIONS, type OperationName, SPLIT_FIELDS } from "../../core/protocol/operations.ts";
 import { ID_TYPES } from "../../core/protocol/tables.ts";
 import { EXAMPLE_OPERATION, EXAMPLE_REFUSAL, EXAMPLE_REPLY, EXAMPLE_REQUEST, EXAMPLES } from "./examples.ts";
@@ -15,8 +15,10 @@ import {
   LEG_WORDS,
   OPERATION_WORDS,
   PRESETTLE_REPLY_WORDS,
+  REFUSED_WORDS,
   REPLY_WORDS,
   REQUEST_WORDS,
+  SERVER,
   SETTLEMENT_REPLY_WORDS,
   SPLIT_WORDS,
   STATEMENT_REPLY_WORDS,
@@ -114,6 +116,9 @@ export function openApiDocument(say: Say = sayBoth): JsonObject {
   return {
     openapi: "3.1.0",
     info: { title: say(TITLE), version: "1", description: say(ABOUT) },
+    servers: [{ url: "/", description: say(SERVER) }],
+    // Who calls is proven by signData inside the body, for which OpenAPI has no scheme: of HTTP's own it needs none.
+    security: [],
     paths: {
       ...Object.fromEntries(operationNames().map((name) => [`/v1/${name}`, { post: operationObject(name, say) }])),
       ...beside(say),
@@ -125,6 +130,7 @@ export function openApiDocument(say: Say = sayBoth): JsonObject {
         PresettleReply: presettleReplySchema(say),
         SettlementReply: settlementReplySchema(say),
         StatementReply: statementReplySchema(say),
+        Refused: refusedSchema(say),
       },
     },
   };
@@ -172,7 +178,7 @@ function operationObject(name: OperationName, say: Say): JsonObject {
   const reply = {
     type: "object",
     required: REPLY_REQUIRED,
-    properties: described({ ...REPLY, data: { $ref: `#/components/schemas/${REPLY_OF[name]}` } }, REPLY_WORDS, say),
+    properties: described({ ...REPLY, data: oneOfBoth(REPLY_OF[name]) }, REPLY_WORDS, say),
   };
   const whole = name === EXAMPLE_OPERATION;
   return {
@@ -197,6 +203,15 @@ function operationObject(name: OperationName, say: Say): JsonObject {
   };
 }
 
+/** What a success carries, or what a refusal does. */
+function oneOfBoth(reply: string): JsonObject {
+  return { anyOf: [reply, "Refused"].map((name) => ({ $ref: `#/components/schemas/${name}` })) };
+}
+
+function refusedSchema(say: Say): JsonObject {
+  return { type: "object", properties: described({ field: text() }, REFUSED_WORDS, say), additionalProperties: false };
+}
+
 /** Each member's schema with its words. */
 function described(schemas: Readonly<Record<string, JsonObject>>, texts: Readonly<Record<string, Words>>, say: Say): JsonObject {
   return Object.fromEntries(
@@ -209,7 +224,7 @@ function described(schemas: Readonly<Record<string, JsonObject>>, texts: Readonl
 }
 
 function requestSchema(name: OperationName, say: Say): JsonObject {
-  const schema = jsonSchemaOf(OPERATIONS[name]);
+  const schema = plainSchemaOf(OPERATIONS[name]);
   const properties = Object.fromEntries(
     Object.entries(objectOf(schema["properties"])).map(([field, form]): [string, JsonObject] => [field, objectOf(form)]),
   );
@@ -316,25 +331,8 @@ export function requestName(name: OperationName): string {
   return `${bare.charAt(0).toUpperCase()}${bare.slice(1)}Request`;
 }
 
-/**
- * Draft 2020-12 is the dialect of OpenAPI 3.1. Its patterns are Unicode patterns, so the flag `u` may go; `v.ip()` has no
- * counterpart and is named by its two formats.
- */
-function jsonSchemaOf(schema: v.GenericSchema): JsonObject {
-  const { $schema: _dialect, ...converted } = toJsonSchema(schema, {
-    target: "draft-2020-12",
-    overrideAction: ({ valibotAction, jsonSchema }) => {
-      if (valibotAction.type === "ip") return { ...jsonSchema, anyOf: [{ format: "ipv4" }, { format: "ipv6" }] };
-      if (valibotAction.type !== "regex" || !("requirement" in valibotAction)) return undefined;
-      return valibotAction.requirement instanceof RegExp ? patterned(jsonSchema, valibotAction.requirement.source) : undefined;
-    },
-  });
-  const json: unknown = JSON.parse(JSON.stringify(converted));
+/** As plain JSON, without members that are `undefined`. */
+function plainSchemaOf(schema: v.GenericSchema): JsonObject {
+  const json: unknown = JSON.parse(JSON.stringify(jsonSchemaOf(schema)));
   return json as JsonObject;
-}
-
-/** The converter may have set the pattern already; a second one beside a first stands in `allOf`. */
-function patterned<Schema extends { pattern?: string | undefined; allOf?: unknown }>(schema: Schema, pattern: string): Schema {
-  if (schema.pattern === pattern) return schema;
-  return schema.pattern === undefined ? { ...schema, pattern } : { ...schema, allOf: [{ pattern }] };
 }

@@ -6,9 +6,10 @@ import * as v from "valibot";
 import { OPERATIONS, type OperationName } from "../../core/protocol/operations.ts";
 import { ok, type Result } from "../../core/protocol/result.ts";
 import type { ReplyWriter } from "../../core/protocol/server/replies.ts";
-import { type Addressee, admitCall, checkRoom } from "./admission.ts";
+import { fieldOf } from "../../core/protocol/wrong-field.ts";
+import { type Addressee, type Incoming, admitCall, checkRoom, isOperation } from "./admission.ts";
 import type { AppPorts } from "./app-ports.ts";
-import { type AdmittedCall, refuse, type Refusal, type Trace } from "./call.ts";
+import { type AdmittedCall, refuse, refuseField, type Refusal, type Trace } from "./call.ts";
 import { presettle } from "./presettle.ts";
 import { refund } from "./refund.ts";
 import { result } from "./result.ts";
@@ -24,7 +25,7 @@ export interface Answer {
 /** A call as it came in. */
 export interface Arrived {
   readonly transType: string;
-  readonly readBody: () => Promise<Result<string, "bodyTooLarge" | "badRequest">>;
+  readonly readBody: Incoming["readBody"];
   readonly source: string | undefined;
   /** As the caller sent it; looked at once the caller is proven. */
   readonly traceparent: () => string | undefined;
@@ -78,17 +79,13 @@ async function perform(
   { transType, readBody, source, traceparent }: Arrived,
   { nowMs, addressee, trace }: Progress,
 ): Promise<Result<object, Refusal>> {
-  if (!isOperation(transType)) {
-    ports.shield.refused(source, "unknownAddress", nowMs);
-    return refuse("unknownAddress");
-  }
   try {
-    const body = await readBody();
-    const admitted = body.ok ? await admitCall(ports, { transType, body: body.value, nowMs, trace }, addressee) : refuse(body.error);
+    const admitted = await admitCall(ports, { transType, readBody, nowMs, trace }, addressee);
     if (!admitted.ok) {
       ports.shield.refused(source, admitted.error.error, nowMs);
       return admitted;
     }
+    if (!isOperation(transType)) return refuse("unknownAddress");
     ports.shield.proven(source, nowMs);
     return await traced(ports, admitted.value, transType, traceparent());
   } catch (error) {
@@ -143,7 +140,8 @@ async function withRequest<Schema extends v.GenericSchema<unknown, SceneLike>, R
   handle: (ports: AppPorts, call: AdmittedCall, request: v.InferOutput<Schema>) => Promise<Result<Reply, Refusal>>,
 ): Promise<Result<Reply, Refusal>> {
   const parsed = v.safeParse(schema, call.request.data, { abortEarly: true });
-  if (!parsed.success || parsed.output.orgId !== call.institution.settings.orgId) return refuse("badRequest");
+  if (!parsed.success) return refuseField(fieldOf(parsed.issues[0]));
+  if (parsed.output.orgId !== call.institution.settings.orgId) return refuseField("orgId");
   call.trace.outTradeNo = parsed.output.outTradeNo;
   if (parsed.output.termId !== undefined) call.trace.terminal = parsed.output.termId;
   const room = parsed.output.businessType === undefined ? ok(undefined) : checkRoom(ports, parsed.output.orgId);
@@ -167,8 +165,4 @@ function settled<Reply extends { readonly settlementId: string; readonly status:
     call.trace.status = outcome.value.status;
   }
   return outcome;
-}
-
-function isOperation(transType: string): transType is OperationName {
-  return Object.hasOwn(OPERATIONS, transType);
 }

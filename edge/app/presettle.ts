@@ -10,7 +10,7 @@ import { type EventMs, formatCst14 } from "../../core/protocol/time.ts";
 import type { PresettledBill } from "../ports.ts";
 import type { AppPorts } from "./app-ports.ts";
 import { checkBill } from "./bill.ts";
-import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
+import { type AdmittedCall, refuse, refuseField, type Refusal } from "./call.ts";
 import { refuseShown } from "./observe.ts";
 import { checkScene } from "./scene.ts";
 import { judgeShowing, concludeShowing } from "./showing.ts";
@@ -19,7 +19,7 @@ type Billed = PresettleRequest & { readonly fen: Fen };
 
 export async function presettle(ports: AppPorts, call: AdmittedCall, request: PresettleRequest): Promise<Result<PresettleReply, Refusal>> {
   const { code, ecToken } = request;
-  if ((code === undefined) === (ecToken === undefined)) return refuse("badRequest");
+  if ((code === undefined) === (ecToken === undefined)) return refuseField("code");
   const bill = checkBill(request);
   if (!bill.ok) return bill;
   const scene = checkScene(call.institution, request, true);

@@ -43,15 +43,16 @@ export function readShownCode(
   // Both purposes are tried, so that a genuine code for the wrong purpose is not called a forgery.
   const purposes = at.step === "settle" ? (["settle", "verify"] as const) : (["verify", "settle"] as const);
   const checked = checkSignedCode(crypto, code, { publicKeys: view.codeKeys, purposes, nowMs: at.nowMs, skewMs: EXPIRY_SKEW_MS });
-  if (!checked.ok) return { ...shown, verdict: refused(checked.error) };
+  if (!checked.ok) return { ...shown, verdict: notRevoked(view, shown, refused(checked.error)) };
   const markUntilMs = checked.value.expiresAtMs + limits.markGraceMs;
   if (at.step === "settle" && checked.value.purpose !== "settle") return { ...shown, markUntilMs, verdict: refused("codeKindRefused") };
   return { ...shown, markUntilMs, verdict: notRevoked(view, shown, checkApp(view, code)) };
 }
 
-/** Said of codes that would be taken otherwise. */
+/** Said of codes that would be taken otherwise, or have ended since: that its app took it back is the truer reason. */
 function notRevoked(view: EdgeView, shown: { readonly fingerprint: string }, verdict: ShownCode["verdict"]): ShownCode["verdict"] {
-  return verdict.ok && view.revokedCodes.has(shown.fingerprint) ? refused("codeRevoked") : verdict;
+  const could = verdict.ok || verdict.error === "codeExpired";
+  return could && view.revokedCodes.has(shown.fingerprint) ? refused("codeRevoked") : verdict;
 }
 
 /**

@@ -7,7 +7,7 @@ import { requestHash, settlementId } from "../../core/protocol/settlement-id.ts"
 import type { Change } from "../ports.ts";
 import type { AppPorts } from "./app-ports.ts";
 import { billIdentity, checkBill } from "./bill.ts";
-import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
+import { type AdmittedCall, refuse, refuseField, type Refusal } from "./call.ts";
 import type { Submitted } from "./events.ts";
 import { acceptedScan, refuseShown } from "./observe.ts";
 import { allowanceFor } from "./offline.ts";
@@ -18,7 +18,7 @@ import { ecTokenFingerprint } from "./verify.ts";
 
 export async function settle(ports: AppPorts, call: AdmittedCall, request: SettleRequest): Promise<Result<SettlementReply, Refusal>> {
   const { code, ecToken } = request;
-  if ((code === undefined) === (ecToken === undefined)) return refuse("badRequest");
+  if ((code === undefined) === (ecToken === undefined)) return refuseField("code");
   const bill = checkBill(request);
   if (!bill.ok) return bill;
   const scene = checkScene(call.institution, request, true);

@@ -1,12 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { type EventMs, formatCst14 } from "../../core/protocol/time.ts";
-import { EDGE_LIMITS } from "../ports.ts";
-import { makeBundle, makeKeys, startPlatform, START_MS, testCrypto } from "../testing/platform.ts";
+import type { EventMs } from "../../core/protocol/time.ts";
+import { startPlatform, START_MS } from "../testing/platform.ts";
 import { Admissions } from "./admissions.ts";
-import { glanceAt } from "./glance.ts";
 import { Shield } from "../../core/protocol/server/shield.ts";
 import { networkOf, peerOf } from "../../core/protocol/server/source.ts";
-import { viewOf } from "./view.ts";
 
 const LIMITS = { garbageBurst: 100, garbagePerSecond: 10 };
 const NOW = START_MS;
@@ -115,63 +112,6 @@ describe("a flood", () => {
       await p.stop();
       await p.remove();
     }
-  });
-});
-
-const settings = (orgId: string, status: "active" | "suspended" = "active") => ({
-  orgId,
-  name: orgId,
-  status,
-  kind: "hospital" as const,
-  publicKeys: [],
-  appId: "A".repeat(32),
-  appSecret: "B".repeat(32),
-  dialect: "standard" as const,
-  signType: "SM2" as const,
-  encryption: "optional" as const,
-  terminals: [],
-  suspendedTerminals: [],
-  offline: { amountMaxFen: "0", totalMaxFen: "0", forMs: 0, ageMaxMs: 0 },
-  ratePerSecond: 1,
-  rateBurst: 1,
-});
-
-const stamp = (ms: number): string => formatCst14(at(ms));
-
-describe("a glance", async () => {
-  const crypto = await testCrypto();
-  const keys = makeKeys(crypto);
-  const view = viewOf(crypto, makeBundle(keys, [settings("H1"), settings("H2"), settings("S1", "suspended")]));
-  const window = { nowMs: NOW, windowMs: EDGE_LIMITS.timestampWindowMs };
-  const errorOf = (body: string): string | undefined => glanceAt(view, body, window)?.error;
-
-  test.each([
-    ["not JSON at all", "hello", "badRequest"],
-    ["an array", '["orgId"]', "badRequest"],
-    ["nothing", "", "badRequest"],
-    ["an institution of somebody else", '{"orgId":"H9","timestamp":"1"}', "institutionUnknown"],
-    ["an old instant", `{"orgId" : "H1","timestamp": "${stamp(-302_000)}"}`, "timestampOutside"],
-    ["an instant ahead, as a number", `{"orgId":"H1","timestamp":${stamp(302_000)},"x":1}`, "timestampOutside"],
-    ["an old instant in seconds", `{"orgId":"H1","timestamp":"${Math.floor((NOW - 302_000) / 1000)}"}`, "timestampOutside"],
-    ["an old instant in milliseconds", `{"orgId":"H1","timestamp":${NOW - 302_000}}`, "timestampOutside"],
-  ])("refuses %s", (_what, body, error) => {
-    expect(errorOf(body)).toBe(error);
-  });
-
-  test.each([
-    ["a good head", `{"orgId":"H1","timestamp":"${stamp(0)}"}`],
-    ["the very edges of the window", `{"orgId":"H1","timestamp":"${stamp(-300_000)}"}`],
-    ["white space before it", ` \n\t{"orgId":"H1","timestamp":"${stamp(0)}"}`],
-    ["a foreign name in extra beside a known one", `{"extra":{"orgId":"H9"},"orgId":"H1","timestamp":"${stamp(0)}"}`],
-    ["an old instant of one of two known names", `{"extra":{"orgId":"H2"},"orgId":"H1","timestamp":"${stamp(-400_000)}"}`],
-    ["an old instant beside a fresh one", `{"extra":{"timestamp":"20200101000000"},"orgId":"H1","timestamp":"${stamp(0)}"}`],
-    ["a suspended institution", `{"orgId":"S1","timestamp":"20200101000000"}`],
-    ["a name behind an escape", `{"org\\u0049d":"H1","orgId":"H9","timestamp":"${stamp(0)}"}`],
-    ["no name", `{"timestamp":"${stamp(0)}"}`],
-    ["no instant", '{"orgId":"H1"}'],
-    ["more names than it cares to look at", `{${Array.from({ length: 9 }, (_, n) => `"a${n}":{"orgId":"H${n + 3}"}`).join(",")}}`],
-  ])("leaves %s to the reader", (_what, body) => {
-    expect(errorOf(body)).toBeUndefined();
   });
 });
 

@@ -3,14 +3,14 @@
  * how often somebody may try. There is no other way to take a code, and one way to leave with a no
  * (`refuseShown`, `observe.ts`), so that an operation cannot forget a limit or a scan event.
  */
-import type { ErrorName } from "../../core/protocol/errors.ts";
+import { type ErrorName, OBSERVED_BY_CORE } from "../../core/protocol/errors.ts";
 import { ok, refused, type Result } from "../../core/protocol/result.ts";
 import type { Change, CodeStep } from "../ports.ts";
 import type { AppPorts } from "./app-ports.ts";
 import { type AdmittedCall, refuse, type Refusal } from "./call.ts";
 import { mayUse } from "./decide.ts";
 import { type Attempt, forgiveAttempt, tryAttempt } from "./guesses.ts";
-import { acceptedScan, type Declined, OBSERVED_BY_CORE, refuseShown, type Showing, type ShownFor } from "./observe.ts";
+import { acceptedScan, type Declined, refuseShown, type Showing, type ShownFor } from "./observe.ts";
 import { readShownCode } from "./scan.ts";
 
 interface Use {

@@ -1,4 +1,8 @@
-/** The page `/status`: for a desk that wants to know whether it may go on. Plain HTML, no script, no other resource. */
+/**
+ * The page `/status`: for a desk that wants to know whether it may go on. Plain HTML and one small script that renews
+ * what changed, so that a screen reader is told of changes only and nothing is taken from under a reader's hand (WCAG
+ * 2.2.1, 2.2.2); without scripts a link does it.
+ */
 import { html, raw } from "hono/html";
 import { formatCst14, type EventMs } from "../../core/protocol/time.ts";
 import type { Html } from "./docs-parts.ts";
@@ -42,20 +46,53 @@ dt { color: var(--soft) }
 dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums }
 dd small { color: var(--soft); font-size: .85em; margin-left: .5em }
 .there { color: var(--normal) } .away { color: var(--limited); font-weight: 600 }
+.scrolls { overflow-x: auto }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: right; padding: .35rem 0 .35rem 1rem; border-bottom: 1px solid var(--line) }
 tr:last-child td { border-bottom: 0 }
 th { color: var(--soft); font-weight: 500 }
 th:first-child, td:first-child { text-align: left; padding-left: 0 }
 .soft { color: var(--soft) }
+.stale { background: var(--panel); border: 1px solid var(--limited); border-radius: 8px; color: var(--limited); font-weight: 600; padding: .75rem 1.25rem; margin: 0 0 1.25rem }
 footer { color: var(--soft); font-size: .9rem; margin-top: 1.25rem }
 `;
 
-/** Forbids everything but the page's own style, by its hash. */
+/** Asks for the page anew and puts in place what differs; says so when nobody answers. */
+export const STATUS_SCRIPT = `
+const parts = ["standing", "cards", "as-of"];
+const find = (page, id) => page.getElementById(id);
+find(document, "auto").hidden = false;
+async function renew() {
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store", signal: AbortSignal.timeout(${REFRESH_SECONDS * 1000}) });
+    if (!answer.ok) throw new Error("no answer");
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    document.title = fresh.title;
+    for (const id of parts) {
+      const mine = find(document, id);
+      const theirs = find(fresh, id);
+      if (theirs === null || mine.innerHTML === theirs.innerHTML) continue;
+      mine.className = theirs.className;
+      mine.replaceChildren(...theirs.childNodes);
+    }
+    find(document, "stale").hidden = true;
+  } catch {
+    find(document, "stale").hidden = false;
+  }
+  setTimeout(renew, ${REFRESH_SECONDS * 1000});
+}
+setTimeout(renew, ${REFRESH_SECONDS * 1000});
+`;
+
+async function hashOf(text: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return `'sha256-${btoa(String.fromCharCode(...digest))}'`;
+}
+
+/** Forbids everything but the page's own style and script, by their hashes, and asking this edge again. */
 export async function statusPolicy(): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(STATUS_STYLE)));
-  const style = `'sha256-${btoa(String.fromCharCode(...digest))}'`;
-  return `default-src 'none'; style-src ${style}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+  const [style, script] = await Promise.all([hashOf(STATUS_STYLE), hashOf(STATUS_SCRIPT)]);
+  return `default-src 'none'; style-src ${style}; script-src ${script}; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 }
 
 export function statusPage(status: EdgeStatus, language: Language): Html {
@@ -69,7 +106,6 @@ export function statusPage(status: EdgeStatus, language: Language): Html {
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta http-equiv="refresh" content="${REFRESH_SECONDS}" />
         <title>${say(STANDING_WORDS[status.standing].name)} · ${say(LABELS.title)} · ${status.edge}</title>
         ${raw(`<style>${STATUS_STYLE}</style>`)}
       </head>
@@ -80,12 +116,18 @@ export function statusPage(status: EdgeStatus, language: Language): Html {
             <span class="id">${status.edge}</span>
             <span class="language">${other}</span>
           </header>
+          <p id="stale" class="stale" role="alert" hidden>${say(LABELS.stale)}</p>
           ${standing(status, say)}
-          <div class="cards">
+          <div id="cards" class="cards">
             ${taken(status, say)} ${links(status, say)} ${backlog(status, say)} ${settings(status, say)} ${machine(status, say)}
           </div>
-          <footer>${say(LABELS.asOf)} ${instant(status.atMs)} · ${say(LABELS.refreshes)}</footer>
+          <footer>
+            <span id="as-of">${say(LABELS.asOf)} ${instant(status.atMs)}</span>
+            <span id="auto" hidden>· ${say(LABELS.refreshes)}</span>
+            · <a href="${language === "zh" ? "/status" : "/status?lang=en"}">${say(LABELS.refresh)}</a>
+          </footer>
         </main>
+        ${raw(`<script type="module">${STATUS_SCRIPT}</script>`)}
       </body>
     </html> `;
 }
@@ -93,7 +135,7 @@ export function statusPage(status: EdgeStatus, language: Language): Html {
 function standing({ standing: name, findings }: EdgeStatus, say: Say): Html {
   const { name: word, means } = STANDING_WORDS[name];
   const list = findings.map((finding) => html`<li>${say(FINDING_WORDS[finding])}</li>`);
-  return html`<div class="standing ${name}" role="status">
+  return html`<div id="standing" class="standing ${name}" role="status" aria-live="polite">
     <strong>${say(word)}</strong>
     <p>${say(means)}</p>
     ${
@@ -172,16 +214,18 @@ function taken({ takenOffline }: EdgeStatus, say: Say): Html {
     ${
       rows.length === 0
         ? html`<p class="soft">${say(LABELS.nothingTaken)}</p>`
-        : html`<table>
-            <thead>
-              <tr>
-                ${titles.map((title) => html`<th scope="col">${say(title)}</th>`)}
-              </tr>
-            </thead>
-            <tbody>
-              ${rows}
-            </tbody>
-          </table>`
+        : html`<div class="scrolls" tabindex="0" role="region" aria-label="${say(LABELS.offlineTaken)}">
+            <table>
+              <thead>
+                <tr>
+                  ${titles.map((title) => html`<th scope="col">${say(title)}</th>`)}
+                </tr>
+              </thead>
+              <tbody>
+                ${rows}
+              </tbody>
+            </table>
+          </div>`
     }
   </section>`;
 }

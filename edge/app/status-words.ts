@@ -41,7 +41,9 @@ export const FINDING_WORDS: Readonly<Record<Finding, Words>> = {
 export const LABELS = {
   title: words("边缘节点状态", "Edge status"),
   asOf: words("截至", "As of"),
-  refreshes: words("每 5 秒自动刷新", "refreshes every 5 seconds"),
+  refreshes: words("每 5 秒自动更新", "renewed every 5 seconds"),
+  refresh: words("立即刷新", "Renew now"),
+  stale: words("本边缘节点没有应答：以下是此前的状态。", "This edge does not answer: what stands below is older."),
   links: words("链路", "Links"),
   core: words("核心", "Core"),
   bus: words("消息总线", "Bus"),

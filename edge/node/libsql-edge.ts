@@ -106,7 +106,7 @@ export async function startLibsqlEdge(config: EdgeConfig, dependencies: EdgeDepe
     opened.defer(() => state.close(clock.now()));
     const results = await startResults({ bus, db, edgeId, tracing });
     opened.defer(() => results.stop());
-    const signer = { sign: (message: Uint8Array) => keyStore.sm2Sign(config.replyKeyHandle, message) };
+    const signer = { sign: (message: Uint8Array, userId?: string) => keyStore.sm2Sign(config.replyKeyHandle, message, userId) };
     const limits = { ...EDGE_LIMITS, ...config.limits };
     const { log, onBug } = dependencies;
     const [sealer, origin] = [createSealer(crypto), createOrigin(crypto, config.internalKey)];

@@ -250,7 +250,7 @@ export interface TestPlatform {
   opaqueCode(): string;
   /** A sealed envelope, to be tampered with. */
   envelope(institution: TestInstitution, transType: string, data: object, timestampMs?: number): Promise<string>;
-  post(transType: string, body: string): Promise<Response>;
+  post(transType: string, body: string | Uint8Array<ArrayBuffer>): Promise<Response>;
   /** Everything of a topic that left the outbox. */
   events<T extends DataTopic>(topic: T): Promise<readonly RongheEvent<T>[]>;
   /** Publishes an outcome as the core would. */
@@ -295,7 +295,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
     outbox,
     core,
     results,
-    signer: { sign: (message) => crypto.sm2Sign(keys.reply.privateKey, message) },
+    signer: { sign: (message, userId) => crypto.sm2Sign(keys.reply.privateKey, message, userId) },
     sealer: createSealer(crypto),
     origin: createOrigin(crypto, EDGE_SECRET),
     limits: { ...EDGE_LIMITS, ...options.limits },
@@ -306,7 +306,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
     sourceOf: () => source,
   };
   const app = createEdgeApp(ports);
-  const post = async (transType: string, body: string): Promise<Response> =>
+  const post = async (transType: string, body: string | Uint8Array<ArrayBuffer>): Promise<Response> =>
     await app.request(`/v1/${transType}`, { method: "POST", body, headers: { "content-type": "application/json" } });
   let serial = 0;
   const signCode = (message: Uint8Array): Uint8Array => crypto.sm2Sign(keys.code.privateKey, message);
@@ -354,7 +354,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
         url: "http://edge.test",
         orgId: institution.settings.orgId,
         profile: profileOf(institution),
-        sign: (message) => crypto.sm2Sign(institution.privateKey, message),
+        sign: (message, userId) => crypto.sm2Sign(institution.privateKey, message, userId),
         crypto,
         clock,
         fetch: async (request) => await app.request(request),
@@ -368,7 +368,9 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
     opaqueCode: () => `${EHC_ID}:0:${VALID}:${APP_ID}RH24${(serial++).toString(36).padStart(24, "0")}`,
     async envelope(institution, transType, data, timestampMs = clock.now()) {
       const request = { orgId: institution.settings.orgId, transType, version: "1.0.0", data, timestampMs: timestampMs as EventMs };
-      return await sealRequest(crypto, request, profileOf(institution), (message) => crypto.sm2Sign(institution.privateKey, message));
+      return await sealRequest(crypto, request, profileOf(institution), (message, userId) =>
+        crypto.sm2Sign(institution.privateKey, message, userId),
+      );
     },
     async events(topic) {
       await outbox.drained();

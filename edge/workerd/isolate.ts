@@ -56,7 +56,7 @@ export async function openIsolate(env: WorkerEnv): Promise<Isolate> {
       statement: (request, traceparent) => kept(client.statement(request, traceparent)),
       reachable: () => kept(createCoreClient(link).reachable()),
     },
-    signer: { sign: (message) => keys.sm2Sign(EDGE_REPLY_KEY, message) },
+    signer: { sign: (message, userId) => keys.sm2Sign(EDGE_REPLY_KEY, message, userId) },
     sealer: createSealer(crypto),
     origin: createOrigin(crypto, secret),
     limits: { ...EDGE_LIMITS, outboxDepthMax: config.RONGHE_OUTBOX_MAX },

@@ -1,6 +1,7 @@
 /** The published documents of the contracts: JSON Schema per topic and one AsyncAPI 3.0 page, from the valibot schemas. */
-import { type JsonSchema, toJsonSchema } from "@valibot/to-json-schema";
+import type { JsonSchema } from "@valibot/to-json-schema";
 import type { GenericSchema } from "valibot";
+import { jsonSchemaOf } from "../../core/protocol/json-schema.ts";
 import { dataSchemaOf, isDataTopic } from "./codec.ts";
 import { type Topic, TOPICS, type TopicContract } from "./topics.ts";
 
@@ -29,8 +30,7 @@ function print(document: unknown): string {
 
 /** What a reader may rely on: required fields and their forms; unknown fields are to be ignored. */
 function bodyOf(schema: GenericSchema): JsonSchema {
-  const { $schema: _, ...body } = toJsonSchema(schema, { target: "draft-2020-12", errorMode: "throw" });
-  return body;
+  return jsonSchemaOf(schema);
 }
 
 const HEADERS = {

@@ -4,6 +4,7 @@
  * so readers tolerate unknown optional fields (`v.object`), writers are strict by type.
  */
 import * as v from "valibot";
+import { codePoints } from "../../core/protocol/texts.ts";
 import { feeLine } from "../../core/protocol/fee-lines.ts";
 import { sealedCredential } from "../../core/protocol/internal.ts";
 
@@ -13,13 +14,13 @@ const person = hex32;
 /** Yuan with two decimals. */
 const yuan = v.pipe(v.string(), v.regex(/^\d+\.\d{2}$/));
 const ms = v.pipe(v.number(), v.integer(), v.minValue(0));
-const orgId = v.pipe(v.string(), v.minLength(1), v.maxLength(40));
-const termId = v.pipe(v.string(), v.minLength(1), v.maxLength(32));
+const orgId = v.pipe(v.string(), codePoints(1, 40));
+const termId = v.pipe(v.string(), codePoints(1, 32));
 const businessType = v.pipe(v.string(), v.regex(/^\d{5}$/));
 const leg = v.object({ rail: v.picklist(["insurance", "commercial", "bank"]), fundSource: v.string(), amount: yuan });
 
 /** As the edge checked it; JSON Schema knows no pattern with flags. */
-const submittedFeeLine = v.object({ ...feeLine.entries, itemName: v.pipe(v.string(), v.minLength(1), v.maxLength(100)) });
+const submittedFeeLine = v.object({ ...feeLine.entries, itemName: v.pipe(v.string(), codePoints(1, 100)) });
 
 const submitted = v.object({
   action: v.picklist(["settle", "refund"]),

@@ -1,8 +1,8 @@
 /**
- * Signed replies (S3 A.3). A refusal says nothing but its code, so the same refusal for the same institution within
+ * Signed replies (S3 A.3). A refusal says nothing but its code and perhaps a field's name, so the same refusal for the same institution within
  * one second is the same text: it is signed once. A flood of garbage therefore costs no signatures.
  */
-import { sealReply } from "../reply.ts";
+import { type ReplyToSeal, sealReply } from "../reply.ts";
 import type { ErrorName } from "../errors.ts";
 import type { EventMs } from "../time.ts";
 import type { MessageSigner, PartnerProfile } from "../partner.ts";
@@ -15,7 +15,7 @@ export interface Addressee {
 }
 export interface ReplyPorts {
   readonly crypto: Crypto;
-  readonly signer: { sign(message: Uint8Array): ReturnType<MessageSigner> };
+  readonly signer: { sign: MessageSigner };
 }
 
 /** `orgId` of a reply to a caller that no institution is known for; whatever was sent is not repeated. */
@@ -40,20 +40,24 @@ export class ReplyWriter {
   }
 
   success(to: Addressee, data: object, nowMs: EventMs): Promise<string> {
-    return this.#seal(to, "ok", data, nowMs);
+    return this.#seal(to, { error: "ok", data }, nowMs);
   }
 
-  refusal(to: Addressee, { error }: { readonly error: ErrorName }, nowMs: EventMs): string | Promise<string> {
+  refusal(
+    to: Addressee,
+    { error, field }: { readonly error: ErrorName; readonly field?: string | undefined },
+    nowMs: EventMs,
+  ): string | Promise<string> {
     const second = Math.floor(nowMs / 1000);
     if (second !== this.#second || this.#refusals.size >= REFUSALS_KEPT_MAX) this.#refusals.clear();
     this.#second = second;
     const { settings, partner } = to.institution ?? {};
     // All that the text depends on: the secret may change within the second, and so may the profile.
     const { appId = "", appSecret = "", signType = "", dialect = "" } = partner ?? {};
-    const key = `${error} ${settings?.orgId ?? ""} ${appId} ${appSecret} ${signType} ${dialect}`;
+    const key = `${error} ${field ?? ""} ${settings?.orgId ?? ""} ${appId} ${appSecret} ${signType} ${dialect}`;
     const kept = this.#refusals.get(key);
     if (kept !== undefined) return kept;
-    const made = this.#seal(to, error, undefined, nowMs).then(inAscii);
+    const made = this.#seal(to, { error, field }, nowMs).then(inAscii);
     this.#refusals.set(key, made);
     const keep = (text: string): void => {
       if (this.#refusals.get(key) === made) this.#refusals.set(key, text);
@@ -62,10 +66,9 @@ export class ReplyWriter {
     return made;
   }
 
-  #seal(to: Addressee, error: ErrorName, data: object | undefined, nowMs: EventMs): Promise<string> {
+  #seal(to: Addressee, reply: Omit<ReplyToSeal, "orgId">, nowMs: EventMs): Promise<string> {
     const orgId = to.institution?.settings.orgId ?? NO_INSTITUTION;
-    const sign: MessageSigner = (message) => this.#ports.signer.sign(message);
-    const reply = data === undefined ? { orgId, error } : { orgId, error, data };
-    return sealReply(this.#ports.crypto, reply, to.institution?.partner, sign, nowMs, to.encrypted);
+    const sign: MessageSigner = (message, userId) => this.#ports.signer.sign(message, userId);
+    return sealReply(this.#ports.crypto, { orgId, ...reply }, to.institution?.partner, sign, nowMs, to.encrypted);
   }
 }

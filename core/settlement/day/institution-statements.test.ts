@@ -77,6 +77,14 @@ describe("an institution's statement", () => {
     expect(await read(asked)).toBeUndefined();
   });
 
+  test("goes on only by a cursor of its own institution and period", async () => {
+    const after = (await read({ limit: 1 }))?.next ?? "";
+    expect(await read({ after })).toBeDefined();
+    expect(await read({ after, period: desk.day.slice(0, 6) })).toBeUndefined();
+    expect(await read({ after, institution: "H51070300002" })).toBeUndefined();
+    expect(await read({ after: after.replace(/.$/, (last) => (last === "0" ? "1" : "0")) })).toBeUndefined();
+  });
+
   test("is closed once its day is", async () => {
     expect((await read())?.closed).toBe(false);
     desk.sleepUntil(1);

@@ -28,10 +28,13 @@ export function createInstitutionStatements(options: InstitutionStatementsOption
   return {
     async read(query) {
       const period = periodOf(query.period);
-      const after = query.after === undefined ? BEFORE_ALL : readCursor(query.after);
+      const after = query.after === undefined ? BEFORE_ALL : readCursor(query.period, query.after);
       if (period === undefined || after === undefined) return undefined;
       if (options.clock.now() < dayStart(period.first)) return undefined;
-      return await readPage(options.shardOf(query.institution), query, period, after);
+      const db = options.shardOf(query.institution);
+      return after === BEFORE_ALL || (await wasGiven(db, query.institution, period, after))
+        ? await readPage(db, query, period, after)
+        : undefined;
     },
   };
 }
@@ -56,10 +59,17 @@ interface Cursor {
 }
 const BEFORE_ALL: Cursor = { day: 0, id: "" };
 
-function readCursor(text: string): Cursor | undefined {
-  const match = /^(\d{8})\.(rs[0-9a-f]{32})$/.exec(text);
-  const [, day = "", id = ""] = match ?? [];
-  return match === null ? undefined : { day: Number(day), id };
+/** A cursor is good for the period it was given for. */
+function readCursor(period: string, text: string): Cursor | undefined {
+  const match = /^(\d{6,8})\.(\d{8})\.(rs[0-9a-f]{32})$/.exec(text);
+  const [, of = "", day = "", id = ""] = match ?? [];
+  return of !== period ? undefined : { day: Number(day), id };
+}
+
+/** And for the institution: it ends a page only where that institution has a row. */
+async function wasGiven(db: Pick<Database, "read">, institution: string, { first, last }: Period, { day, id }: Cursor): Promise<boolean> {
+  const rows = await db.read(`SELECT 1 ${COUNTED} AND t.day = ? AND s.id = ? LIMIT 1`, Number(first), Number(last), institution, day, id);
+  return rows.length > 0;
 }
 
 /** Money that counts: of settlements that were paid and refunds that were given, whole or in part. */
@@ -68,7 +78,7 @@ const COUNTED = `FROM transfer AS t JOIN settlement AS s ON s.id = t.group_id
 
 async function readPage(
   db: Pick<Database, "read">,
-  { institution, limit }: StatementQuery,
+  { institution, period, limit }: StatementQuery,
   { first, last }: Period,
   after: Cursor,
 ): Promise<StatementPage> {
@@ -102,7 +112,7 @@ async function readPage(
       await db.read(`SELECT s.action AS action, count(DISTINCT s.id) AS n ${COUNTED} GROUP BY s.action`, ...counted),
     ),
     rows: page.map((row) => lineOf(row, legs.get(textOf(row, "id")) ?? [])),
-    ...(isMore ? { next: `${numberOf(end, "day")}.${textOf(end, "id")}` } : {}),
+    ...(isMore ? { next: `${period}.${numberOf(end, "day")}.${textOf(end, "id")}` } : {}),
   };
 }
 

@@ -43,7 +43,7 @@ ${"rail" in whose ? subject({ zh: "支付方", en: "Payer" }, both(RAIL_NAMES[wh
 ${banner(days)}
 <section>
 <h2>${both({ zh: "按资金来源合计", en: "Totals per fund source" })}</h2>
-<table>
+<div class="wide" tabindex="0" role="region" aria-label="按资金来源合计 / Totals per fund source"><table>
 <thead><tr>${heads([
     { zh: "支付方", en: "Payer" },
     { zh: "资金来源", en: "Fund source" },
@@ -52,18 +52,18 @@ ${banner(days)}
 ${sources.map((source) => `<tr><td>${both(RAIL_NAMES[source.rail])}</td><td>${fund(source)}</td>${numbers(source)}</tr>`).join("\n")}
 </tbody>
 <tfoot><tr><th scope="row" colspan="2">${both({ zh: "合计", en: "Total" })}</th>${numbers(total, legs(sources))}</tr></tfoot>
-</table>
+</table></div>
 <p class="note">${both({ zh: "金额单位：元。笔数为资金分项笔数。净额 = 支付 − 退回。", en: "Amounts in yuan. Counts are of fund items. Net = paid − refunded." })}</p>
 </section>
 <section>
 <h2>${both({ zh: "逐日明细", en: "Day by day" })}</h2>
-<table>
+<div class="wide" tabindex="0" role="region" aria-label="逐日明细 / Day by day"><table>
 <thead><tr>${heads([
     { zh: "日期", en: "Day" },
     { zh: "资金来源", en: "Fund source" },
   ])}${numberHeads()}${heads([{ zh: "日切", en: "Day close" }])}</tr></thead>
 ${days.map(dayBody).join("\n")}
-</table>
+</table></div>
 </section>
 ${sealSection(days)}
 ${caseSection(options.cases)}
@@ -184,7 +184,7 @@ function sealSection(days: readonly MonthDay[]): string {
     { zh: "封账时间", en: "Sealed" },
   ];
   return `<section><h2>${both({ zh: "封账凭证", en: "Seals" })}</h2>
-<table class="small"><thead><tr>${heads(columns)}</tr></thead><tbody>${rows.join("\n")}</tbody></table></section>`;
+<div class="wide" tabindex="0" role="region" aria-label="封账凭证 / Seals"><table class="small"><thead><tr>${heads(columns)}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div></section>`;
 }
 
 const CLASSES: Readonly<Record<Case["class"], Name>> = {
@@ -216,7 +216,7 @@ function caseSection(cases: readonly Case[]): string {
     { zh: "状态", en: "State" },
   ];
   return `<section><h2>${both({ zh: "对账差异", en: "Reconciliation differences" })}</h2>
-<table class="small"><thead><tr>${heads(columns)}</tr></thead><tbody>${rows.join("\n")}</tbody></table></section>`;
+<div class="wide" tabindex="0" role="region" aria-label="差异 / Differences"><table class="small"><thead><tr>${heads(columns)}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div></section>`;
 }
 
 function sideAmount(side: Case["ours"]): string {

@@ -20,6 +20,8 @@ code{font:13px/1.4 ui-monospace,"SF Mono",Menlo,Consolas,monospace}
 .quiet{color:var(--quiet);font-weight:400}
 .banner{margin:22px 0 0;padding:10px 16px;border-left:4px solid var(--line);background:var(--soft)}
 .banner.good{border-color:#1d7a46}.banner.warn{border-color:#b7791f}.banner.bad{border-color:#b42318;background:#fdecea;font-weight:600}
+.wide{overflow-x:auto}
+.wide:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 table{width:100%;border-collapse:collapse}
 th,td{padding:6px 10px;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 thead th{color:var(--quiet);font-weight:500;font-size:13px;border-bottom:2px solid var(--ink)}
@@ -33,11 +35,19 @@ tbody{break-inside:avoid}
 .note,footer{color:var(--quiet);font-size:13px}
 footer{margin-top:32px;border-top:1px solid var(--line)}
 .sealed{color:#1d7a46}.open{color:#8a5a12}.disagrees{color:#b42318;font-weight:600}
+@media (max-width:640px){
+main,nav{padding-left:16px;padding-right:16px}
+h1{font-size:22px}
+th,td{padding:5px 8px}
+.wide :is(th,td):not(.hash){white-space:nowrap}
+.hash code{display:inline-block;min-width:18em}
+}
 @page{size:A4;margin:14mm 12mm 16mm}
 @media print{
 body{font-size:10.5px}
 nav,input[name=lang]{display:none}
 main{max-width:none;padding:0}
+.wide{overflow:visible}
 h1{font-size:19px}
 h2{margin:16px 0 6px;font-size:13px;break-after:avoid}
 th,td{padding:3px 5px}

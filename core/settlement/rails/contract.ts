@@ -4,13 +4,14 @@
  * Amounts are yuan with exactly two decimals. Replies may carry more fields than these; requests may not.
  */
 import * as v from "valibot";
+import { codePoints } from "../../protocol/texts.ts";
 import { RAIL_REFUSALS } from "./port.ts";
 
 const yuan = v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,13})\.\d{2}$/));
 const id = v.pipe(v.string(), v.regex(/^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$/));
 const key = v.pipe(v.string(), v.regex(/^[0-9A-Za-z._/-]{1,160}$/));
 const reference = v.pipe(v.string(), v.regex(/^[0-9A-Za-z._:/-]{1,64}$/));
-const accountId = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
+const accountId = v.pipe(v.string(), codePoints(1, 64));
 
 const commercialAccount = v.strictObject({ authorisationId: accountId });
 const bankAccount = v.strictObject({ contractId: accountId });

@@ -2,6 +2,7 @@
  * Asking a payer over HTTP: kept-alive connections, a timer of its own on every call, a bound on every answer. Says what
  * came back, or why nothing did; never what it means.
  */
+import { utf8Text } from "../../protocol/bytes.ts";
 import { errors, Pool } from "undici";
 import { StatementError, type UnknownAnswer } from "./port.ts";
 
@@ -52,8 +53,9 @@ export class Exchange {
         if (bytes > this.#limits.answerBytesMax) return { kind: "unknown", reason: "garbage" };
         chunks.push(chunk);
       }
-      const text = new TextDecoder().decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
       if (response.statusCode >= 500) return { kind: "unknown", reason: "serverError" };
+      const text = utf8Text(Buffer.concat(chunks));
+      if (text === undefined) return { kind: "unknown", reason: "garbage" };
       return { kind: "answered", status: response.statusCode, text };
     } catch {
       return { kind: "unknown", reason: late.signal.aborted ? "timeout" : "unreachable" };

@@ -3,6 +3,7 @@
  * folder whose core does not run.
  */
 import * as v from "valibot";
+import { codePoints } from "../../protocol/texts.ts";
 import { parseDay } from "../day/accounting-day.ts";
 import type { AccountingDay } from "../books.ts";
 import { RAIL_ORDER } from "../plan.ts";
@@ -19,8 +20,8 @@ const day = v.pipe(
 );
 /** Its form is looked at where it is used, so that a malformed name gets its own code. */
 const person = v.string();
-const note = v.optional(v.pipe(v.string(), v.maxLength(500)));
-const caseId = v.pipe(v.string(), v.minLength(1), v.maxLength(80));
+const note = v.optional(v.pipe(v.string(), codePoints(0, 500)));
+const caseId = v.pipe(v.string(), codePoints(1, 80));
 const reason = v.picklist(CASE_REASONS);
 const ofCase = { case: caseId, by: person, note };
 
@@ -31,7 +32,7 @@ export const operation = v.variant("do", [
     day,
     by: person,
     /** Path on the core's machine; without it the payer is asked. */
-    file: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(4_096))),
+    file: v.optional(v.pipe(v.string(), codePoints(1, 4_096))),
     encoding: v.optional(v.picklist(CSV_ENCODINGS)),
     details: v.optional(v.boolean(), false),
   }),

@@ -3,13 +3,14 @@
  * it fires and what that means. No code per rule: the same text is judged live, in shadow and in replay.
  */
 import * as v from "valibot";
+import { codePoints } from "../../../core/protocol/texts.ts";
 import { KEY_GROUPS, type KeyGroup, UNITS } from "./inputs.ts";
 
 const name = v.pipe(v.string(), v.regex(/^[a-z][A-Za-z0-9]{0,39}$/));
 const ruleId = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{2,59}$/));
 const semver = v.pipe(v.string(), v.regex(/^\d{1,4}\.\d{1,4}\.\d{1,4}$/));
 const safe = v.pipe(v.number(), v.safeInteger());
-const prose = v.pipe(v.string(), v.minLength(1), v.maxLength(400));
+const prose = v.pipe(v.string(), codePoints(1, 400));
 const unit = v.picklist(UNITS);
 
 /** The rule sheet of the national libraries (两库); words in Chinese are theirs, the rule's own name is ours. */

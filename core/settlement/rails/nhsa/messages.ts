@@ -4,6 +4,7 @@
  * Amounts are text of yuan with two decimals; what a province reads differently stands in its profile.
  */
 import * as v from "valibot";
+import { codePoints } from "../../../protocol/texts.ts";
 import type { feeLine } from "../../../protocol/fee-lines.ts";
 import type { RailRefusal } from "../port.ts";
 import { AMOUNT_FIELDS, type AmountField, FUND_FIELDS, type FundField } from "../../split/amounts.ts";
@@ -44,8 +45,8 @@ export function defaultMedType(businessType: string): string {
   return businessType.startsWith("02") ? "41" : "11";
 }
 
-const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
-const filled = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
+const text = (max: number) => v.pipe(v.string(), codePoints(0, max));
+const filled = (max: number) => v.pipe(v.string(), codePoints(1, max));
 const amount = v.pipe(v.string(), v.regex(/^-?(?:0|[1-9]\d{0,13})\.\d{2}$/));
 /** Institution code (12), `yyyyMMddHHmmss` (14), sequence (4). */
 export const msgid = v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{12}\d{18}$/));

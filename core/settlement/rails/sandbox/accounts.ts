@@ -1,11 +1,12 @@
 /** Accounts of the sandbox payers, as the admin endpoint and seeds describe them, and as the books keep them. */
 import * as v from "valibot";
+import { codePoints } from "../../../protocol/texts.ts";
 import { asFen, type Fen, formatYuan, parseYuan } from "../../../protocol/money.ts";
 import type { BenefitPlan } from "../../split/split.ts";
 
 const yuan = v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,13})(?:\.\d{1,2})?$/));
 const unitPrice = v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,9})(?:\.\d{1,6})?$/));
-const accountId = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
+const accountId = v.pipe(v.string(), codePoints(1, 64));
 /** Percent with at most two decimals, as text or number. */
 const percent = v.pipe(
   v.union([v.number(), v.pipe(v.string(), v.regex(/^\d{1,3}(?:\.\d{1,2})?$/), v.transform(Number))]),

@@ -1,6 +1,7 @@
 /** The HTTP face of a payer that holds (commercial insurer, bank): the other side of docs/rails.md section 3. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
+import { utf8Text } from "../../../protocol/bytes.ts";
 import { asFen, formatYuan, parseYuan } from "../../../protocol/money.ts";
 import type { EventMs } from "../../../protocol/time.ts";
 import { AUTHORISE, MOVE, PATHS, QUOTE, type Reply, STATEMENT_DAY } from "../contract.ts";
@@ -178,8 +179,8 @@ function csvOf(movements: AsyncIterable<ToldMovement>, closed: boolean): Readabl
 }
 
 export async function readBody<S extends v.GenericSchema>(c: Context, schema: S): Promise<v.InferOutput<S> | undefined> {
-  const text = await c.req.text();
-  if (text.length > BODY_CHARS_MAX) return undefined;
+  const text = utf8Text(new Uint8Array(await c.req.arrayBuffer()));
+  if (text === undefined || text.length > BODY_CHARS_MAX) return undefined;
   try {
     const parsed = v.safeParse(schema, JSON.parse(text));
     return parsed.success ? parsed.output : undefined;

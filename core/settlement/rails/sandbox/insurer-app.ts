@@ -1,6 +1,7 @@
 /** The HTTP face of the sandbox insurer: the other side of `nhsa/messages.ts`, as strict as a real one. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
+import { utf8Text } from "../../../protocol/bytes.ts";
 import { feeLines } from "../../../protocol/fee-lines.ts";
 import { asFen, formatYuan, parseYuan } from "../../../protocol/money.ts";
 import type { Clock } from "../../../protocol/time.ts";
@@ -273,8 +274,8 @@ function shifted(yuan: string, by: bigint): string {
 }
 
 async function readMessage(c: Context): Promise<NhsaRequest | undefined> {
-  const text = await c.req.text();
-  if (text.length > UPLOAD_CHARS_MAX) return undefined;
+  const text = utf8Text(new Uint8Array(await c.req.arrayBuffer()));
+  if (text === undefined || text.length > UPLOAD_CHARS_MAX) return undefined;
   try {
     const parsed = v.safeParse(nhsaRequest, JSON.parse(text));
     if (!parsed.success || parsed.output.infno !== c.req.param("infno")) return undefined;
