@@ -1,4 +1,5 @@
 /** The parts of a platform running in this process: all of them on one machine, or one of them beside others. */
+import { printBusLine } from "./lines.ts";
 import { rm } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
@@ -136,7 +137,10 @@ async function startParts(
         })
       : undefined;
   if (core !== undefined) stops.push(() => core.stop());
-  const streams = bus !== undefined && parts.has("streams") ? await startStreams({ ...common, bus }) : undefined;
+  const streams =
+    bus !== undefined && parts.has("streams")
+      ? await startStreams({ ...common, bus, log: config.RONGHE_LOG === "json" && options.quiet !== true ? printBusLine : undefined })
+      : undefined;
   if (streams !== undefined) stops.push(() => streams.stop());
   const edge = parts.has("edge")
     ? await startPlatformEdge({

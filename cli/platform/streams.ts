@@ -1,6 +1,7 @@
 import type { Crypto } from "../../core/crypto/port.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import { openDatabase } from "../../migrations/database.ts";
+import type { BusLog } from "../../streams/bus/log.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
 import type { Alert } from "../../streams/fraud/engine/evaluate.ts";
 import { startFraud } from "../../streams/fraud/service.ts";
@@ -23,11 +24,13 @@ export async function startStreams(options: {
   readonly bus: EventBus;
   readonly crypto: Crypto;
   readonly clock: Clock;
+  readonly log?: BusLog | undefined;
 }): Promise<RunningStreams> {
   const { bus, crypto, clock, layout } = options;
+  const log = options.log === undefined ? {} : { log: options.log };
   const db = await openDatabase({ kind: "streams", file: layout.streams.database });
-  const fraud = await startFraud({ bus, db, crypto, clock });
-  const supervision = await startSupervision({ bus, db, crypto });
+  const fraud = await startFraud({ bus, db, crypto, clock, ...log });
+  const supervision = await startSupervision({ bus, db, crypto, ...log });
   return {
     crashed: Promise.race([fraud.crashed, supervision.crashed]),
     drained: async () => void (await Promise.all([fraud.drained(), supervision.drained()])),

@@ -7,6 +7,7 @@ import { toHex, utf8 } from "../../core/protocol/bytes.ts";
 import { type Database, insertRows, type Statement } from "../../migrations/database.ts";
 import { GroupCommit } from "../../migrations/queue.ts";
 import { PoisonError, withDeadLetters } from "../bus/dead-letter.ts";
+import type { BusLog } from "../bus/log.ts";
 import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
 import type { AnyEvent } from "../contracts/event.ts";
 import { readSlice } from "../contracts/intake.ts";
@@ -18,6 +19,7 @@ export interface SupervisionOptions {
   /** Kind `streams`, opened by this process for writing; shared with the fraud service. */
   readonly db: Database;
   readonly crypto: Pick<Crypto, "sm3">;
+  readonly log?: BusLog;
 }
 
 export interface SupervisionService {
@@ -68,10 +70,10 @@ class SupervisionWorker implements SupervisionService {
   }
 
   async start(): Promise<void> {
-    const { bus, db } = this.#options;
+    const { bus, db, log } = this.#options;
     const onQuarantine = async ({ record, errorClass }: { readonly record: Place; readonly errorClass: string }): Promise<void> =>
       await this.#commits.submit({ kind: "quarantine", place: record, reason: errorClass });
-    const handler = withDeadLetters(bus, { consumer: "supervision/1", onQuarantine }, (slice) => this.#handle(slice));
+    const handler = withDeadLetters(bus, { consumer: "supervision/1", log, onQuarantine }, (slice) => this.#handle(slice));
     const position = async (topic: string, partition: number): Promise<bigint> => {
       const sql = "SELECT next_offset FROM supervision_offset WHERE topic = ? AND partition = ?";
       const [row] = await db.read(sql, topic, partition);
