@@ -1,16 +1,18 @@
 import type { Clock } from "../../core/protocol/time.ts";
 import { openEmbeddedBus } from "../../streams/bus/embedded.ts";
 import { connectKafkaBus } from "../../streams/bus/kafka.ts";
+import type { BusLog } from "../../streams/bus/log.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
 import { type Config, UsageError } from "../config.ts";
 import { systemClock } from "../../core/protocol/time.ts";
 import { existsSync } from "node:fs";
 import { layoutOf } from "./layout.ts";
+import { printBusLine } from "./lines.ts";
 
 /** The bus of a running platform: the embedded log, owned by this process, or Kafka. */
 export async function openBus(config: Config, clock: Clock, clientId: string): Promise<EventBus> {
   return config.RONGHE_BUS === "kafka"
-    ? await connectKafka(config, clientId)
+    ? await connectKafka(config, clientId, config.RONGHE_LOG === "json" ? { log: printBusLine } : {})
     : await openEmbeddedBus({ file: layoutOf(config.RONGHE_DATA).bus, clock });
 }
 
@@ -32,11 +34,12 @@ export async function openBusForReading(config: Config): Promise<EventBus> {
   return await openEmbeddedBus({ file: bus, clock: systemClock, readOnly: true });
 }
 
-async function connectKafka(config: Config, clientId: string): Promise<EventBus> {
+async function connectKafka(config: Config, clientId: string, log: { readonly log?: BusLog } = {}): Promise<EventBus> {
   const { RONGHE_KAFKA_USERNAME: username, RONGHE_KAFKA_PASSWORD: password } = config;
   return await connectKafkaBus({
     brokers: config.RONGHE_KAFKA_BROKERS,
     clientId,
+    ...log,
     sessionTimeoutMs: config.RONGHE_KAFKA_SESSION_S * 1000,
     ...(config.RONGHE_KAFKA_TLS === "on" ? { tls: true } : {}),
     ...(username === undefined || password === undefined ? {} : { sasl: { mechanism: "scram-sha-512" as const, username, password } }),

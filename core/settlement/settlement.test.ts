@@ -332,7 +332,7 @@ describe("a request that cannot be read", () => {
     await decided();
     const [letter, ...more] = await rig.bus.read("settlement.request.submitted.dlq.v1", 0, 0n, 10);
     expect(more).toEqual([]);
-    expect(letter?.headers).toMatchObject({ dlq_offset: "0", dlq_error: "specversionUnknown", dlq_consumer: "core-settlement" });
+    expect(letter?.headers).toMatchObject({ dlq_offset: "0", dlq_error: "typeMismatch", dlq_consumer: "core-settlement" });
     expect((await outcomeOf("no-1")).map(({ type }) => type)).toEqual(["settlement.claim.settled.v1"]);
     expect(await rig.audit()).toEqual({ verdict: "verified", size: 5n });
   });

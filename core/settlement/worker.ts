@@ -10,6 +10,7 @@ import { settlementId } from "../protocol/settlement-id.ts";
 import type { Clock } from "../protocol/time.ts";
 import type { Vault } from "../vault/port.ts";
 import { type BusLog, errorClass, silentLog } from "../../streams/bus/log.ts";
+import { DeadLetterNotes } from "../../streams/bus/dead-letter-notes.ts";
 import { letterOf } from "../../streams/bus/dead-letter.ts";
 import type { OutboxRecord } from "../../streams/bus/outbox-port.ts";
 import type { DeliveredRecord, EventBus, Slice, SliceControl } from "../../streams/bus/port.ts";
@@ -96,6 +97,7 @@ class Worker implements SettlementWorker {
   readonly #options: SettlementOptions;
   readonly #limits: SettlementLimits;
   readonly #log: BusLog;
+  readonly #deadLetters: DeadLetterNotes;
   readonly #telemetry: SettlementTelemetry;
   readonly #runners = new Map<number, Promise<Runner>>();
   readonly #running = new Map<number, Runner>();
@@ -108,6 +110,7 @@ class Worker implements SettlementWorker {
     this.#options = options;
     this.#limits = { ...SETTLEMENT_LIMITS, ...options.limits };
     this.#log = options.log ?? silentLog;
+    this.#deadLetters = new DeadLetterNotes(this.#log, SETTLEMENT_GROUP);
     this.#telemetry = options.telemetry ?? new SettlementTelemetry();
     this.crashed = new Promise<never>((_, reject) => (this.#crash = reject));
     this.crashed.catch(() => undefined);
@@ -212,10 +215,10 @@ class Worker implements SettlementWorker {
       const nowMs = this.#options.clock.now();
       const rejected = await rejectedFor(this.#options.origin, record, decoded.value, nowMs);
       if (rejected === undefined) return { event: decoded.value, provenance };
-      this.#log("error", "request not believed, put aside", { topic, partition, offset: offset.toString(), reason: rejected.reason });
+      this.#deadLetters.add(topic, rejected.reason);
       return { event: undefined, provenance, rejected, letter: deadLetter(record, rejected.reason) };
     }
-    this.#log("error", "request cannot be read, put aside", { topic, partition, offset: offset.toString(), reason: decoded.error.reason });
+    this.#deadLetters.add(topic, decoded.error.reason, record.unreadable?.records);
     return { event: undefined, provenance, letter: deadLetter(record, decoded.error.reason) };
   }
 

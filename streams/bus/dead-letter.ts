@@ -1,6 +1,8 @@
 /** Records that can never be handled: put aside where an operator finds them, so that what follows goes on. */
 import { deadLetterTopic } from "../contracts/topics.ts";
 import type { BusRecord, DeliveredRecord, EventBus, Slice, SliceControl, SliceHandler } from "./port.ts";
+import { DeadLetterNotes } from "./dead-letter-notes.ts";
+import type { BusLog } from "./log.ts";
 import { sizeRefusal } from "./record-limits.ts";
 
 /**
@@ -33,6 +35,8 @@ export interface DeadLetterOptions {
   readonly consumer: string;
   /** How often one record may be called poison before it is put aside (default 1). */
   readonly maxAttempts?: number;
+  /** Told of reasons and numbers, never of content. */
+  readonly log?: BusLog | undefined;
   /**
    * Told after the dead letter is durable, before the rest of the slice: the consumer writes its quarantine marker
    * and moves its own offset past the record, so that a replay skips the same one (analytics notes 4.4).
@@ -68,6 +72,7 @@ export function deadLetterTopics(topics: readonly string[]): { readonly name: st
  */
 export function withDeadLetters(bus: Pick<EventBus, "publish">, options: DeadLetterOptions, handler: SliceHandler): SliceHandler {
   const { maxAttempts = 1, onQuarantine } = options;
+  const notes = new DeadLetterNotes(options.log, options.consumer);
   return async function handleOrQuarantine(slice: Slice, control: SliceControl): Promise<void> {
     const attempts = new Map<bigint, number>();
     let records = slice.records;
@@ -85,6 +90,7 @@ export function withDeadLetters(bus: Pick<EventBus, "publish">, options: DeadLet
         const quarantined = { record, errorClass, attempts: tried, deadLetterTopic: deadLetterTopic(record.topic) };
         await bury(bus, options.consumer, quarantined);
         await onQuarantine?.(quarantined, control);
+        notes.add(record.topic, errorClass, record.unreadable?.records);
         records = records.filter(({ offset }) => offset !== record.offset);
       }
     }

@@ -127,6 +127,7 @@ class FraudWorker implements FraudService {
       bus,
       {
         consumer: "fraud/1",
+        log: this.#log,
         onQuarantine: async ({ record, errorClass }) =>
           await this.#commits.submit({ kind: "quarantine", place: record, reason: errorClass }),
       },

@@ -73,10 +73,10 @@ class SupervisionWorker implements SupervisionService {
   }
 
   async start(): Promise<void> {
-    const { bus, db } = this.#options;
+    const { bus, db, log } = this.#options;
     const onQuarantine = async ({ record, errorClass }: { readonly record: Place; readonly errorClass: string }): Promise<void> =>
       await this.#commits.submit({ kind: "quarantine", place: record, reason: errorClass });
-    const handler = withDeadLetters(bus, { consumer: "supervision/1", onQuarantine }, (slice) => this.#handle(slice));
+    const handler = withDeadLetters(bus, { consumer: "supervision/1", log, onQuarantine }, (slice) => this.#handle(slice));
     const position = async (topic: string, partition: number): Promise<bigint> => {
       const sql = "SELECT next_offset FROM supervision_offset WHERE topic = ? AND partition = ?";
       const [row] = await db.read(sql, topic, partition);
