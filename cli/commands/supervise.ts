@@ -19,6 +19,8 @@ const FUND_NAMES: Readonly<Record<string, string>> = {
   psn_cash_pay: "银行/现金",
 };
 const PAGE = 5_000;
+/** Neither agreed nor disagreed: a script that asks for agreement must not go on. */
+const NOT_COMPARED = 2;
 
 interface Findings {
   readonly gaps: readonly Gap[];
@@ -31,7 +33,7 @@ export interface SuperviseOptions {
   readonly lang: "zh" | "en";
 }
 
-/** `ronghe supervise`: the supervisor's figures, and whether they add up with the ledger to the fen (status 1 when not). */
+/** `ronghe supervise`: the supervisor's figures, and whether they add up with the ledger to the fen (status 1 when not, 2 when the ledger is not on this machine). */
 export async function supervise(config: Config, options: SuperviseOptions): Promise<number> {
   if (options.day !== undefined && !/^\d{4}-\d{2}-\d{2}$/.test(options.day)) throw new UsageError("--day is yyyy-mm-dd");
   const layout = layoutOf(config.RONGHE_DATA);
@@ -53,7 +55,7 @@ export async function supervise(config: Config, options: SuperviseOptions): Prom
       );
       printFindings(findings, options.lang);
     }
-    return findings.gaps.length === 0 ? 0 : 1;
+    return NOT_COMPARED;
   }
   const entries = options.day === undefined ? leaves : leaves.filter((leaf) => cstDay(Number(leaf.postedMs) as EventMs) === options.day);
   const comparison = compareWithLedger(rows, entries);
