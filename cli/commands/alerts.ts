@@ -2,12 +2,14 @@ import { existsSync } from "node:fs";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import { canonicalJson } from "../../streams/contracts/canonical.ts";
+import { JournalGapError } from "../../streams/fraud/journal.ts";
 import { replay } from "../../streams/fraud/replay.ts";
 import { FraudStore } from "../../streams/fraud/store.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printJson, printTable } from "../output.ts";
 import { openBusForReading } from "../platform/bus.ts";
 import { layoutOf } from "../platform/layout.ts";
+import { figureText } from "../text/figures.ts";
 
 /** `ronghe alerts`: every alert with its rule, the values that made it fire and what it rests on. */
 export async function alerts(
@@ -20,7 +22,7 @@ export async function alerts(
   try {
     const store = new FraudStore(db);
     const raised = await store.alerts();
-    if (options.replay === true) return await replayed(config, store, raised.map(canonicalJson));
+    if (options.replay === true) return await replayed(config, store);
     if (options.json === true) {
       for (const alert of raised) printJson(alert);
       return 0;
@@ -38,7 +40,7 @@ export async function alerts(
         data.institution,
         data.terminal ?? "",
         Object.entries(data.values)
-          .map(([name, value]) => `${name}=${value}`)
+          .map(([name, value]) => figureText(name, value, options.lang))
           .join("\n"),
         evidence(data.evidence),
       ]),
@@ -58,19 +60,24 @@ function evidence(
 }
 
 /** Judges the journaled events once more; status 1 when a single byte differs. */
-async function replayed(config: Config, store: FraudStore, before: readonly string[]): Promise<number> {
+async function replayed(config: Config, store: FraudStore): Promise<number> {
   const bus = await openBusForReading(config);
   try {
     const again = await replay({ bus, journal: store, crypto: await loadCrypto() });
+    const before = (await store.alerts(again.fromPosition)).map(canonicalJson);
     const now = again.alerts.map(canonicalJson);
     const same = now.length === before.length && now.every((text, at) => text === before[at]);
     printJson({
       identical: same,
+      fromPosition: again.fromPosition,
       events: again.events,
       alerts: { before: before.length, again: now.length },
       stateDigest: again.stateDigest,
     });
     return same ? 0 : 1;
+  } catch (error) {
+    if (error instanceof JournalGapError) throw new UsageError(error.message);
+    throw error;
   } finally {
     await bus.close();
   }

@@ -1,13 +1,14 @@
 import { existsSync } from "node:fs";
-import { asFen, formatYuan } from "../../core/protocol/money.ts";
 import { cstDay, type EventMs } from "../../core/protocol/time.ts";
 import { decodeLeaf, type Leaf } from "../../ledger/verifier/leaf.ts";
 import { openDatabase } from "../../migrations/database.ts";
-import { compareWithLedger, type SupervisionRow, supervisionReport } from "../../streams/supervision/report.ts";
+import { compareWithLedger, type LedgerComparison, type SupervisionRow, supervisionReport } from "../../streams/supervision/report.ts";
 import { type Config, UsageError } from "../config.ts";
-import { printJson, printTable } from "../output.ts";
+import { type Gap, gapsOf, type ServiceHealth, servicesOf } from "../../streams/gap.ts";
+import { printJson, printTable, printText } from "../output.ts";
 import { layoutOf, readPlatform } from "../platform/layout.ts";
 import { logFiles } from "../platform/verify.ts";
+import { type Lang, yuanText as yuan } from "../text/figures.ts";
 
 const FUND_NAMES: Readonly<Record<string, string>> = {
   hifp_pay: "统筹基金",
@@ -18,6 +19,13 @@ const FUND_NAMES: Readonly<Record<string, string>> = {
   psn_cash_pay: "银行/现金",
 };
 const PAGE = 5_000;
+/** Neither agreed nor disagreed: a script that asks for agreement must not go on. */
+const NOT_COMPARED = 2;
+
+interface Findings {
+  readonly gaps: readonly Gap[];
+  readonly services: readonly ServiceHealth[];
+}
 
 export interface SuperviseOptions {
   readonly day?: string;
@@ -25,23 +33,42 @@ export interface SuperviseOptions {
   readonly lang: "zh" | "en";
 }
 
-/** `ronghe supervise`: the supervisor's figures, and whether they add up with the ledger to the fen (status 1 when not). */
+/** `ronghe supervise`: the supervisor's figures, and whether they add up with the ledger to the fen (status 1 when not, 2 when the ledger is not on this machine). */
 export async function supervise(config: Config, options: SuperviseOptions): Promise<number> {
   if (options.day !== undefined && !/^\d{4}-\d{2}-\d{2}$/.test(options.day)) throw new UsageError("--day is yyyy-mm-dd");
   const layout = layoutOf(config.RONGHE_DATA);
   if (!existsSync(layout.streams.database)) throw new UsageError(`nothing has been supervised on ${config.RONGHE_DATA} yet`);
   const db = await openDatabase({ kind: "streams", file: layout.streams.database, readOnly: true });
   const rows = await supervisionReport(db, options.day);
+  const findings = { gaps: await gapsOf(db), services: await servicesOf(db) };
   await db.close();
   const leaves = await settlementLeaves(config);
+  if (leaves === undefined) {
+    // The core keeps the shards elsewhere: what is not here is compared with nothing.
+    if (options.json === true) printJson({ rows, comparison: null, ...findings });
+    else {
+      printRows(rows, options.lang);
+      printText(
+        options.lang === "zh"
+          ? "账本不在本机，未与账本核对：请在核心主机上运行，或用 `ronghe ledger follow` 核对"
+          : "the ledger is not here: the figures were compared with nothing; run this beside the core, or `ronghe ledger follow`",
+      );
+      printFindings(findings, options.lang);
+    }
+    return NOT_COMPARED;
+  }
   const entries = options.day === undefined ? leaves : leaves.filter((leaf) => cstDay(Number(leaf.postedMs) as EventMs) === options.day);
   const comparison = compareWithLedger(rows, entries);
-  if (options.json === true) printJson({ rows, comparison });
-  else printRows(rows, options.lang, comparison);
+  if (options.json === true) printJson({ rows, comparison, ...findings });
+  else {
+    printRows(rows, options.lang);
+    printComparison(comparison, options.lang);
+    printFindings(findings, options.lang);
+  }
   return comparison.agrees ? 0 : 1;
 }
 
-function printRows(rows: readonly SupervisionRow[], lang: "zh" | "en", comparison: ReturnType<typeof compareWithLedger>): void {
+function printRows(rows: readonly SupervisionRow[], lang: Lang): void {
   const zh = lang === "zh";
   printTable(
     zh
@@ -62,8 +89,11 @@ function printRows(rows: readonly SupervisionRow[], lang: "zh" | "en", compariso
       ];
     }),
   );
+}
+
+function printComparison(comparison: LedgerComparison, lang: Lang): void {
   const { supervision, ledger } = comparison.totalFen;
-  if (zh)
+  if (lang === "zh")
     console.log(
       comparison.agrees
         ? `与账本核对一致：净额 ${yuan(ledger)} 元，分毫不差`
@@ -77,16 +107,29 @@ function printRows(rows: readonly SupervisionRow[], lang: "zh" | "en", compariso
     );
 }
 
-function yuan(fen: bigint): string {
-  return formatYuan(asFen(fen));
+/** What the figures do not rest on: records that left their topic, and a service that does not run. */
+function printFindings({ gaps, services }: Findings, lang: Lang): void {
+  const zh = lang === "zh";
+  for (const { service, kind, topic, partition, fromOffset, toOffset, records } of gaps) {
+    const place = `${topic}/${partition} ${fromOffset}-${toOffset}`;
+    const what = kind === "judged" ? ["已判过", "judged before"] : ["未读到", "never read"];
+    printText(
+      zh
+        ? `缺口 ${service}: ${place}，${records} 条记录已不在总线上（${what[0] ?? ""}），此后不含它们`
+        : `gap in ${service}: ${place}, ${records} records are no longer on the bus (${what[1] ?? ""}); nothing since rests on them`,
+    );
+  }
+  for (const { service, state, reason } of services)
+    if (state === "failed") printText(zh ? `${service} 未运行: ${reason}` : `${service} does not run: ${reason}`);
 }
 
-/** Settled and refunded entries of every shard, decoded from their exact bytes. */
-async function settlementLeaves(config: Config): Promise<readonly Leaf[]> {
+/** Settled and refunded entries of every shard, decoded from their exact bytes; `undefined` where no shard's file is. */
+async function settlementLeaves(config: Config): Promise<readonly Leaf[] | undefined> {
   const layout = layoutOf(config.RONGHE_DATA);
+  const shards = logFiles(layout, readPlatform(layout)).filter(({ origin, file }) => !origin.endsWith("/registry") && existsSync(file));
+  if (shards.length === 0) return undefined;
   const leaves: Leaf[] = [];
-  for (const { origin, file } of logFiles(layout, readPlatform(layout))) {
-    if (origin.endsWith("/registry") || !existsSync(file)) continue;
+  for (const { origin, file } of shards) {
     const db = await openDatabase({ kind: "shard", file, readOnly: true });
     for (let from = 0n; ;) {
       const rows = await db.read(
