@@ -15,7 +15,7 @@ import type { EventMs } from "../core/protocol/time.ts";
 import type { AccountingDay, Posting, ShardBooks } from "../core/settlement/books.ts";
 import { dayStart } from "../core/settlement/day/accounting-day.ts";
 import { CSV_HEADER, printCsvRow, printCsvTrailer } from "../core/settlement/reconcile/csv.ts";
-import { TotalsSum } from "../core/settlement/reconcile/statement.ts";
+import { TotalsSum } from "../core/settlement/rails/statement-totals.ts";
 import { openReconciler } from "../core/settlement/reconcile/reconciler.ts";
 import { printJson } from "../cli/output.ts";
 import { openDatabase } from "../migrations/database.ts";

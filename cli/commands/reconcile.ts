@@ -64,7 +64,10 @@ export interface ListOptions {
   readonly lang: "zh" | "en";
 }
 
-/** `ronghe reconcile list`: runs, what waits for a second look, and the cases that are open (all of them with `--all`). */
+/**
+ * `ronghe reconcile list`: the cases that are open, what waits for a second look, then the newest run of each payer for the
+ * newest days; every case and run with `--all`, and every run of a day that is named.
+ */
 export async function reconcileList(config: Config, options: ListOptions): Promise<void> {
   const rail = options.rail === undefined ? undefined : railOf(options.rail);
   const day = options.day === undefined ? undefined : dayOf(options.day);
@@ -72,7 +75,7 @@ export async function reconcileList(config: Config, options: ListOptions): Promi
     const where = "(?1 IS NULL OR rail=?1) AND (?2 IS NULL OR day=?2)";
     const open = options.all === true ? "1" : "state NOT IN ('resolved','writtenOff')";
     return {
-      runs: await store.runs({ rail, day }),
+      runs: newestRuns(await store.runs({ rail, day }), options.all === true || day !== undefined),
       waiting: await store.unmatched(`${where} AND state='waiting' ORDER BY day, rail, id`, rail ?? null, day ?? null),
       cases: await store.cases(`${where} AND ${open}`, rail ?? null, day ?? null),
     };
@@ -82,22 +85,32 @@ export async function reconcileList(config: Config, options: ListOptions): Promi
     return;
   }
   const zh = options.lang === "zh";
-  printRuns(found.runs, options.lang);
+  console.log(zh ? `差异: ${found.cases.length}` : `differences: ${found.cases.length}`);
+  if (found.cases.length > 0) printCases(found.cases, options.lang);
   console.log(zh ? `待二次核对 (T+1, T+2): ${found.waiting.length}` : `waiting for a second look (T+1, T+2): ${found.waiting.length}`);
   if (found.waiting.length > 0)
     printTable(
-      zh ? ["日期", "支付方", "一方", "机构", "金额", "编号"] : ["day", "payer", "side", "institution", "amount", "key"],
+      zh ? ["日期", "支付方", "一方", "类型", "机构", "金额", "编号"] : ["day", "payer", "side", "kind", "institution", "amount", "key"],
       found.waiting.map((row) => [
         printDay(row.day),
         RAIL_NAMES[row.rail][options.lang],
         zh ? { ours: "我方有", theirs: "对方有" }[row.side] : row.side,
+        zh ? KIND_NAMES[row.kind] : row.kind,
         row.institution,
         formatYuan(row.amount),
         row.key === "" ? row.reference : row.key,
       ]),
     );
-  console.log(zh ? `差异: ${found.cases.length}` : `differences: ${found.cases.length}`);
-  if (found.cases.length > 0) printCases(found.cases, options.lang);
+  printRuns(found.runs, options.lang);
+}
+
+/** Runs shown where nobody asked for more: one per payer and day. */
+const RUNS_SHOWN = 9;
+
+/** The newest days first; of each payer's day the run that stands. */
+function newestRuns(runs: readonly RunSummary[], all: boolean): readonly RunSummary[] {
+  if (all) return runs;
+  return [...new Map(runs.map((run) => [`${run.day} ${run.rail}`, run])).values()].slice(-RUNS_SHOWN).toReversed();
 }
 
 /** `ronghe reconcile show CASE`: one difference with its whole history. */
@@ -230,8 +243,22 @@ function printRuns(runs: readonly RunSummary[], lang: "zh" | "en"): void {
   const zh = lang === "zh";
   printTable(
     zh
-      ? ["日期", "支付方", "方式", "我方/对方 (笔)", "相符", "补正", "待核对", "跨日相符", "长款", "短款", "金额不符", "编号"]
-      : ["day", "payer", "method", "rows ours/theirs", "matched", "healed", "waiting", "met later", "surplus", "shortage", "amount", "run"],
+      ? ["日期", "支付方", "方式", "我方/对方 (笔)", "总额相等", "相符", "补正", "待核对", "跨日相符", "长款", "短款", "金额不符", "编号"]
+      : [
+          "day",
+          "payer",
+          "method",
+          "rows ours/theirs",
+          "totals equal",
+          "matched",
+          "healed",
+          "waiting",
+          "met later",
+          "surplus",
+          "shortage",
+          "amount",
+          "run",
+        ],
     runs.map(({ id, day, rail, method, source, counts }) => [
       printDay(day),
       RAIL_NAMES[rail][lang],
@@ -239,6 +266,7 @@ function printRuns(runs: readonly RunSummary[], lang: "zh" | "en"): void {
         ? `${{ totals: "总额", details: "明细" }[method]}${source === "file" ? "·文件" : ""}`
         : `${method}${source === "file" ? ", file" : ""}`,
       `${counts.rowsOurs} / ${counts.rowsTheirs}`,
+      String(counts.totalsEqual),
       String(counts.matched + counts.byReference + counts.cancelled),
       ...[counts.healed, counts.waiting, counts.met, counts.surplus, counts.shortage, counts.amount].map(String),
       id.slice(0, 14),
@@ -246,17 +274,19 @@ function printRuns(runs: readonly RunSummary[], lang: "zh" | "en"): void {
   );
 }
 
+const KIND_NAMES = { capture: "支付", refund: "退款", reversal: "冲正" } as const;
 const CLASS_NAMES = { surplus: "长款", shortage: "短款", amount: "金额不符" } as const;
 
 function printCases(cases: readonly Case[], lang: "zh" | "en"): void {
   const zh = lang === "zh";
   printTable(
     zh
-      ? ["编号", "类别", "机构", "我方金额", "对方金额", "状态", "负责人"]
-      : ["case", "class", "institution", "ours", "theirs", "state", "owner"],
+      ? ["编号", "类别", "类型", "机构", "我方金额", "对方金额", "状态", "负责人"]
+      : ["case", "class", "kind", "institution", "ours", "theirs", "state", "owner"],
     cases.map((one) => [
       one.id,
       zh ? CLASS_NAMES[one.class] : one.class,
+      zh ? KIND_NAMES[one.kind] : one.kind,
       one.institution,
       sideAmount(one.ours),
       sideAmount(one.theirs),

@@ -23,7 +23,7 @@ export async function closeTheDays(platform: RunningPlatform, clock: PlannedCloc
   for (const day of days) {
     clock.moveTo(dayStart(addDays(day, 1)) + AFTER_MIDNIGHT_MS);
     for (const rail of RAIL_ORDER) {
-      const run = await office.reconciler.run({ rail, day, by: ACCOUNTANT, input: { kind: "service", details: "asNeeded" } });
+      const run = await office.reconciler.run({ rail, day, by: ACCOUNTANT, input: { kind: "service", details: "always" } });
       if (!run.ok) throw new Error(`the ${rail} of ${day} is not reconciled: ${JSON.stringify(run.error)}`);
     }
     // What a statement healed goes on and is settled.

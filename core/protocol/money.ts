@@ -22,6 +22,15 @@ export function parseYuan(text: string): Fen | undefined {
   return asFen(BigInt(yuan) * 100n + BigInt(cents.padEnd(2, "0")));
 }
 
+/**
+ * A sum of many amounts, yuan with exactly two decimals: more than one amount may be, and still 64 bits of fen.
+ *
+ * @example parseYuanSum("299999999999999.97") // 29999999999999997n
+ */
+export function parseYuanSum(text: string): Fen | undefined {
+  return /^(?:0|[1-9]\d{0,15})\.\d{2}$/.test(text) ? asFen(BigInt(text.replace(".", ""))) : undefined;
+}
+
 /** Yuan with exactly two decimals, the form we emit. @example formatYuan(asFen(12850n)) // "128.50" */
 export function formatYuan(amount: Fen): string {
   const sign = amount < 0n ? "-" : "";

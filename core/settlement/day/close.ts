@@ -64,7 +64,7 @@ export async function closeDay(ports: CloserPorts, request: CloseRequest): Promi
   const earlier = await earlierOpen(ports, day);
   if (earlier !== undefined) return refused({ code: "earlierDayOpen", day: earlier });
   const runs = await runsOf(store, day);
-  const missing = RAIL_ORDER.filter((rail) => !runs.has(rail));
+  const missing = RAIL_ORDER.filter((rail) => runs.get(rail)?.compared !== true);
   // A decision that was taken stands: a close cut short goes on with it.
   if (missing.length > 0 && reason === undefined && known === undefined) return refused({ code: "reconciliationMissing", rails: missing });
   for (const books of shards.values()) {
@@ -127,10 +127,19 @@ async function earlierOpen({ db, foundedOn }: CloserPorts, day: AccountingDay): 
   return next < day ? next : undefined;
 }
 
-/** The newest finished run of each payer's day. */
-async function runsOf(store: Store, day: AccountingDay): Promise<ReadonlyMap<RailName, string>> {
-  const runs = new Map<RailName, string>();
-  for (const run of await store.runs({ day })) if (run.state === "finished") runs.set(run.rail, run.id);
+interface RestsOn {
+  readonly id: string;
+  /** Row by row, or there was nothing to compare on either side: equal totals alone close no day. */
+  readonly compared: boolean;
+}
+
+/** The newest run of each payer's day that compared rows; where there is none, the newest. */
+async function runsOf(store: Store, day: AccountingDay): Promise<ReadonlyMap<RailName, RestsOn>> {
+  const runs = new Map<RailName, RestsOn>();
+  for (const { id, rail, state, method, counts } of await store.runs({ day })) {
+    const compared = method === "details" || counts.rowsOurs + counts.rowsTheirs === 0n;
+    if (state === "finished" && (compared || runs.get(rail)?.compared !== true)) runs.set(rail, { id, compared });
+  }
   return runs;
 }
 
@@ -141,14 +150,14 @@ function brokenSource({ rows }: Awaited<ReturnType<ShardBooks["trialBalance"]>>)
   return [...sums].find(([, sum]) => sum !== 0n)?.[0];
 }
 
-function closingDraft(one: Closing, runs: ReadonlyMap<RailName, string>): Entry["draft"] {
+function closingDraft(one: Closing, runs: ReadonlyMap<RailName, RestsOn>): Entry["draft"] {
   const overridden = one.overrideReason === undefined ? {} : { override: one.overrideReason };
   return {
     kind: CLOSING_KIND,
     outcome: "accepted",
     actor: `operator/${one.closedBy}`,
     subject: `day/${one.day}`,
-    facts: { day: one.day, ...Object.fromEntries([...runs].map(([rail, id]) => [`run.${rail}`, id])), ...overridden },
+    facts: { day: one.day, ...Object.fromEntries([...runs].map(([rail, { id }]) => [`run.${rail}`, id])), ...overridden },
   };
 }
 

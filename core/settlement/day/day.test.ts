@@ -61,7 +61,7 @@ const close = (more: Partial<CloseRequest> = {}) => {
 };
 async function reconcile(day = DAY): Promise<void> {
   for (const rail of RAIL_ORDER) {
-    const run = await desk.reconciler.run({ rail, day, by: "li", input: { kind: "service", details: "asNeeded" } });
+    const run = await desk.reconciler.run({ rail, day, by: "li", input: { kind: "service", details: "always" } });
     if (!run.ok) throw new Error(run.error.code);
   }
 }
@@ -122,6 +122,17 @@ describe("day close", () => {
   test("may be forced, with the reason in the ledger", async () => {
     expect(await close({ withoutReconciliation: "payer away for maintenance" })).toMatchObject({ ok: true });
     expect(shard(1).leaves.find(({ kind }) => kind === "day.closing")?.facts).toEqual({ day: DAY, override: "payer away for maintenance" });
+  });
+
+  test("is refused while a payer's day with movements is matched by equal totals alone, and goes on once rows are compared", async () => {
+    desk.both("rs9/bank/capture", 900n);
+    for (const rail of ["insurance", "commercial", "bank"] as const) {
+      const run = await desk.reconciler.run({ rail, day: DAY, by: "li", input: { kind: "service", details: "asNeeded" } });
+      expect(run).toMatchObject({ ok: true, value: { method: "totals" } });
+    }
+    expect(await close()).toEqual({ ok: false, error: { code: "reconciliationMissing", rails: ["bank"] } });
+    await reconcile();
+    expect(await close()).toMatchObject({ ok: true });
   });
 
   test("goes in order: the next day waits for this one", async () => {

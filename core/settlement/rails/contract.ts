@@ -28,7 +28,8 @@ const quote = <A extends v.GenericSchema>(account: A) =>
   v.strictObject({ key, institution: id, businessType: v.string(), bill: yuan, asked: yuan, account });
 export const QUOTE = { commercial: quote(commercialAccount), bank: quote(bankAccount) } as const;
 
-const namedPart = v.strictObject({ fundSource: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,31}$/)), amount: yuan });
+const fundSource = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,31}$/));
+const namedPart = v.strictObject({ fundSource, amount: yuan });
 /** Body of `capture`, `void` and `refund`: whose leg, how much, and of a refund which funds. */
 export const MOVE = v.strictObject({
   key,
@@ -38,7 +39,7 @@ export const MOVE = v.strictObject({
   parts: v.optional(v.pipe(v.array(namedPart), v.minLength(1), v.maxLength(16))),
 });
 
-const part = v.object({ fundSource: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,31}$/)), amount: yuan });
+const part = v.object({ fundSource, amount: yuan });
 /** What every operation answers, and what a query repeats. */
 export const REPLY = v.variant("status", [
   v.object({
@@ -60,15 +61,31 @@ export type MoveBody = v.InferOutput<typeof MOVE>;
 
 /** `YYYYMMDD` of UTC+8. */
 export const STATEMENT_DAY = v.pipe(v.string(), v.regex(/^\d{8}$/));
+/** Of a day, or of all institutions: more than one amount may be. */
+const sum = v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,15})\.\d{2}$/));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 export const STATEMENT_TOTALS = v.object({
   day: STATEMENT_DAY,
   closed: v.boolean(),
   captures: count,
-  captured: yuan,
+  captured: sum,
   refunds: count,
-  refunded: yuan,
+  refunded: sum,
+  /** A payer that answers without them is asked for its rows. */
+  institutions: v.optional(
+    v.array(
+      v.object({
+        institution: id,
+        captures: count,
+        captured: sum,
+        refunds: count,
+        refunded: sum,
+        funds: v.array(v.object({ fundSource, captured: sum, refunded: sum })),
+      }),
+    ),
+  ),
 });
+export type StatementTotalsBody = v.InferOutput<typeof STATEMENT_TOTALS>;
 
 export const PATHS = {
   authorise: "/v1/authorise",
@@ -82,3 +99,5 @@ export const PATHS = {
 } as const;
 /** A reply longer than this is garbage. */
 export const REPLY_BYTES_MAX = 16_384;
+/** Totals of every institution; some 40,000 of them. */
+export const TOTALS_BYTES_MAX: number = 16 * 1024 * 1024;

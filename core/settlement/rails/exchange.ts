@@ -27,6 +27,8 @@ export interface Question {
   readonly path: string;
   /** JSON; without a body the question is a GET. */
   readonly body?: string;
+  /** Where an answer may be longer than `answerBytesMax`. */
+  readonly bytesMax?: number;
 }
 export type Exchanged = { readonly kind: "answered"; readonly status: number; readonly text: string } | UnknownAnswer;
 
@@ -50,7 +52,7 @@ export class Exchange {
       let bytes = 0;
       for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
         bytes += chunk.length;
-        if (bytes > this.#limits.answerBytesMax) return { kind: "unknown", reason: "garbage" };
+        if (bytes > (question.bytesMax ?? this.#limits.answerBytesMax)) return { kind: "unknown", reason: "garbage" };
         chunks.push(chunk);
       }
       if (response.statusCode >= 500) return { kind: "unknown", reason: "serverError" };

@@ -7,7 +7,16 @@
 import * as v from "valibot";
 import { asFen, type Fen, formatYuan, parseYuan } from "../../protocol/money.ts";
 import type { FundPart, RailName } from "../plan.ts";
-import { type AuthoriseBody, type MoveBody, PATHS, type QuoteBody, REPLY, type Reply, STATEMENT_TOTALS } from "./contract.ts";
+import {
+  type AuthoriseBody,
+  type MoveBody,
+  PATHS,
+  type QuoteBody,
+  REPLY,
+  type Reply,
+  STATEMENT_TOTALS,
+  TOTALS_BYTES_MAX,
+} from "./contract.ts";
 import { Exchange, type ExchangeLimits } from "./exchange.ts";
 import {
   type Asking,
@@ -29,6 +38,7 @@ import {
   type VoidAnswer,
 } from "./port.ts";
 import { readStatementCsv } from "./statement-csv.ts";
+import { readTotals } from "./statement-totals-body.ts";
 
 export interface HttpRailOptions {
   readonly name: Exclude<RailName, "insurance">;
@@ -94,16 +104,17 @@ class HttpRail implements Payer {
   }
 
   async statementTotals(day: string): Promise<StatementTotals> {
-    const answer = await this.#exchange.ask({ path: `${PATHS.statementTotals}?day=${encodeURIComponent(day)}` });
+    const answer = await this.#exchange.ask({
+      path: `${PATHS.statementTotals}?day=${encodeURIComponent(day)}`,
+      bytesMax: TOTALS_BYTES_MAX,
+    });
     if (answer.kind === "unknown")
       throw new StatementError(answer.reason === "garbage" ? "malformed" : answer.reason, `the payer's totals: ${answer.reason}`);
     if (answer.status !== 200) throw new StatementError("refused", `the payer answered ${answer.status}`);
     const read = v.safeParse(STATEMENT_TOTALS, jsonOf(answer.text));
-    const [captured, refunded] = read.success ? [parseYuan(read.output.captured), parseYuan(read.output.refunded)] : [];
-    if (!read.success || read.output.day !== day || captured === undefined || refunded === undefined)
-      throw new StatementError("malformed", "the payer's totals are no totals");
-    const { closed, captures, refunds } = read.output;
-    return { day, closed, captures, captured, refunds, refunded };
+    const totals = read.success && read.output.day === day ? readTotals(read.output) : undefined;
+    if (totals === undefined) throw new StatementError("malformed", "the payer's totals are no totals");
+    return totals;
   }
 
   statementRows(day: string): AsyncIterable<StatementRow> {

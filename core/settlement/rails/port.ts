@@ -74,6 +74,13 @@ export interface StatementTotals {
   /** Refunds and reversals. */
   readonly refunds: number;
   readonly refunded: Fen;
+  /** The same apart by institution; absent from a payer that states one sum, whose rows are compared then. */
+  readonly institutions?: readonly InstitutionTotals[];
+}
+export interface InstitutionTotals extends Pick<StatementTotals, "captures" | "captured" | "refunds" | "refunded"> {
+  readonly institution: string;
+  /** Apart by fund source; `undefined` where a payer states only the sum of its funds (3201). */
+  readonly funds: readonly { readonly fundSource: string; readonly captured: Fen; readonly refunded: Fen }[] | undefined;
 }
 export interface StatementRow {
   /** {@link railKey} of the call that moved the money; for a movement that no call of ours explains, the payer's own name for it. */

@@ -2,11 +2,12 @@
  * A bank's or commercial insurer's statement of one day (docs/rails.md): UTF-8 CSV with a header row, one row per
  * movement, and a trailer whose figures prove that nothing was cut off. Read as it arrives.
  */
-import { asFen, type Fen, formatYuan, parseYuan } from "../../protocol/money.ts";
+import { formatYuan, parseYuan, parseYuanSum } from "../../protocol/money.ts";
 import type { EventMs } from "../../protocol/time.ts";
 import type { FundPart } from "../plan.ts";
 import { sumOf } from "../split/amounts.ts";
 import { StatementError, type StatementRow, type StatementTotals } from "./port.ts";
+import { sameTotals, TotalsSum } from "./statement-totals.ts";
 
 const COLUMNS = ["kind", "key", "institution", "amount", "parts", "reference", "at_ms"] as const;
 export const STATEMENT_HEADER: string = `${COLUMNS.join(",")}\n`;
@@ -14,7 +15,7 @@ const KINDS: ReadonlySet<string> = new Set<StatementRow["kind"]>(["capture", "re
 /** A longer line is no row of ours. */
 const LINE_CHARS_MAX = 2_000;
 
-type Figures = Omit<StatementTotals, "day">;
+type Figures = Omit<StatementTotals, "day" | "institutions">;
 
 /** Fields hold no comma, quote or line end by their very alphabets, so none is quoted. */
 export function csvRow(row: StatementRow): string {
@@ -38,7 +39,7 @@ export async function* readStatementCsv(
   pieces: AsyncIterable<Uint8Array>,
   onTotals?: (figures: Figures) => void,
 ): AsyncIterable<StatementRow> {
-  const sums = { captures: 0, captured: 0n, refunds: 0, refunded: 0n };
+  const sums = new TotalsSum();
   let state: "header" | "rows" | "ended" = "header";
   for await (const line of linesOf(pieces)) {
     if (state === "ended") throw malformed("a line after the trailer");
@@ -47,23 +48,12 @@ export async function* readStatementCsv(
       state = "rows";
     } else if (line.startsWith("total,")) {
       const figures = readTrailer(line);
-      const agrees =
-        figures.captures === sums.captures &&
-        figures.captured === sums.captured &&
-        figures.refunds === sums.refunds &&
-        figures.refunded === sums.refunded;
-      if (!agrees) throw new StatementError("cutShort", "the trailer counts other rows than there are");
+      if (!sameTotals(figures, sums.totals)) throw new StatementError("cutShort", "the trailer counts other rows than there are");
       onTotals?.(figures);
       state = "ended";
     } else {
       const row = readRow(line);
-      if (row.kind === "capture") {
-        sums.captures++;
-        sums.captured += row.amount;
-      } else {
-        sums.refunds++;
-        sums.refunded += row.amount;
-      }
+      sums.add(row);
       yield row;
     }
   }
@@ -90,7 +80,7 @@ function readPart(text: string): FundPart {
 
 function readTrailer(line: string): Figures {
   const [, captures = "", capturedText = "", refunds = "", refundedText = "", closed = "", ...more] = line.split(",");
-  const [captured, refunded] = [parseYuan(capturedText), parseYuan(refundedText)];
+  const [captured, refunded] = [parseYuanSum(capturedText), parseYuanSum(refundedText)];
   const counts = /^\d{1,15}$/.test(captures) && /^\d{1,15}$/.test(refunds);
   if (!counts || captured === undefined || refunded === undefined || more.join("") !== "" || (closed !== "closed" && closed !== "open"))
     throw malformed("a trailer that is none");
@@ -127,19 +117,4 @@ function checked(line: string): string {
 
 function malformed(what: string): StatementError {
   return new StatementError("malformed", `the statement has ${what}`);
-}
-
-/** Figures of a statement by counting its rows. */
-export function figuresOf(rows: Iterable<Pick<StatementRow, "kind" | "amount">>): Omit<Figures, "closed"> {
-  const sums = { captures: 0, captured: 0n as Fen, refunds: 0, refunded: 0n as Fen };
-  for (const row of rows) {
-    if (row.kind === "capture") {
-      sums.captures++;
-      sums.captured = asFen(sums.captured + row.amount);
-    } else {
-      sums.refunds++;
-      sums.refunded = asFen(sums.refunded + row.amount);
-    }
-  }
-  return sums;
 }

@@ -4,7 +4,9 @@ import { asFen } from "../../protocol/money.ts";
 import type { EventMs } from "../../protocol/time.ts";
 import type { RailName } from "../plan.ts";
 import { StatementError, type StatementRow } from "./port.ts";
-import { csvRow, csvTrailer, figuresOf, readStatementCsv, STATEMENT_HEADER } from "./statement-csv.ts";
+import { csvRow, csvTrailer, readStatementCsv, STATEMENT_HEADER } from "./statement-csv.ts";
+import { InstitutionSums } from "./statement-totals.ts";
+import { readTotals } from "./statement-totals-body.ts";
 import { FILE_HEADER, fileTrailer, readStatementFile } from "./nhsa/statement-file.ts";
 import { HOSPITAL, MORNING, openPayersRig, type PayersRig, settleLeg, yuan } from "./testing/payers-rig.ts";
 
@@ -39,7 +41,12 @@ describe.each(RAILS)("a statement of the %s rail", (rail) => {
     ]);
     expect(rows[1]).toMatchObject({ amount: yuan(TAKEN[rail]), atMs: MORNING });
     for (const row of rows) expect(row.parts.reduce((sum, part) => sum + part.amount, 0n)).toBe(row.amount);
-    expect(await figures()).toEqual(figuresOf(rows));
+    const sums = new InstitutionSums();
+    for (const row of rows) sums.add(row);
+    expect(await figures()).toEqual(sums.totals);
+    const { institutions } = await payer.statementTotals("20260801");
+    expect(institutions).toMatchObject([{ institution: HOSPITAL, ...sums.totals }]);
+    if (rail !== "insurance") expect(institutions).toEqual(sums.institutions);
   });
 
   test("is closed when its day is over, and a day without movements is empty", async () => {
@@ -141,6 +148,32 @@ async function* bytes(): AsyncIterable<Uint8Array> {
 async function readNoUtf8(): Promise<void> {
   for await (const row of readStatementCsv(bytes())) throw new Error(row.key);
 }
+
+describe("totals of a day", () => {
+  const one = { captures: 1, captured: "1.00", refunds: 0, refunded: "0.00" };
+  const funds = [{ fundSource: "psn_cash_pay", captured: "1.00", refunded: "0.00" }];
+  const body = { day: "20260801", closed: true, ...one, institutions: [{ institution: "H1", ...one, funds }] };
+
+  test("above 10^14 yuan are read, of a service and of a statement's trailer", async () => {
+    const much = "299999999999999.97";
+    expect(readTotals({ day: "20260801", closed: true, ...one, captured: much })?.captured).toBe(29_999_999_999_999_997n);
+    const row = { ...ROW, amount: asFen(99_999_999_999_999_99n), parts: [] };
+    const text =
+      STATEMENT_HEADER + csvRow(row).repeat(3) + csvTrailer({ ...TOTALS, captures: 3, captured: asFen(29_999_999_999_999_997n) });
+    expect(await read(text)).toHaveLength(3);
+  });
+
+  test("whose institutions or funds do not add up, or stand twice, are no totals", () => {
+    expect(readTotals(body)).toMatchObject({ institutions: [{ institution: "H1", captured: 100n }] });
+    for (const institutions of [
+      [],
+      [{ institution: "H1", ...one, captured: "0.99", funds: [] }],
+      [{ institution: "H1", ...one, funds: [{ ...funds[0], fundSource: "acct_pay", captured: "0.99", refunded: "0.00" }] }],
+      [...body.institutions, { institution: "H1", captures: 0, captured: "0.00", refunds: 0, refunded: "0.00", funds: [] }],
+    ])
+      expect(readTotals({ ...body, institutions })).toBeUndefined();
+  });
+});
 
 describe("a statement as CSV", () => {
   test("is read alike in pieces of any size, with either line end", async () => {

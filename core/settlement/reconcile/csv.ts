@@ -6,11 +6,12 @@
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { CsvError, parse } from "csv-parse";
-import { asFen, formatYuan, parseYuan } from "../../protocol/money.ts";
+import { asFen, formatYuan, parseYuan, parseYuanSum } from "../../protocol/money.ts";
 import { formatCst14, parseCst14 } from "../../protocol/time.ts";
 import type { FundPart } from "../plan.ts";
 import type { StatementRow } from "../rails/port.ts";
-import { BadStatementError, MOVEMENT_KINDS, sameTotals, type StatementLine, type Totals, TotalsSum } from "./statement.ts";
+import { sameTotals, type Totals, TotalsSum } from "../rails/statement-totals.ts";
+import { BadStatementError, MOVEMENT_KINDS, type StatementLine } from "./statement.ts";
 
 export const CSV_COLUMNS = ["key", "reference", "kind", "institution", "amount", "parts", "posted_at"] as const;
 export const CSV_HEADER: string = CSV_COLUMNS.join(",");
@@ -123,7 +124,7 @@ function rowOf(record: readonly string[], line: number): StatementLine {
 
 /** `total,<captures>,<their sum>,<refunds and reversals>,<their sum>,,` */
 function totalsOf([, captures = "", captured = "", refunds = "", refunded = "", ...rest]: readonly string[], line: number): Totals {
-  const sums = [captured, refunded].map((yuan) => (/\.\d{2}$/.test(yuan) ? parseYuan(yuan) : undefined));
+  const sums = [captured, refunded].map((yuan) => parseYuanSum(yuan));
   if (!COUNT.test(captures) || !COUNT.test(refunds) || rest.some((field) => field !== "") || sums[0] === undefined || sums[1] === undefined)
     throw new BadStatementError("malformedRow", line, "totals are two counts, each with its sum in yuan");
   return { captures: Number(captures), captured: sums[0], refunds: Number(refunds), refunded: sums[1] };

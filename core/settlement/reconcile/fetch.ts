@@ -13,10 +13,11 @@ import { toHex, utf8 } from "../../protocol/bytes.ts";
 import { addDays, dayEnd, dayStart } from "../day/accounting-day.ts";
 import type { AccountingDay } from "../books.ts";
 import { RAIL_ORDER, type RailName } from "../plan.ts";
-import type { StatementRail } from "../rails/port.ts";
+import type { StatementRail, StatementTotals } from "../rails/port.ts";
 import { CSV_HEADER, type CsvEncoding, printCsvRow, printCsvTrailer, readCsv } from "./csv.ts";
 import type { ReconcilePorts } from "./ports.ts";
-import { BadStatementError, sameTotals, type StatementLine, type Totals, TotalsSum } from "./statement.ts";
+import { InstitutionSums, sameInstitutions, sameTotals, type Totals, TotalsSum } from "../rails/statement-totals.ts";
+import { BadStatementError, type StatementLine } from "./statement.ts";
 import type { Workbench } from "./workbench.ts";
 
 /** Reads a file of the payer; gives the file in which its rows are kept, and the SM3 of that, hex. */
@@ -41,10 +42,10 @@ export async function bringFile(
 export async function bringRows(
   ports: Pick<ReconcilePorts, "crypto" | "rules" | "folder">,
   bench: Workbench,
-  from: { readonly payer: StatementRail; readonly day: AccountingDay; readonly totals: Totals },
+  from: { readonly payer: StatementRail; readonly day: AccountingDay; readonly totals: StatementTotals },
 ): Promise<{ readonly file: string; readonly hash: string }> {
   const { payer, day, totals } = from;
-  const sum = new TotalsSum();
+  const sum = new InstitutionSums();
   let line = 1;
   for await (const row of payer.statementRows(day)) {
     line++;
@@ -53,7 +54,8 @@ export async function bringRows(
     sum.add(row);
     await bench.add(placed);
   }
-  if (!sameTotals(sum.totals, totals))
+  const { institutions } = totals;
+  if (!sameTotals(sum.totals, totals) || (institutions !== undefined && !sameInstitutions(institutions, sum.institutions)))
     throw new BadStatementError("totalsDisagree", undefined, "the payer's rows do not add up to its own totals: ask again later");
   await bench.order();
   return await keep(ports, bench, { rail: payer.name, day, totals });

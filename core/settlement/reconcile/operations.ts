@@ -147,7 +147,7 @@ function closeMessage(refusal: CloseRefusal, day: AccountingDay): string {
     case "earlierDayOpen":
       return `${refusal.day} is still open: days are closed in order`;
     case "reconciliationMissing":
-      return `${day} is not reconciled with ${refusal.rails.join(", ")}`;
+      return `${day} is not reconciled row by row (--details) with ${refusal.rails.join(", ")}`;
     case "trialBalanceBroken":
       return `the trial balance of ${refusal.fundSource} is not zero: run \`ronghe ledger verify\``;
   }

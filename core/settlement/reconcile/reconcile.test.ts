@@ -39,6 +39,11 @@ const cases = async (): Promise<readonly (readonly [string, string, bigint | und
   (await desk.reconciler.store.cases()).map((one) => [one.class, one.state, one.ours?.amount, one.theirs?.amount]);
 const settle = (n: number): string => `rs${n}/bank/capture`;
 
+const split = (a: bigint, b: bigint): StatementRow["parts"] => [
+  { fundSource: "acct_pay", amount: asFen(a) },
+  { fundSource: "hifp_pay", amount: asFen(b) },
+];
+
 describe("equal totals", () => {
   test("match a day without details", async () => {
     desk.both(settle(1), 100n);
@@ -60,6 +65,31 @@ describe("equal totals", () => {
     desk.both(settle(1), 100n);
     open(settle(2), 40n);
     expect((await run()).method).toBe("details");
+  });
+
+  test("of all institutions together hide amounts that are swapped between two of them: each is compared, and each is a case", async () => {
+    for (const [n, institution, mine, theirs] of [
+      [1, "H1", 47_000n, 3_000n],
+      [2, "H2", 3_000n, 47_000n],
+    ] as const) {
+      desk.shards.get(n - 1)?.add({ key: settle(n), rail: "bank", institution, amount: mine, postedAtMs: noon() });
+      desk.payers.bank.rows.push(row(settle(n), theirs, { institution }));
+    }
+    const answer = await run();
+    expect([answer.method, counts(answer)["amount"], counts(answer)["totalsEqual"]]).toEqual(["details", 2, undefined]);
+  });
+
+  test("of an institution hide amounts that are swapped between its funds: each fund source is compared", async () => {
+    desk.shards.get(0)?.add({ key: settle(1), rail: "bank", amount: 100n, parts: split(60n, 40n), postedAtMs: noon() });
+    desk.payers.bank.rows.push(row(settle(1), 100n, { parts: split(40n, 60n) }));
+    expect(counts(await run())).toMatchObject({ amount: 1 });
+  });
+
+  test("in one sum, from a payer that does not state institutions, are not believed: its rows are compared", async () => {
+    desk.payers.bank.oneSum = true;
+    desk.both(settle(1), 100n);
+    const answer = await run();
+    expect([answer.method, counts(answer)["matched"]]).toEqual(["details", 1]);
   });
 
   test("of nothing at all are a reconciled day", async () => {

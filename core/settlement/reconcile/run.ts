@@ -20,7 +20,8 @@ import { heal } from "./heal.ts";
 import { inOrderOfKeys } from "./match.ts";
 import { type OpenCall, openCalls, type TriedCall } from "./open-calls.ts";
 import type { ReconcilePorts } from "./ports.ts";
-import { BadStatementError, sameTotals, type StatementDefect, type Totals, totalsText, TotalsSum } from "./statement.ts";
+import { InstitutionSums, sameInstitutions } from "../rails/statement-totals.ts";
+import { BadStatementError, type StatementDefect, totalsText } from "./statement.ts";
 import { insertRun, type Run, type RunSummary, type Store } from "./store.ts";
 import { type OurRow, Workbench } from "./workbench.ts";
 
@@ -77,9 +78,10 @@ async function bring(ports: ReconcilePorts, bench: Workbench, request: RunReques
   if (payer === undefined) return refused({ code: "noPayer" });
   const totals = await payer.statementTotals(day);
   if (!totals.closed) return refused({ code: "payerDayOpen" });
-  const needed =
-    input.details === "always" || (await wantsRows(ports, rail, day)) || !sameTotals(totals, await ourTotals(ports, rail, day));
-  if (!needed) return ok({ method: "totals", hash: toHex(ports.crypto.sm3(utf8(totalsText(rail, day, totals)))) });
+  const stated = totals.captures + totals.refunds === 0 ? [] : totals.institutions;
+  const equal = stated !== undefined && sameInstitutions(stated, (await ourTotals(ports, rail, day)).institutions);
+  if (equal && input.details !== "always" && !(await wantsRows(ports, rail, day)))
+    return ok({ method: "totals", hash: toHex(ports.crypto.sm3(utf8(totalsText(rail, day, stated)))) });
   const { hash } = await bringRows(ports, bench, { payer, day, totals });
   return ok({ method: "details", hash });
 }
@@ -95,10 +97,10 @@ async function wantsRows(ports: ReconcilePorts, rail: RailName, day: AccountingD
   return (await ports.store.cases("rail=? AND day=? AND state NOT IN ('resolved','writtenOff')", rail, day)).length > 0;
 }
 
-async function ourTotals(ports: ReconcilePorts, rail: RailName, day: AccountingDay): Promise<Totals> {
-  const sum = new TotalsSum();
+async function ourTotals(ports: ReconcilePorts, rail: RailName, day: AccountingDay): Promise<InstitutionSums> {
+  const sum = new InstitutionSums();
   for (const books of ports.shards.values()) for await (const posting of books.postings({ rail, day })) sum.add(posting);
-  return sum.totals;
+  return sum;
 }
 
 /** The id says: this payer, this day, this statement, these rules; of a statement that was compared before, also behind which run. */

@@ -1,7 +1,6 @@
 /** A payer's statement of one day (对账单) as reconciliation reads it: rows with their place, and totals. */
-import { asFen } from "../../protocol/money.ts";
 import type { RailName } from "../plan.ts";
-import { railKey, type StatementRow, type StatementTotals } from "../rails/port.ts";
+import { type InstitutionTotals, railKey, type StatementRow } from "../rails/port.ts";
 
 export type MovementKind = StatementRow["kind"];
 export const MOVEMENT_KINDS: readonly MovementKind[] = ["capture", "refund", "reversal"];
@@ -43,37 +42,13 @@ export class BadStatementError extends Error {
   }
 }
 
-/** Counts and sums as 3201 compares them; refunds and reversals together. */
-export type Totals = Pick<StatementTotals, "captures" | "captured" | "refunds" | "refunded">;
-
-export class TotalsSum {
-  #captures = 0;
-  #refunds = 0;
-  #captured = 0n;
-  #refunded = 0n;
-
-  add(row: Pick<StatementRow, "kind" | "amount">): void {
-    if (row.kind === "capture") {
-      this.#captures++;
-      this.#captured += row.amount;
-    } else {
-      this.#refunds++;
-      this.#refunded += row.amount;
-    }
-  }
-
-  get totals(): Totals {
-    return { captures: this.#captures, captured: asFen(this.#captured), refunds: this.#refunds, refunded: asFen(this.#refunded) };
-  }
-}
-
-export function sameTotals(a: Totals, b: Totals): boolean {
-  return a.captures === b.captures && a.captured === b.captured && a.refunds === b.refunds && a.refunded === b.refunded;
-}
-
 /** The totals as text, to be hashed where they are all that was compared. */
-export function totalsText(rail: RailName, day: string, totals: Totals): string {
-  return `ronghe.totals/v1\n${rail}\n${day}\n${totals.captures} ${totals.captured}\n${totals.refunds} ${totals.refunded}\n`;
+export function totalsText(rail: RailName, day: string, institutions: readonly InstitutionTotals[]): string {
+  const lines = institutions.flatMap(({ institution, captures, captured, refunds, refunded, funds = [] }) => [
+    `${institution} ${captures} ${captured} ${refunds} ${refunded}`,
+    ...funds.map((fund) => `${institution}/${fund.fundSource} ${fund.captured} ${fund.refunded}`),
+  ]);
+  return ["ronghe.totals/v2", rail, day, ...lines.sort(), ""].join("\n");
 }
 
 /** The settlement that a key of ours speaks of; `undefined` for a name of the payer's own. */

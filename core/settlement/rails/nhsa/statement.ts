@@ -9,7 +9,8 @@ import type { AccountingDay } from "../../books.ts";
 import { dayEnd, dayOf, dayStart, parseDay, printDay } from "../../day/accounting-day.ts";
 import { FUND_FIELDS } from "../../split/amounts.ts";
 import type { Exchange } from "../exchange.ts";
-import { railKey, StatementError, type StatementRow, type StatementTotals } from "../port.ts";
+import { type InstitutionTotals, railKey, StatementError, type StatementRow, type StatementTotals } from "../port.ts";
+import { addUp, InstitutionSums } from "../statement-totals.ts";
 import { amountOf } from "./answers.ts";
 import { areaOf, type NhsaAnswer, type NhsaDesk, type NhsaSettings } from "./desk.ts";
 import {
@@ -47,28 +48,21 @@ export class InsurerStatement {
 
   async totals(dayText: string): Promise<StatementTotals> {
     const day = wanted(dayText);
-    const figures = { captures: 0, captured: 0n, refunds: 0, refunded: 0n };
+    const institutions: InstitutionTotals[] = [];
     for (const institution of await this.#ports.store.institutions()) {
       const ours = await this.#ours(institution, day);
+      const { captures, refunds } = ours;
+      // 3201 says of each institution that its sums are ours; of single funds it says nothing.
       if (await this.#agrees(institution, day, ours)) {
-        figures.captures += ours.captures;
-        figures.captured += ours.captured;
-        figures.refunds += ours.refunds;
-        figures.refunded += ours.refunded;
+        const stated = { captures, captured: asFen(ours.captured), refunds, refunded: asFen(ours.refunded) };
+        if (captures + refunds > 0) institutions.push({ institution, ...stated, funds: undefined });
         continue;
       }
-      for await (const row of this.#rowsOf(institution, day)) {
-        if (row.kind === "capture") {
-          figures.captures++;
-          figures.captured += row.amount;
-        } else {
-          figures.refunds++;
-          figures.refunded += row.amount;
-        }
-      }
+      const sums = new InstitutionSums();
+      for await (const row of this.#rowsOf(institution, day)) sums.add(row);
+      institutions.push(...sums.institutions);
     }
-    const closed = dayOf(this.#ports.clock.now()) > day;
-    return { day, closed, ...figures, captured: asFen(figures.captured), refunded: asFen(figures.refunded) };
+    return { day, closed: dayOf(this.#ports.clock.now()) > day, ...addUp(institutions).totals, institutions };
   }
 
   async *rows(dayText: string): AsyncIterable<StatementRow> {

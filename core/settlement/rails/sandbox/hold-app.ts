@@ -6,8 +6,10 @@ import { asFen, formatYuan, parseYuan } from "../../../protocol/money.ts";
 import type { EventMs } from "../../../protocol/time.ts";
 import { AUTHORISE, MOVE, PATHS, QUOTE, type Reply, STATEMENT_DAY } from "../contract.ts";
 import { csvRow, csvTrailer, STATEMENT_HEADER } from "../statement-csv.ts";
+import { InstitutionSums, TotalsSum } from "../statement-totals.ts";
+import { printTotals } from "../statement-totals-body.ts";
 import type { HoldBook, HoldCommand } from "./hold-book.ts";
-import { asTold, type Movement, type ToldMovement } from "./movements.ts";
+import { asTold, type ToldMovement } from "./movements.ts";
 import { type SpoiledPorts, Spoiler } from "./spoil.ts";
 import { streamOf } from "./stream.ts";
 
@@ -95,8 +97,7 @@ export function createHoldApp(ports: HoldAppPorts): Hono {
     if (!day.success) return c.json({ error: "malformed" }, 400);
     return await spoiler.answer(c, {
       action: "statement",
-      work: async () =>
-        JSON.stringify({ day: day.output, ...(await totalsOf(ports.movements(day.output))), closed: ports.isClosed(day.output) }),
+      work: async () => JSON.stringify(printTotals(day.output, await sumsOf(ports.movements(day.output)), ports.isClosed(day.output))),
       refuse: () => Promise.resolve(JSON.stringify({ error: "declined" })),
       oneFenMore: (text) => text,
       errorText: () => JSON.stringify({ error: "declined" }),
@@ -134,46 +135,28 @@ function accountOf(account: Account): string {
   return "contractId" in account ? account.contractId : account.authorisationId;
 }
 
-interface Sums {
-  captures: number;
-  captured: string;
-  refunds: number;
-  refunded: string;
-}
-
-async function totalsOf(movements: AsyncIterable<ToldMovement>): Promise<Sums> {
-  const sums = { captures: 0, captured: 0n, refunds: 0, refunded: 0n };
-  for await (const movement of movements) count(sums, asTold(movement));
-  const { captures, refunds } = sums;
-  return { captures, refunds, captured: formatYuan(asFen(sums.captured)), refunded: formatYuan(asFen(sums.refunded)) };
-}
-
-function count(sums: { captures: number; captured: bigint; refunds: number; refunded: bigint }, movement: Movement): void {
-  if (movement.kind === "capture") {
-    sums.captures++;
-    sums.captured += movement.amount;
-  } else {
-    sums.refunds++;
-    sums.refunded += movement.amount;
-  }
+async function sumsOf(movements: AsyncIterable<ToldMovement>): Promise<InstitutionSums> {
+  const sums = new InstitutionSums();
+  for await (const movement of movements) sums.add(asTold(movement));
+  return sums;
 }
 
 /** Header, rows as they come out of the books, trailer; never the whole day in memory. */
 function csvOf(movements: AsyncIterable<ToldMovement>, closed: boolean): ReadableStream {
   async function* chunks(): AsyncIterable<Uint8Array> {
     const encoder = new TextEncoder();
-    const sums = { captures: 0, captured: 0n, refunds: 0, refunded: 0n };
+    const sums = new TotalsSum();
     let lines = STATEMENT_HEADER;
     let waiting = 0;
     for await (const movement of movements) {
       const told = asTold(movement);
-      count(sums, told);
+      sums.add(told);
       lines += csvRow({ ...told, railReference: told.reference, atMs: told.atMs as EventMs });
       if (++waiting < ROWS_PER_CHUNK) continue;
       yield encoder.encode(lines);
       [lines, waiting] = ["", 0];
     }
-    yield encoder.encode(lines + csvTrailer({ ...sums, captured: asFen(sums.captured), refunded: asFen(sums.refunded), closed }));
+    yield encoder.encode(lines + csvTrailer({ ...sums.totals, closed }));
   }
   return streamOf(chunks());
 }

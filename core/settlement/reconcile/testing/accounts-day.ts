@@ -177,7 +177,7 @@ export async function openAccountsDay(): Promise<AccountsDay> {
           rail,
           day: addDays(day, days),
           by: "li",
-          input: { kind: "service", details: "asNeeded" },
+          input: { kind: "service", details: "always" },
         });
         if (!run.ok) throw new Error(`${rail}: ${JSON.stringify(run.error)}`);
         answers[rail] = run.value;

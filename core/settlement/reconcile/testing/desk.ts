@@ -15,7 +15,7 @@ import { printCsvRow } from "../csv.ts";
 import { csvText } from "./csv-text.ts";
 import { openReconciler, type Reconciler } from "../reconciler.ts";
 import type { ReconcileRules } from "../rules.ts";
-import { TotalsSum } from "../statement.ts";
+import { InstitutionSums } from "../../rails/statement-totals.ts";
 import { MemoryBooks } from "./memory-books.ts";
 
 export const DAY = "20260105" as AccountingDay;
@@ -25,6 +25,8 @@ export class Payer implements StatementRail {
   readonly name: RailName;
   readonly rows: StatementRow[] = [];
   closed = true;
+  /** Answers as payers did before totals were apart by institution. */
+  oneSum = false;
   /** Times rows were asked for. */
   asked = 0;
 
@@ -33,9 +35,9 @@ export class Payer implements StatementRail {
   }
 
   statementTotals(day: string): ReturnType<StatementRail["statementTotals"]> {
-    const sum = new TotalsSum();
+    const sum = new InstitutionSums();
     for (const row of this.#of(day)) sum.add(row);
-    return Promise.resolve({ day, closed: this.closed, ...sum.totals });
+    return Promise.resolve({ day, closed: this.closed, ...sum.totals, ...(this.oneSum ? {} : { institutions: sum.institutions }) });
   }
 
   async *statementRows(day: string): AsyncIterable<StatementRow> {
