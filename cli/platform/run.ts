@@ -1,5 +1,4 @@
 /** The parts of a platform running in this process: all of them on one machine, or one of them beside others. */
-import { printBusLine } from "./lines.ts";
 import { rm } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
