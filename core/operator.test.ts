@@ -74,7 +74,7 @@ describe("an order", () => {
   });
 
   it("is refused with its reason, and what is no command is a bad request", async () => {
-    expect(await ask({ do: "edge.status", edgeId: "edge-0", status: "active" })).toEqual({ ok: false, error: "institutionUnknown" });
+    expect(await ask({ do: "edge.status", edgeId: "edge-0", status: "active" })).toEqual({ ok: false, error: "edgeUnknown" });
     expect(await ask({ do: "edge.delete", edgeId: EDGE })).toEqual({ ok: false, error: "badRequest" });
     expect(await ask({ do: "edge.list", more: true })).toEqual({ ok: false, error: "badRequest" });
   });

@@ -173,6 +173,47 @@ describe("ledger fsck", () => {
   });
 });
 
+describe("ledger fsck of the registry", () => {
+  const foreignKey = `INSERT INTO partner_key (org_id, public_key, added_at_ms) VALUES ('H51010400001', '04${"ab".repeat(64)}', 1)`;
+  it.each<[FindingName, string]>([
+    ["partnerKey", foreignKey],
+    ["partnerKey", "UPDATE partner_key SET retired_at_ms=1 WHERE rowid=1"],
+    ["institution", "UPDATE institution SET sign_type='SM3' WHERE kind='hospital'"],
+    ["institution", "UPDATE institution SET dialect='csharp' WHERE kind='hospital'"],
+    ["institution", "UPDATE institution SET encryption='none' WHERE encryption<>'none'"],
+    ["institution", "UPDATE institution SET rate_per_second=99999, rate_burst=99999"],
+    ["institution", "UPDATE institution SET offline_amount_max_fen=offline_amount_max_fen+1"],
+    ["institution", "UPDATE institution SET offline_age_max_ms=1"],
+    ["institution", "UPDATE institution SET status='suspended'"],
+    ["institution", "UPDATE institution SET partner_secret=randomblob(80)"],
+    ["institution", "UPDATE institution SET partner_app_id=partner_app_id || '0'"],
+    ["institution", "UPDATE institution SET former_secret=partner_secret, former_until_ms=9999999999999"],
+    ["terminal", "INSERT INTO terminal SELECT org_id, 'T-INVENTED', latitude, longitude, status FROM terminal LIMIT 1"],
+    ["terminal", "UPDATE terminal SET latitude=latitude+1"],
+    ["app", "UPDATE app SET status='suspended'"],
+    ["edge", "INSERT INTO edge (edge_id, status) VALUES ('edge-x', 'active')"],
+    ["edge", "UPDATE edge SET serves='[]'"],
+    ["edgeKey", "UPDATE edge_key SET auth_key=randomblob(80)"],
+    ["signingKey", `UPDATE signing_key SET public_key='04${"ab".repeat(64)}' WHERE purpose='code'`],
+    ["binding", "UPDATE binding SET state='REVOKED' WHERE rowid=1"],
+    ["binding", "UPDATE binding SET binding_id=lower(hex(randomblob(16))) WHERE rowid=1"],
+  ])("names as %s: %s", async (name, sql) => {
+    await using copy = await copyOfShard();
+    const core = join(copy.file, "..", "core.db");
+    const db = createClient({ url: `file:${core}` });
+    const { rowsAffected } = await db.execute(sql);
+    db.close();
+    expect(rowsAffected).toBeGreaterThan(0);
+    const report = await fsckFile({ origin: "ronghe.example/51/registry", file: core, crypto, shard: undefined });
+    expect(Object.keys(report.counts)).toEqual([name]);
+  });
+
+  it("proves every setting of every partner by entries of this version", async () => {
+    const report = await fsckFile({ origin: "ronghe.example/51/registry", file: join(data, "core", "core.db"), crypto, shard: undefined });
+    expect([report.counts, report.unproven]).toEqual([{}, { count: 0, first: [] }]);
+  });
+});
+
 async function copyOfShard(): Promise<AsyncDisposable & { readonly file: string }> {
   const copy = await temporaryFolder();
   await copyFolder(join(data, "core"), copy.path);

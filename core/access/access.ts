@@ -25,6 +25,7 @@ import {
   institutionRegistration,
   type InstitutionRegistration,
   offlineRegistration,
+  PARTNER_SETTINGS,
   secretRotation,
   type SecretRotation,
   terminalRegistration,
@@ -41,6 +42,7 @@ import {
   terminalAdded,
   terminalStatusChanged,
 } from "./partner-changes.ts";
+import { partnerFacts, secretFact, SETTING_COLUMNS, settingsOf } from "./partner-facts.ts";
 import { openValue, sealValue } from "./sealed-values.ts";
 import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
 
@@ -233,7 +235,7 @@ class RegistryAccess implements Access {
     if (!parsed.success) return refused("badRequest");
     const { partnerSecret, overlapMs } = parsed.output;
     const secret = await sealValue(this.#keys, secretPlace(orgId), utf8(partnerSecret));
-    return await this.#changes.submit(secretRotated(orgId, { secret, overlapMs }, by));
+    return await this.#changes.submit(secretRotated(orgId, { secret, overlapMs, fact: secretFact(this.#crypto, secret.sealed) }, by));
   }
 
   /** The platform's own public keys, once per version: an auditor finds in the log which key signed when. */
@@ -261,10 +263,11 @@ class RegistryAccess implements Access {
     terminals: ReadonlyMap<string, Terminal>,
     by: string,
   ): Promise<Result<LedgerPosition, ErrorName>> {
-    const { orgId, name, kind, status, partnerAppId, dialect, signType, encryption, publicKeys, ratePerSecond, rateBurst } = registration;
+    const { orgId, name, kind, status, partnerAppId, publicKeys } = registration;
     const { keyHandle, sealed: sealedSecret } = await sealValue(this.#keys, secretPlace(orgId), utf8(registration.partnerSecret));
     const { offline } = registration;
-    const settings = { dialect, signType, encryption, ratePerSecond, rateBurst };
+    const settings = settingsOf(registration);
+    const told = { settings, offline, terminals: terminals.values(), appId: partnerAppId, sealedSecret };
     const institution: Institution = {
       orgId,
       name,
@@ -285,7 +288,13 @@ class RegistryAccess implements Access {
       check: ({ institutions }) => (institutions.has(orgId) ? "idempotencyConflict" : undefined),
       draft: {
         ...acceptedDraft(kind === "app" ? "access.app.registered" : "access.institution.registered", by, orgId, orgId),
-        facts: { name, kind, publicKeys: publicKeys.join(" "), terminals: [...terminals.keys()].join(" ") },
+        facts: {
+          name,
+          kind,
+          publicKeys: publicKeys.join(" "),
+          terminals: [...terminals.keys()].join(" "),
+          ...partnerFacts(this.#crypto, told),
+        },
       },
       statements: (atMs) => [
         ...insertRows("institution", INSTITUTION_COLUMNS, [
@@ -297,11 +306,7 @@ class RegistryAccess implements Access {
             partnerAppId,
             sealedSecret,
             keyHandle,
-            dialect,
-            signType,
-            encryption,
-            ratePerSecond,
-            rateBurst,
+            ...PARTNER_SETTINGS.map((setting) => settings[setting]),
             BigInt(offline.amountMaxFen),
             BigInt(offline.totalMaxFen),
             offline.forMs,
@@ -349,11 +354,7 @@ const INSTITUTION_COLUMNS = [
   "partner_app_id",
   "partner_secret",
   "key_handle",
-  "dialect",
-  "sign_type",
-  "encryption",
-  "rate_per_second",
-  "rate_burst",
+  ...SETTING_COLUMNS,
   "offline_amount_max_fen",
   "offline_total_max_fen",
   "offline_for_ms",

@@ -13,6 +13,7 @@ import type { Desk } from "../registry.ts";
 import type { Change } from "./changes.ts";
 import type { Directory, Edge, EdgeKey, Status } from "./directory.ts";
 import { acceptedDraft } from "./drafts.ts";
+import { secretFact } from "./partner-facts.ts";
 import { edgeRegistration, type EdgeRegistration } from "./registration.ts";
 import { openValue, sealValue } from "./sealed-values.ts";
 
@@ -79,7 +80,7 @@ export function createEdges({ crypto, keys, directory, changes }: EdgesOptions):
         },
         draft: {
           ...acceptedDraft("access.edge.registered", by, undefined, edgeId),
-          facts: { serves: serves?.toSorted().join(" ") ?? "*", keyId: key.keyId },
+          facts: { serves: serves?.toSorted().join(" ") ?? "*", keyId: key.keyId, ...secretFact(crypto, key.sealedKey) },
         },
         statements: (batchMs) => {
           atMs = batchMs;
@@ -122,7 +123,7 @@ export function createEdges({ crypto, keys, directory, changes }: EdgesOptions):
         check: ({ edges }) => (edges.has(edgeId) ? undefined : "institutionUnknown"),
         draft: {
           ...acceptedDraft("access.edge.rekeyed", by, undefined, edgeId),
-          facts: { keyId: key.keyId, overlapMs: String(overlapMs) },
+          facts: { keyId: key.keyId, overlapMs: String(overlapMs), ...secretFact(crypto, key.sealedKey) },
         },
         statements: (batchMs) => {
           atMs = batchMs;

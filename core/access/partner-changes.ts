@@ -104,12 +104,16 @@ export function offlineChanged(orgId: string, offline: OfflineAllowance, by: str
 }
 
 /** The secret that was present goes on as the former one; an earlier former one is over. */
-export function secretRotated(orgId: string, change: { readonly secret: SealedValue; readonly overlapMs: number }, by: string): Change {
+export function secretRotated(
+  orgId: string,
+  change: { readonly secret: SealedValue; readonly overlapMs: number; readonly fact: Readonly<Record<string, string>> },
+  by: string,
+): Change {
   const { sealed, keyHandle } = change.secret;
   let untilMs = 0;
   return {
     ...of(orgId),
-    draft: { ...acceptedDraft("access.secret.rotated", by, orgId, orgId), facts: { overlapMs: String(change.overlapMs) } },
+    draft: { ...acceptedDraft("access.secret.rotated", by, orgId, orgId), facts: { overlapMs: String(change.overlapMs), ...change.fact } },
     statements: (atMs) => {
       untilMs = atMs + change.overlapMs;
       return [

@@ -34,15 +34,27 @@ export const OFFLINE_DEFAULT: v.InferOutput<typeof offlineRegistration> = {
   ageMaxMs: ACCEPTED_AGE_MS_MAX,
 };
 
+/** How a partner signs and encrypts: each a column of its row and a fact of its entry (`partner-facts.ts`). */
+const signing = {
+  dialect: dialectInput,
+  signType: v.picklist(["SM2", "SM3"]),
+  encryption: v.picklist(["required", "optional", "none"]),
+};
+/** Calls per second in the long run, and at once. */
+const rates = {
+  ratePerSecond: v.pipe(v.number(), v.minValue(0.1), v.maxValue(100_000)),
+  rateBurst: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100_000)),
+};
+export type PartnerSettings = v.InferOutput<v.ObjectSchema<typeof signing & typeof rates, undefined>>;
+export const PARTNER_SETTINGS = Object.keys({ ...signing, ...rates }) as readonly (keyof PartnerSettings)[];
+
 /** S3 D.2: what the platform hands to a partner, and how the partner signs. */
 const partner = {
   /** Envelope APPID; its first 16 characters become an SM4 key (domain notes 1.3). */
   partnerAppId: v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{16,64}$/)),
   /** Envelope SECRET. */
   partnerSecret: v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{16,64}$/)),
-  dialect: dialectInput,
-  signType: v.picklist(["SM2", "SM3"]),
-  encryption: v.picklist(["required", "optional", "none"]),
+  ...signing,
   publicKeys: v.pipe(
     v.array(publicKey),
     v.minLength(1),
@@ -64,9 +76,7 @@ export const institutionRegistration = v.strictObject({
   kind: v.picklist(["hospital", "pharmacy"]),
   ...partner,
   terminals: v.array(terminalRegistration),
-  /** Calls per second in the long run, and at once. */
-  ratePerSecond: v.pipe(v.number(), v.minValue(0.1), v.maxValue(100_000)),
-  rateBurst: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100_000)),
+  ...rates,
   offline: v.optional(offlineRegistration, OFFLINE_DEFAULT),
 });
 
@@ -88,8 +98,7 @@ export function appRegistration(appIdWidth: number) {
     appId: v.pipe(v.string(), v.regex(/^[0-9A-Za-z]+$/), v.length(appIdWidth)),
     name,
     ...partner,
-    ratePerSecond: institutionRegistration.entries.ratePerSecond,
-    rateBurst: institutionRegistration.entries.rateBurst,
+    ...rates,
   });
 }
 

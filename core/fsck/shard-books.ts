@@ -1,10 +1,11 @@
 /** Whether the tables of a settlement shard are what its leaves say, row by row and column by column. */
 import type { Findings, FindingName } from "../../ledger/fsck/findings.ts";
 import type { Leaf } from "../../ledger/verifier/leaf.ts";
-import type { Database, Row } from "../../migrations/database.ts";
+import type { Database } from "../../migrations/database.ts";
 import type { Crypto } from "../crypto/port.ts";
-import { fromHex, toHex } from "../protocol/bytes.ts";
+import { fromHex } from "../protocol/bytes.ts";
 import { parseDecimal } from "../../ledger/verifier/bytes.ts";
+import { compareTable, describe } from "./compare.ts";
 import { printOffsets } from "../settlement/books-reader.ts";
 import { type Derivation, type DerivedRow, type DerivedRows, openDerivation } from "../settlement/derive.ts";
 import { openStore } from "../settlement/store.ts";
@@ -20,9 +21,9 @@ const TABLES: Readonly<Record<keyof DerivedRows, { readonly name: FindingName; r
   seal: { name: "seal", key: ["day"] },
   sealed_balance: { name: "sealedBalance", key: ["day", "account"] },
 };
+export const SHARD_TABLES = Object.keys(TABLES) as readonly (keyof DerivedRows)[];
 /** Of a settlement: that a number, once used, stands for one request. */
 const IDEMPOTENCY: ReadonlySet<string> = new Set(["institution", "out_trade_no", "request_hash"]);
-const ROWS_PER_READ = 4096;
 
 export class ShardDerivation {
   readonly derivation: Derivation;
@@ -66,28 +67,11 @@ export class ShardDerivation {
 
   async #table(db: Database, table: keyof DerivedRows, rows: readonly DerivedRow[]): Promise<void> {
     const { name, key } = TABLES[table];
-    const keyOf = (row: DerivedRow | Row): string => key.map((column) => printValue(row[column])).join("/");
-    const wanted = new Map(rows.map((row) => [keyOf(row), row]));
-    for (let from = 0n; ;) {
-      const stored = await db.read(`SELECT rowid AS fsck_row, * FROM ${table} WHERE rowid > ? ORDER BY rowid LIMIT ${ROWS_PER_READ}`, from);
-      for (const row of stored) {
-        from = row["fsck_row"] as bigint;
-        const id = keyOf(row);
-        const mine = wanted.get(id);
-        if (mine === undefined) this.#findings.add(name, `${table} ${id} is stored, no entry says so`);
-        else this.#row(table, id, row, mine);
-        wanted.delete(id);
-      }
-      if (stored.length < ROWS_PER_READ) break;
-    }
-    for (const id of wanted.keys()) this.#findings.add(name, `${table} ${id} is missing`);
-  }
-
-  #row(table: keyof DerivedRows, id: string, stored: Row, derived: DerivedRow): void {
-    const differing = Object.keys(derived).filter((column) => printValue(stored[column]) !== printValue(derived[column]));
-    if (differing.length === 0) return;
-    const name = table === "settlement" && differing.some((column) => IDEMPOTENCY.has(column)) ? "idempotency" : TABLES[table].name;
-    this.#findings.add(name, `${table} ${id} differs from the entries in ${differing.join(", ")}`);
+    await compareTable(db, { table, key, rows }, (difference) => {
+      const isIdempotency =
+        table === "settlement" && difference.kind === "differs" && difference.columns.some((column) => IDEMPOTENCY.has(column));
+      this.#findings.add(isIdempotency ? "idempotency" : name, describe(table, difference));
+    });
   }
 
   async #balances(db: Database): Promise<void> {
@@ -140,9 +124,4 @@ function headColumns({ facts = [] }: Leaf, hash: Uint8Array): DerivedRow {
     offsets: printOffsets(offsets),
     leaf_hash: hash,
   };
-}
-
-function printValue(value: unknown): string {
-  if (value instanceof ArrayBuffer) return toHex(new Uint8Array(value));
-  return value instanceof Uint8Array ? toHex(value) : String(value ?? null);
 }

@@ -44,6 +44,14 @@ export const FINDING_NAMES = [
   "balance",
   "consumedPosition",
   "personKept",
+  "institution",
+  "partnerKey",
+  "terminal",
+  "app",
+  "edge",
+  "edgeKey",
+  "signingKey",
+  "binding",
 ] as const;
 export type FindingName = (typeof FINDING_NAMES)[number];
 
@@ -60,12 +68,28 @@ const KEPT_MAX = 10;
 
 export class Findings {
   readonly #kept: Finding[] = [];
+  readonly #unproven: string[] = [];
+  #unprovenCount = 0;
   readonly #counts = new Map<FindingName, number>();
 
   add(name: FindingName, detail: string, index?: bigint): void {
     const count = (this.#counts.get(name) ?? 0) + 1;
     this.#counts.set(name, count);
     if (count <= KEPT_MAX) this.#kept.push(index === undefined ? { name, detail } : { name, detail, index });
+  }
+
+  /** What entries of an older version do not say of a row: it may be right, and nothing here proves it. */
+  unproven(what: string): void {
+    this.#unprovenCount += 1;
+    if (this.#unproven.length < KEPT_MAX) this.#unproven.push(what);
+  }
+
+  get unprovenCount(): number {
+    return this.#unprovenCount;
+  }
+
+  get unprovenKept(): readonly string[] {
+    return this.#unproven;
   }
 
   get counts(): ReadonlyMap<FindingName, number> {
