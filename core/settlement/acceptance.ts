@@ -11,6 +11,7 @@ import { type Effects, effectsOfAcceptance, effectsOfConflict, effectsOfRefusal 
 import type { EventDraft } from "./events.ts";
 import type { Moment } from "./moment.ts";
 import { type Leg, legsTotal } from "./plan.ts";
+import type { Unbelieved } from "./quarantine.ts";
 import { apportion, refundable } from "./refunds.ts";
 import type { Care, Settlement, SettlementFacts } from "./settlement.ts";
 
@@ -56,8 +57,7 @@ export type Intake =
       readonly parentId: string | undefined;
       readonly requestHash: Uint8Array;
     }
-  /** `reason` where the record could be read and was not believed. */
-  | { readonly kind: "unreadable"; readonly provenance: Provenance; readonly reason?: string };
+  | ({ readonly kind: "unbelieved" } & Unbelieved);
 
 /** What the shard had before this batch. */
 export interface Known {
@@ -79,8 +79,8 @@ export interface Accepted {
     readonly leaf: LeafDraft;
     readonly event: EventDraft;
   }[];
-  /** Entries for records that could not be read. */
-  readonly quarantined: readonly LeafDraft[];
+  /** Records that could not be read or were not believed. */
+  readonly quarantined: readonly Unbelieved[];
 }
 
 export function accept(intakes: readonly Intake[], known: Known, moment: Moment): Accepted {
@@ -89,12 +89,11 @@ export function accept(intakes: readonly Intake[], known: Known, moment: Moment)
   const told = new Set(known.conflicts);
   const opened: Effects[] = [];
   const conflicts: Accepted["conflicts"][number][] = [];
-  const quarantined: LeafDraft[] = [];
+  const quarantined: Unbelieved[] = [];
   for (const intake of intakes) {
-    if (intake.kind === "unreadable") {
-      const { provenance, reason } = intake;
-      const why = reason === undefined ? {} : { facts: { reason } };
-      quarantined.push({ kind: "settlement.quarantined", outcome: "refused", actor: "core", provenance, ...why });
+    if (intake.kind === "unbelieved") {
+      const { provenance, source, reason } = intake;
+      quarantined.push({ provenance, source, reason });
       continue;
     }
     const first = settlements.get(intake.id);

@@ -54,7 +54,6 @@ export class Batch {
     const changes = accepted.opened.map((effects) => this.#change(effects));
     this.#opened.push(...changes);
     for (const conflict of accepted.conflicts) this.#conflicts.push({ conflict, leafAt: this.append(conflict.leaf) });
-    for (const leaf of accepted.quarantined) this.append(leaf);
     return (positionOf) =>
       changes.filter(({ effects }) => !isResting(effects.after.standing.state)).map((change) => afterOf(change, positionOf));
   }

@@ -22,7 +22,7 @@
  * | `settlement.healed` | a statement proved a call | `phase`, `key`, `rail`, `found`, `found.total`, `found.parts`, `reference`, `statementHash`, `runId`, `missing` |
  * | `settlement.lateAnswer` | an answer or a statement after the end: refused | `rail`, `key`, `reference`, `offered.total`, `offered.parts`, `statementHash`, `runId` |
  * | `settlement.conflict` | a number was reused for other content: refused | `action`, `reason`, `event.source`, `event.id` |
- * | `settlement.quarantined` | a record could not be read | none |
+ * | `settlement.quarantined` | a record could not be read or was not believed | `reason`, `source`; of all others of a span `rest.count`, `rest.from`, `rest.hash` (`quarantine.ts`) |
  * | `adjustment.suspended`, `.released`, `.writtenOff`, `.refused` | a correction, or its refusal; actor `operator/…` | `adjustment`, `caseId`, `rail`, `fundSource`, `amount`, `reason`, `approvedBy`, `day`, `cause` |
  * | `day.closed` | a day is sealed | `day`, `trial.hash`, `trial.rows`, `head.size`, `head.root`, `carried.count`, `carried.hash`, `offset.<topic>.<partition>` |
  */

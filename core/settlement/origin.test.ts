@@ -1,10 +1,13 @@
 /** Requests that nobody in force proved: put aside, recorded, told, and nothing done. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { OriginCheck, OriginRefusal } from "../access/event-origin.ts";
 import { TEST_ORIGIN } from "../access/testing/origin.ts";
 import { ORIGIN_HEADERS, withOrigin } from "../protocol/event-origin.ts";
 import { utf8Text } from "../protocol/bytes.ts";
+import { refused } from "../protocol/result.ts";
 import type { BusRecord } from "../../streams/bus/port.ts";
 import { decodeEvent } from "../../streams/contracts/codec.ts";
+import { rejectedFor } from "./origin.ts";
 import { enrol, openRig, type Rig } from "./testing/rig.ts";
 import { INSTITUTION, bareRequest, type Running } from "./testing/room.ts";
 
@@ -57,6 +60,34 @@ describe("a request", () => {
     expect((await rig.outcomes()).map(({ type, data }) => [type, data.outTradeNo])).toEqual([["settlement.claim.settled.v1", "honest"]]);
     expect(await running.shard.find(INSTITUTION, "forged")).toBeUndefined();
     expect((await rig.audit()).verdict).toBe("verified");
+  });
+
+  test("forged five hundred times makes one entry and not five hundred, and every dead letter stands", async () => {
+    await rig.submit({ outTradeNo: "first" });
+    await running.worker.drained();
+    const { size } = await rig.audit();
+    await rig.bus.publish(Array.from({ length: 500 }, (_, n) => bareRequest(rig.crypto, { outTradeNo: `forged-${n}` })));
+    await running.worker.drained();
+    expect((await rig.audit()).size - size).toBe(1n);
+    expect(await rig.bus.read("settlement.request.submitted.dlq.v1", 0, 0n, 1_000)).toHaveLength(500);
+    await running.stop();
+    running = await rig.start();
+    await rig.submit({ outTradeNo: "honest" });
+    await running.worker.drained();
+    expect((await rig.audit()).verdict).toMatch(/^verified/);
+    expect(await rig.leavesDiffer()).toEqual([]);
+  });
+
+  test("of an edge that there is not has no name of its own among the sources: whoever invents names makes no entries", async () => {
+    const [record, nowMs] = [bareRequest(rig.crypto, {}), rig.clock.now()];
+    const delivered = { ...record, partition: 0, offset: 0n, timestampMs: nowMs };
+    const event = decodeEvent(delivered, "settlement.request.submitted.v1");
+    if (!event.ok) throw new Error("the request cannot be read");
+    const sourceFor = async (why: OriginRefusal) => {
+      const origin: OriginCheck = { check: () => Promise.resolve(refused(why)) };
+      return (await rejectedFor(origin, delivered, event.value, nowMs))?.source;
+    };
+    expect([await sourceFor("originEdgeUnknown"), await sourceFor("originForged")]).toEqual(["unknown", "test"]);
   });
 
   test("put aside once is put aside once, also when it is delivered again after a restart", async () => {

@@ -3,6 +3,7 @@ import type { OriginCheck } from "../access/event-origin.ts";
 import type { DeliveredRecord } from "../../streams/bus/port.ts";
 import { encodeEvent } from "../../streams/contracts/codec.ts";
 import type { SubmittedEvent } from "./acceptance.ts";
+import { UNKNOWN_SOURCE } from "./quarantine.ts";
 import type { Rejected } from "./shard.ts";
 
 /** `undefined` for a request of an edge in force that serves the institution. */
@@ -13,7 +14,9 @@ export async function rejectedFor(
   nowMs: number,
 ): Promise<Rejected | undefined> {
   const checked = await origin.check(record, event.data, nowMs);
-  return checked.ok ? undefined : { reason: checked.error, finding: findingOf(record, event, checked.error, nowMs) };
+  if (checked.ok) return undefined;
+  const source = checked.error === "originEdgeUnknown" ? UNKNOWN_SOURCE : event.data.edge;
+  return { reason: checked.error, source, finding: findingOf(record, event, checked.error, nowMs) };
 }
 
 /** Names a record by where it stands. */

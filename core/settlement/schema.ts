@@ -219,6 +219,25 @@ export const sealedBalance = sqliteTable(
   (t) => [primaryKey({ columns: [t.day, t.account] })],
 );
 
+/** Spans of records that are not believed, whose number is not in the ledger yet (`quarantine.ts`). */
+export const quarantineSpan = sqliteTable(
+  "quarantine_span",
+  {
+    topic: text("topic").notNull(),
+    /** An edge, or `unknown`. */
+    source: text("source").notNull(),
+    reason: text("reason").notNull(),
+    untilMs: integer("until_ms").notNull(),
+    /** Behind the first, which has an entry of its own. */
+    count: integer("count").notNull(),
+    hash: blob("hash", { mode: "buffer" }).notNull(),
+    fromOffset: integer("from_offset").notNull(),
+    lastOffset: integer("last_offset").notNull(),
+    lastHash: blob("last_hash", { mode: "buffer" }).notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.topic, t.source, t.reason] })],
+);
+
 /** How far the shard has read the bus, moved in the transaction of what was read. */
 export const consumedPosition = sqliteTable(
   "consumed_position",

@@ -23,6 +23,7 @@ import type { AccountingDay, ShardBooks } from "./books.ts";
 import { Committer, type CommitWatch, type Resumed } from "./committer.ts";
 import { effectsOf } from "./effects.ts";
 import type { Moment } from "./moment.ts";
+import { QuarantineSpans, UNKNOWN_SOURCE, UNREADABLE } from "./quarantine.ts";
 import { payReceipts, receiptsAttached } from "./receipts.ts";
 import { integerOf, textOf } from "./rows.ts";
 import type { Settlement, Transition } from "./settlement.ts";
@@ -58,6 +59,8 @@ export type Arrival =
 /** Of a record that was not believed: why, and the event that tells of it. */
 export interface Rejected {
   readonly reason: string;
+  /** The edge that it names, where there is one of that name; else `unknown`. */
+  readonly source: string;
   readonly finding: OutboxRecord;
 }
 
@@ -120,7 +123,8 @@ export async function openShard(options: ShardOptions): Promise<Shard> {
     lastMs: newest === undefined ? 0 : Number(newest["at_ms"]),
     sealedThrough: sealed === undefined || sealed["day"] === null ? undefined : (String(integerOf(sealed, "day")) as AccountingDay),
   };
-  return new LibsqlShard(options, store, { publication, publisher }, resumed);
+  const spans = await QuarantineSpans.open(db, options.crypto, partition);
+  return new LibsqlShard(options, store, { publication, publisher, spans }, resumed);
 }
 
 class LibsqlShard implements Shard {
@@ -131,6 +135,7 @@ class LibsqlShard implements Shard {
   readonly #options: ShardOptions;
   readonly #store: Store;
   readonly #publisher: LedgerPublisher;
+  readonly #spans: QuarantineSpans;
   readonly #forwarder: Forwarder;
   readonly #signer: HeadSigner;
   readonly #committer: Committer;
@@ -139,13 +144,19 @@ class LibsqlShard implements Shard {
   readonly #dueListeners: (() => void)[] = [];
   #paying: Promise<void> = Promise.resolve();
 
-  constructor(options: ShardOptions, store: Store, outside: { publication: Publication; publisher: LedgerPublisher }, resumed: Resumed) {
+  constructor(
+    options: ShardOptions,
+    store: Store,
+    outside: { publication: Publication; publisher: LedgerPublisher; spans: QuarantineSpans },
+    resumed: Resumed,
+  ) {
     const { db, bus, clock, log, crypto, partition } = options;
     this.partition = partition;
     this.log = log;
     this.#options = options;
     this.#store = store;
     this.#publisher = outside.publisher;
+    this.#spans = outside.spans;
     this.publication = outside.publication;
     const receipts = { db, log, clock, publication: this.publication };
     this.#forwarder = startForwarder({ db, bus, clock, prepare: receiptsAttached(receipts) });
@@ -286,18 +297,27 @@ class LibsqlShard implements Shard {
       known.settlements.set(one.id, one);
       if (one.parent !== undefined) known.refunds.set(one.parent.id, [...(known.refunds.get(one.parent.id) ?? []), one]);
     }
-    const answer = batch.slice(accept(intakes, known, moment));
+    const accepted = accept(intakes, known, moment);
+    const answer = batch.slice(accepted);
+    const quarantine = this.#spans.take(batch, accepted.quarantined, moment.atMs);
+    for (const leaf of quarantine.leaves) batch.append(leaf);
+    batch.rows.push(() => quarantine.statements);
     for (const arrival of arrivals)
       if (arrival.event === undefined)
         batch.letters.push(arrival.letter, ...(arrival.rejected === undefined ? [] : [arrival.rejected.finding]));
     batch.nextOffsets.set(topic, last.provenance.offset + 1n);
-    return answer;
+    return (positionOf) => {
+      quarantine.committed();
+      return answer(positionOf);
+    };
   }
 
   #intake(arrival: Arrival): Intake {
     const { event, provenance } = arrival;
-    if (event === undefined)
-      return { kind: "unreadable", provenance, ...(arrival.rejected === undefined ? {} : { reason: arrival.rejected.reason }) };
+    if (event === undefined) {
+      const { source = UNKNOWN_SOURCE, reason = UNREADABLE } = arrival.rejected ?? {};
+      return { kind: "unbelieved", provenance, source, reason };
+    }
     const { institution, outTradeNo, originalOutTradeNo } = event.data;
     const idOf = (tradeNo: string): string => settlementId(this.#options.crypto, institution, tradeNo);
     return {
