@@ -20,6 +20,11 @@ function done(amount: bigint): Evidence["found"] {
   return { kind: "done", amount: asFen(amount), railReference: "S1", parts: [] };
 }
 
+/** As a payer would answer that claims what only the insurance may. */
+function claimingFund<A extends object>(answer: A): A {
+  return "parts" in answer ? { ...answer, parts: [{ fundSource: "hifp_pay", amount: asFen(1750n) }] } : answer;
+}
+
 describe("a payment that nobody confirms", () => {
   test.each(["lostBefore", "lostAfter", "garbage", "wrongAmount"] as const)("%s four times is asked again and settles", async (kind) => {
     scene.fault("bank", "capture", kind, 4);
@@ -198,6 +203,16 @@ describe("a hold that nobody confirms", () => {
     expect(bank.movements).toEqual([]);
   });
 
+  test("because a bank claims a fund of the insurance is not booked: refused, released, and the entry says so", async () => {
+    const { bank } = scene.world.payers;
+    const [authorise, query] = [bank.authorise.bind(bank), bank.query.bind(bank)];
+    bank.authorise = async (...asked) => claimingFund(await authorise(...asked));
+    bank.query = async (key) => claimingFund(await query(key));
+    expect((await scene.bill()).standing.state).toBe("refused");
+    expect(scene.fact((await scene.leaves("settlement.voiding"))[0], "contradiction.bank")).toBe("sourceForeign");
+    expect(bank.movements).toEqual([]);
+  });
+
   test("in the answer, but is right on the payer's record, counts as recorded", async () => {
     scene.fault("bank", "authorise", "wrongAmount");
     expect((await scene.bill()).standing.state).toBe("settled");
@@ -220,6 +235,36 @@ describe("a hold that the payer let go before it was taken", () => {
       "insurance reversed",
     ]);
     expect(scene.moved()).toEqual({ insurance: 0n, commercial: 0n, bank: 0n });
+  });
+});
+
+describe("a payer that says of our own key what only a movement explains", () => {
+  test.each(["captured", "refunded", "notCaptured", "keyConflict"] as const)(
+    "%s to a capture is unknown, never a no: asked again, paid once",
+    async (reason) => {
+      const { bank } = scene.world.payers;
+      const capture = bank.capture.bind(bank);
+      let asked = 0;
+      bank.capture = async (...request) => {
+        const answer = await capture(...request);
+        return asked++ === 0 ? { kind: "refused", reason } : answer;
+      };
+      expect((await scene.bill()).standing.state).toBe("settled");
+      expect(asked).toBe(2);
+      expect(scene.moved()).toMatchObject({ bank: 1750n });
+    },
+  );
+
+  test("captured to a hold is unknown, never a no: asked again, paid once", async () => {
+    const { bank } = scene.world.payers;
+    const authorise = bank.authorise.bind(bank);
+    let asked = 0;
+    bank.authorise = async (...request) => {
+      const answer = await authorise(...request);
+      return asked++ === 0 ? { kind: "refused", reason: "captured" } : answer;
+    };
+    expect((await scene.bill()).standing.state).toBe("settled");
+    expect(scene.moved()).toMatchObject({ bank: 1750n });
   });
 });
 

@@ -4,6 +4,7 @@
  * The insurer decides funds and personal account together; the commercial insurer pays at most what is left for the
  * person; the bank pays exactly the remainder. The legs' sum is the bill, always, to the fen.
  */
+import { fundSourceOf } from "../protocol/fund-sources.ts";
 import { asFen, type Fen } from "../protocol/money.ts";
 import { refused, ok, type Result } from "../protocol/result.ts";
 
@@ -23,7 +24,14 @@ export interface Leg {
 }
 
 /** An answer that cannot be true of the question asked; treated like no answer at all. */
-export type Contradiction = "nothingOffered" | "partsAboveAsked" | "partBelowOne" | "sourceTwice" | "sourceMalformed" | "remainderNotMet";
+export type Contradiction =
+  | "nothingOffered"
+  | "partsAboveAsked"
+  | "partBelowOne"
+  | "sourceTwice"
+  | "sourceMalformed"
+  | "sourceForeign"
+  | "remainderNotMet";
 
 const FUND_SOURCE = /^[a-z][a-z0-9_]{0,31}$/;
 const PARTS_MAX = 16;
@@ -36,6 +44,8 @@ export function takeLeg(rail: RailName, asked: Fen, parts: readonly FundPart[], 
   if (parts.length > PARTS_MAX) return refused("partsAboveAsked");
   if (new Set(parts.map((part) => part.fundSource)).size !== parts.length) return refused("sourceTwice");
   if (!parts.every((part) => FUND_SOURCE.test(part.fundSource))) return refused("sourceMalformed");
+  // A bank that names a fund of the insurance would turn the patient's money into the fund's.
+  if (!parts.every((part) => fundSourceOf(part.fundSource)?.rail === rail)) return refused("sourceForeign");
   if (parts.some((part) => part.amount <= 0n)) return refused("partBelowOne");
   const offered = sumOf(parts);
   if (offered > asked) return refused("partsAboveAsked");
@@ -62,6 +72,19 @@ export function assertPays(bill: Fen, legs: readonly Leg[]): void {
   if (order.some((at, index) => index > 0 && at <= (order[index - 1] ?? -1))) throw new RangeError("legs are not in the order of payers");
   if (legs.some((leg) => leg.parts.length === 0)) throw new RangeError("a leg pays nothing");
   if (legsTotal(legs) !== bill) throw new RangeError(`legs sum to ${legsTotal(legs)} fen, the bill is ${bill}`);
+}
+
+/** The same sources with the same amounts, in any order. */
+export function sameParts(
+  some: readonly { readonly fundSource: string; readonly amount: Fen | undefined }[],
+  others: readonly FundPart[],
+): boolean {
+  const amounts = new Map(others.map((part) => [part.fundSource, part.amount]));
+  return (
+    some.length === others.length &&
+    new Set(some.map((part) => part.fundSource)).size === some.length &&
+    some.every((part) => part.amount !== undefined && part.amount === amounts.get(part.fundSource))
+  );
 }
 
 function sumOf(parts: readonly FundPart[]): Fen {

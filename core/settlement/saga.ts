@@ -12,7 +12,17 @@ import type { Clock, EventMs } from "../protocol/time.ts";
 import type { SealedCredential } from "../protocol/internal.ts";
 import { ok, refused, type Result } from "../protocol/result.ts";
 import type { AccountBindings, CredentialUse, Vault } from "../vault/port.ts";
-import { type Contradiction, type FundPart, type Leg, legTotal, RAIL_ORDER, type RailName, remainderOf, takeLeg } from "./plan.ts";
+import {
+  type Contradiction,
+  type FundPart,
+  type Leg,
+  legTotal,
+  RAIL_ORDER,
+  type RailName,
+  remainderOf,
+  sameParts,
+  takeLeg,
+} from "./plan.ts";
 import { type Asking, type MoveAnswer, type RailAccount, type RailAction, railKey, type RailRefusal, type Rails } from "./rails/port.ts";
 import type { LateAnswer, LeaveCause, MissingAnswer, Proven, References, Settlement, Transition } from "./settlement.ts";
 import { isResting, stepOf } from "./states.ts";
@@ -110,6 +120,7 @@ async function hold(ports: SagaPorts, settlement: Settlement, asking: Asking, ac
       case "unknown":
         return lostHold(ports, settlement, rail);
       case "refused":
+        if (!isNo("authorise", answer.reason)) return lostHold(ports, settlement, rail);
         return declined(settlement, legs, refusalOf(answer.reason));
       case "done": {
         const offered = legOf(rail, asked, answer);
@@ -120,6 +131,7 @@ async function hold(ports: SagaPorts, settlement: Settlement, asking: Asking, ac
         // An answer that cannot be true: what the payer has on record under the key decides, now and for good.
         const recorded = await ports.rails[rail].query(railKey(settlementId, rail, "authorise"));
         if (recorded.kind === "unknown" || recorded.kind === "absent") return lostHold(ports, settlement, rail);
+        if (recorded.kind === "refused" && !isNo("authorise", recorded.reason)) return lostHold(ports, settlement, rail);
         if (recorded.kind === "refused") return declined(settlement, legs, refusalOf(recorded.reason));
         const again = legOf(rail, asked, recorded);
         if (!again.ok) return voiding("payerRefused", { contradictions: { [rail]: again.error } });
@@ -163,7 +175,7 @@ async function post(ports: SagaPorts, settlement: Settlement, asking: Asking): P
       const amount = legTotal(leg);
       const proven = provenOf(settlement, railKey(settlementId, rail, "capture"));
       const answer = proven ?? (await ports.rails[rail].capture({ settlementId, institution, amount }, asking));
-      return { rail, answer: definite(answer, amount) };
+      return { rail, answer: definite(answer, { action: "capture", amount }) };
     }),
   );
   const refusals = answers.flatMap(({ rail, answer }) => (answer.kind === "refused" ? [{ rail, reason: answer.reason }] : []));
@@ -227,14 +239,14 @@ async function undoLeg(ports: SagaPorts, settlement: Settlement, rail: RailName,
   if (taken === undefined) {
     const released = await ports.rails[rail].void({ settlementId, institution, amount }, asking);
     if (released.kind === "done") return {};
-    if (released.kind === "unknown") return { without: "void" };
+    if (released.kind === "unknown" || !isNo("void", released.reason)) return { without: "void" };
     if (leg === undefined || (released.reason !== "captured" && released.reason !== "refunded"))
       return { without: "void", cause: "voidRefused" };
   }
   const proven = provenOf(settlement, railKey(settlementId, rail, "reverse"));
   if (proven?.kind === "refused") return { kept: true };
   const request = { refundId: settlementId, action: "reverse" as const, settlementId, institution, amount, parts: leg?.parts };
-  const reversed = definite(proven ?? (await ports.rails[rail].refund(request, asking)), amount);
+  const reversed = definite(proven ?? (await ports.rails[rail].refund(request, asking)), request);
   if (reversed.kind === "done") return { reversal: reversed.railReference };
   return reversed.kind === "unknown" ? { without: "reverse" } : { without: "reverse", cause: "reversalRefused" };
 }
@@ -255,7 +267,7 @@ async function giveBack(ports: SagaPorts, settlement: Settlement, asking: Asking
     // Proved: this payer gave nothing back. Those after it are asked all the same.
     if (proven?.kind === "refused" && !isFirst) continue;
     const request = { refundId, action: "refund" as const, settlementId: parent.id, institution, amount, parts };
-    const answer = definite(proven ?? (await ports.rails[rail].refund(request, asking)), amount);
+    const answer = definite(proven ?? (await ports.rails[rail].refund(request, asking)), request);
     const missing = [{ rail, action: "refund" as const }];
     if (answer.kind === "refused" && isFirst) return refusedUntouched("refundRefused");
     if (answer.kind === "refused") return { name: "leave", missing, cause: "refundRefused" };
@@ -274,9 +286,36 @@ function provenOf(settlement: Settlement, key: string): Exclude<MoveAnswer, { ki
     : { kind: "done", amount: found.amount, railReference: found.railReference };
 }
 
-/** An answer about another amount than asked is no answer. */
-function definite(answer: MoveAnswer, amount: Fen): MoveAnswer {
-  return answer.kind === "done" && answer.amount !== amount ? { kind: "unknown", reason: "garbage" } : answer;
+interface Moved {
+  readonly action: RailAction;
+  readonly amount: Fen;
+  readonly parts?: readonly FundPart[] | undefined;
+}
+
+/**
+ * An answer about another amount, or other funds, than asked is no answer; nor is a no that says our own key was worked
+ * on otherwise than we know. Money may have moved: it is asked again, and then left to the payer's statement.
+ */
+function definite(answer: MoveAnswer, { action, amount, parts }: Moved): MoveAnswer {
+  if (answer.kind === "refused") return isNo(action, answer.reason) ? answer : GARBAGE;
+  if (answer.kind !== "done") return answer;
+  const told = answer.parts ?? [];
+  return answer.amount === amount && (told.length === 0 || parts === undefined || sameParts(told, parts)) ? answer : GARBAGE;
+}
+
+const GARBAGE = { kind: "unknown", reason: "garbage" } as const;
+
+/** What says that the money of our own key has moved, or that the key stands for something else: never a no. */
+const MOVED: Readonly<Record<RailAction, ReadonlySet<RailRefusal>>> = {
+  authorise: new Set(["captured", "refunded", "notCaptured", "refundExceeds", "keyConflict"]),
+  capture: new Set(["captured", "refunded", "notCaptured", "refundExceeds", "keyConflict"]),
+  void: new Set(["keyConflict"]),
+  refund: new Set(["captured", "refunded", "keyConflict"]),
+  reverse: new Set(["captured", "refunded", "keyConflict"]),
+};
+
+function isNo(action: RailAction, reason: RailRefusal): boolean {
+  return !MOVED[action].has(reason);
 }
 
 /** A call that moves money is asked for a limited number of times. */

@@ -6,7 +6,7 @@
  */
 import * as v from "valibot";
 import { asFen, type Fen, formatYuan, parseYuan } from "../../protocol/money.ts";
-import type { FundPart, RailName } from "../plan.ts";
+import { type FundPart, type RailName, takeLeg } from "../plan.ts";
 import {
   type AuthoriseBody,
   type MoveBody,
@@ -100,7 +100,8 @@ class HttpRail implements Payer {
     if (body === undefined) return { kind: "refused", reason: "accountUnknown" };
     const answer = await this.#exchangeKey(key, PATHS.quote, JSON.stringify(body));
     if (answer.kind === "absent") return { kind: "unknown", reason: "garbage" };
-    return answer.kind === "done" && answer.amount > request.asked ? { kind: "unknown", reason: "garbage" } : answer;
+    if (answer.kind !== "done" || (answer.amount === 0n && answer.parts.length === 0)) return answer;
+    return takeLeg(this.name, request.asked, answer.parts, answer.railReference).ok ? answer : { kind: "unknown", reason: "garbage" };
   }
 
   async statementTotals(day: string): Promise<StatementTotals> {

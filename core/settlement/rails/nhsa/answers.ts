@@ -1,7 +1,7 @@
 /** What an insurer answered, checked against what it was asked; what is not true of the question is no answer. Pure. */
 import * as v from "valibot";
 import { asFen, type Fen, parseYuan } from "../../../protocol/money.ts";
-import type { FundPart } from "../../plan.ts";
+import { type FundPart, sameParts } from "../../plan.ts";
 import { type Amounts, FUND_FIELDS, partsOf, sumOf } from "../../split/amounts.ts";
 import { readAmounts, violationsOf } from "../../split/equations.ts";
 import type { ProvinceProfile } from "../../split/profile.ts";
@@ -64,18 +64,6 @@ export function readPerson(output: unknown, psnNo: string): { readonly insutype:
   if (!read.success || read.output.baseinfo.psn_no !== psnNo) return undefined;
   const insured = read.output.insuinfo.find((one) => one.psn_insu_stas === "1") ?? read.output.insuinfo[0];
   return insured === undefined ? undefined : { insutype: insured.insutype, active: insured.psn_insu_stas === "1" };
-}
-
-export function sameParts(
-  some: readonly { readonly fundSource: string; readonly amount: Fen | undefined }[],
-  others: readonly FundPart[],
-): boolean {
-  const amounts = new Map(others.map((part) => [part.fundSource, part.amount]));
-  return (
-    some.length === others.length &&
-    new Set(some.map((part) => part.fundSource)).size === some.length &&
-    some.every((part) => part.amount !== undefined && part.amount === amounts.get(part.fundSource))
-  );
 }
 
 export function amountOf(parts: readonly FundPart[]): Fen {

@@ -8,7 +8,7 @@
  */
 import { formatYuan } from "../../../protocol/money.ts";
 import type { Clock } from "../../../protocol/time.ts";
-import type { FundPart } from "../../plan.ts";
+import { type FundPart, sameParts } from "../../plan.ts";
 import { leftOf, refundParts } from "../../split/refund-parts.ts";
 import type { Exchange } from "../exchange.ts";
 import {
@@ -28,7 +28,7 @@ import {
   type StatementTotals,
   type VoidAnswer,
 } from "../port.ts";
-import { amountOf, readSplit, sameParts, type Split } from "./answers.ts";
+import { amountOf, readSplit, type Split } from "./answers.ts";
 import { type NhsaAnswer, NhsaDesk, type NhsaSettings } from "./desk.ts";
 import { billMessage, type Medium } from "./inputs.ts";
 import { InsuredPeople } from "./insured-people.ts";

@@ -4,9 +4,9 @@
  */
 import { asFen, type Fen } from "../../../protocol/money.ts";
 import type { Clock } from "../../../protocol/time.ts";
-import type { FundPart } from "../../plan.ts";
+import { type FundPart, sameParts } from "../../plan.ts";
 import { type MoveAnswer, railKey, type UnknownAnswer, type VoidAnswer } from "../port.ts";
-import { amountOf, readSplit, readUndone, sameParts, type Split } from "./answers.ts";
+import { amountOf, readSplit, readUndone, type Split } from "./answers.ts";
 import type { NhsaDesk, NhsaSettings } from "./desk.ts";
 import { billMessage, type Medium, reverseMessage, undoMessage } from "./inputs.ts";
 import { closed, done, released, withoutFees } from "./legs.ts";
