@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { cstDay, type EventMs } from "../../core/protocol/time.ts";
+import { fundName } from "../../core/settlement/day/fund-names.ts";
 import { decodeLeaf, type Leaf } from "../../ledger/verifier/leaf.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import { compareWithLedger, type LedgerComparison, type SupervisionRow, supervisionReport } from "../../streams/supervision/report.ts";
@@ -10,14 +11,6 @@ import { layoutOf, readPlatform } from "../platform/layout.ts";
 import { logFiles } from "../platform/verify.ts";
 import { type Lang, yuanText as yuan } from "../text/figures.ts";
 
-const FUND_NAMES: Readonly<Record<string, string>> = {
-  hifp_pay: "统筹基金",
-  hifmi_pay: "大病保险",
-  maf_pay: "医疗救助",
-  acct_pay: "个人账户",
-  commercial_claim: "商保直赔",
-  psn_cash_pay: "银行/现金",
-};
 const PAGE = 5_000;
 /** Neither agreed nor disagreed: a script that asks for agreement must not go on. */
 const NOT_COMPARED = 2;
@@ -77,9 +70,7 @@ function printRows(rows: readonly SupervisionRow[], lang: Lang): void {
     rows.map((row) => {
       const count = (good: boolean): number =>
         row.scans.reduce((sum, line) => sum + (line.observedBy === "edge" && (line.outcome === "accepted") === good ? line.scans : 0), 0);
-      const funds = row.funds.map(
-        (fund) => `${zh ? (FUND_NAMES[fund.fundSource] ?? fund.fundSource) : fund.fundSource} ${yuan(fund.netFen)}`,
-      );
+      const funds = row.funds.map((fund) => `${zh ? fundName(fund.fundSource).zh : fund.fundSource} ${yuan(fund.netFen)}`);
       return [
         row.day,
         row.institution,
