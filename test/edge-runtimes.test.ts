@@ -184,6 +184,31 @@ describe.each(WAYS)("$way", ({ way, brokers, skipped }) => {
     });
   });
 
+  it.skipIf(skipped).each(RUNTIMES)(
+    "a bill settled elsewhere and sent again at an edge on %s is paid once: told alike, and 600030 for other content",
+    async (runtime) => {
+      const elsewhere = RUNTIMES[(RUNTIMES.indexOf(runtime) + 1) % RUNTIMES.length] ?? runtime;
+      const [first, second] = [province.desk(edgeOn(elsewhere), 0), province.desk(edgeOn(runtime), 0)];
+      const bill = { ...first.scene, outTradeNo: number(runtime), code: await province.code(7), amount: "20.00", waitSeconds: "30" };
+      const paid = await first.client.settle(bill);
+      expect(paid).toMatchObject({ ok: true, value: { status: "settled" } });
+      if (!paid.ok) return;
+      // The second edge may not have heard of it yet: who waits is told by the core.
+      expect(await second.client.settle({ ...bill, amount: "21.00" })).toMatchObject(failed("idempotencyConflict"));
+      expect(await untilFinal(second, bill.outTradeNo)).toMatchObject({ status: "settled", amount: "20.00" });
+      expect(await second.client.settle({ ...bill, amount: "21.00" })).toMatchObject(failed("idempotencyConflict"));
+      const again = await second.client.settle({ ...bill, operatorId: "op9" });
+      // Although this edge took the number for the content that was refused.
+      expect(again).toMatchObject({ ok: true, value: { status: "settled", settlementId: paid.value.settlementId } });
+      expect(await province.captured(paid.value.settlementId)).toBe(2_000n);
+
+      const back = { ...first.scene, outTradeNo: number(runtime), originalOutTradeNo: bill.outTradeNo, waitSeconds: "30" };
+      expect(await first.client.refund(back)).toMatchObject({ ok: true, value: { status: "refunded" } });
+      expect(await second.client.refund(back)).toMatchObject({ ok: true, value: { status: "refunded" } });
+      expect(await second.client.refund({ ...back, refundAmount: "1.00" })).toMatchObject(failed("idempotencyConflict"));
+    },
+  );
+
   describe.skipIf(skipped)("with the core away", () => {
     const codes = new Map<Runtime, string[]>();
     beforeAll(async () => {
