@@ -42,7 +42,7 @@ interface Fault {
   readonly before?: (call: { readonly data: Data; readonly body: Uint8Array<ArrayBuffer> }) => Promise<void>;
   readonly bundle?: (bundle: EdgeBundle) => EdgeBundle;
   /** How the edge stands when the call comes. */
-  readonly stands?: "withoutView" | "outboxFull" | "busAway" | "flooded";
+  readonly stands?: "withoutView" | "outboxFull" | "busAway" | "clockWrong" | "flooded";
 }
 
 const hospital = (change: Partial<InstitutionSettings>): Required<Pick<Fault, "bundle">> => ({
@@ -137,6 +137,7 @@ const FAULTS: Partial<Record<RefusalId, Fault>> = {
     slots: ["number"],
     before: async ({ data: { outTradeNo } }) => settleWell({ ...(await goodData()), outTradeNo, amount: "7.00" }),
   },
+  clockSkewed: { stands: "clockWrong" },
   codeUsedAgain: {
     slots: ["code"],
     before: async ({ data: given }) => settleWell({ ...(await goodData()), code: given["code"] }),
@@ -213,11 +214,13 @@ function standAs(faults: readonly Fault[]): () => void {
     if (stands === "withoutView") p.useView(undefined);
     if (stands === "outboxFull") outbox.backlog = () => ({ depth: EDGE_LIMITS.outboxDepthMax, oldestAgeMs: 0 });
     if (stands === "busAway") outbox.backlog = () => ({ depth: 1, oldestAgeMs: 1, bus: "away" });
+    if (stands === "clockWrong") p.useSettingsState({ clockSkewMs: EDGE_LIMITS.clockSkewMsMax + 1 });
     if (stands === "flooded") p.useSource(FLOODING);
   }
   return () => {
     p.useView(view);
     p.useSource(undefined);
+    p.useSettingsState({});
     Object.assign(outbox, { backlog });
   };
 }
