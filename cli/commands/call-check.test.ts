@@ -1,10 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { EnvelopeVectors } from "../../core/envelope-vectors/format.ts";
 import { readConfig } from "../config.ts";
 import { checkCall } from "./call-check.ts";
+import { catchPrinted } from "../testing/printed.ts";
 
 const vectors = JSON.parse(
   await readFile(new URL("../../core/envelope-vectors/envelope.json", import.meta.url), "utf8"),
@@ -23,13 +24,12 @@ async function check(tcId: number, options: { readonly json?: boolean } = {}): P
   const { appId, appSecret, publicKey } = vectors;
   await writeFile(file, vector?.encrypted ?? "");
   await writeFile(keys, JSON.stringify({ appId, appSecret, publicKey, signType: vector?.signType, dialect: vector?.dialect }));
-  const lines: string[] = [];
-  const log = vi.spyOn(console, "log").mockImplementation((line: string) => void lines.push(line));
+  const printed = catchPrinted();
   try {
     const status = await checkCall(readConfig({ RONGHE_DATA: folder }), file, { keys, ...options });
-    return { status, said: lines.join("\n") };
+    return { status, said: printed.lines.join("\n") };
   } finally {
-    log.mockRestore();
+    printed.restore();
   }
 }
 

@@ -4,7 +4,7 @@ import { cp, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { type EventMs, systemClock } from "../../core/protocol/time.ts";
 import { settlementId } from "../../core/protocol/settlement-id.ts";
@@ -20,6 +20,7 @@ import { ledgerConsistency } from "./ledger-consistency.ts";
 import { ledgerProve } from "./ledger-prove.ts";
 import { ledgerSearch } from "./ledger-search.ts";
 import { ledgerVerify } from "./ledger-verify.ts";
+import { catchPrinted } from "../testing/printed.ts";
 
 const crypto = await loadCrypto();
 const SETTLED = settlementId(crypto, "H1", "T1");
@@ -81,17 +82,14 @@ interface Outcome {
 
 /** What a command ends with and prints; a refusal to start is status 2 with one line, as `cli/main.ts` says it. */
 async function run(command: () => Promise<number>): Promise<Outcome> {
-  const [lines, errors]: [string[], string[]] = [[], []];
-  const log = vi.spyOn(console, "log").mockImplementation((line: unknown) => void lines.push(String(line)));
-  const error = vi.spyOn(console, "error").mockImplementation((line: unknown) => void errors.push(String(line)));
+  const { lines, errors, restore } = catchPrinted();
   try {
     return { status: await command(), lines, errors };
   } catch (problem) {
     if (!(problem instanceof Error) || problem.name !== "UsageError") throw problem;
     return { status: 2, lines, errors: [...errors, problem.message] };
   } finally {
-    log.mockRestore();
-    error.mockRestore();
+    restore();
   }
 }
 

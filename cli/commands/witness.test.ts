@@ -2,12 +2,13 @@
 import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { ORIGIN, testSigner } from "../../ledger/testing/platform.ts";
 import { testWitness } from "../../ledger/testing/witnesses.ts";
 import type { Policy } from "../../ledger/verifier/note.ts";
 import { printPolicy } from "../../ledger/verifier/policy.ts";
 import { witnessPolicy } from "./witness.ts";
+import { catchPrinted } from "../testing/printed.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -31,10 +32,9 @@ const policyOf = (threshold: number, of: number): Policy => {
 async function said(policy: Policy): Promise<{ readonly dishonestEnough: number; readonly warnings: readonly string[] }> {
   const file = join(folder, "policy.txt");
   await writeFile(file, printPolicy(policy));
-  const lines: string[] = [];
-  const log = vi.spyOn(console, "log").mockImplementation((line: unknown) => void lines.push(String(line)));
-  await witnessPolicy(file, { json: true }).finally(() => log.mockRestore());
-  return JSON.parse(lines[0] ?? "") as Awaited<ReturnType<typeof said>>;
+  const printed = catchPrinted();
+  await witnessPolicy(file, { json: true }).finally(() => printed.restore());
+  return JSON.parse(printed.lines[0] ?? "") as Awaited<ReturnType<typeof said>>;
 }
 
 test("a quorum that no or one dishonest witness defeats is warned of, a sound one is not", async () => {
