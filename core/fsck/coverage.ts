@@ -55,7 +55,15 @@ export const COVERAGE: Readonly<Record<DatabaseKind, Coverage>> = {
       ingested_event: "forgotten after an hour",
     },
   },
-  shard: { compared: [...LOG_TABLES, ...SHARD_TABLES, "consumed_position"], notCompared: { ...SQLITE, ...OUTBOX, ...PUBLICATION } },
+  shard: {
+    compared: [...LOG_TABLES, ...SHARD_TABLES, "consumed_position"],
+    notCompared: {
+      ...SQLITE,
+      ...OUTBOX,
+      ...PUBLICATION,
+      quarantine_span: "counts records that are not believed, until their entry is written",
+    },
+  },
   books: {
     compared: [],
     notCompared: {
@@ -79,7 +87,6 @@ export const COVERAGE: Readonly<Record<DatabaseKind, Coverage>> = {
       nonce: OUTSIDE,
       code_mark: OUTSIDE,
       taken_request: `${OUTSIDE}; the core judges every number again`,
-      offline_taken: OUTSIDE,
       result: `${OUTSIDE}; outcomes come again from the bus`,
       result_offset: PLACES,
       bundle_cache: "sealed, and signed by the platform",
@@ -105,6 +112,9 @@ export const COVERAGE: Readonly<Record<DatabaseKind, Coverage>> = {
       ...Object.fromEntries(
         ["claim", "fund", "quarantine", "scan", "seen"].map((name) => [`supervision_${name}`, "made again by a replay of the topics"]),
       ),
+      fraud_snapshot: "a copy of the state under a hash; one that is damaged is left aside and made again",
+      stream_gap: "records that a topic no longer held when they were needed: nobody has them any more",
+      stream_service: "how each service stands",
       fraud_offset: PLACES,
       supervision_offset: PLACES,
     },
