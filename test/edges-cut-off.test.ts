@@ -200,6 +200,9 @@ describe("one number at two edges", () => {
     }
     const settled = (await eventsOf("settlement.claim.settled.v1")).filter(({ data }) => data.outTradeNo === outTradeNo);
     expect(settled).toHaveLength(1);
+    // What an outage grants is counted from when the line was last there: both edges hear the core behind this bill.
+    clock.moveTo(clock.now() + MINUTE_MS);
+    for (const edge of edges) expect((await fetch(`${edge.url}/ready`)).status).toBe(200);
   });
 });
 

@@ -120,7 +120,7 @@ const WALKED = {
   lookedUp: "settled",
   secondUse: "codeUsed",
   refunded: { kind: "final", status: "refunded" },
-  revoked: "codeExpired",
+  revoked: "codeRevoked",
   waiting: 0,
 };
 

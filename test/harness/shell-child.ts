@@ -1,6 +1,4 @@
 /** Runs commands one after the other in one process: what a process costs to start is paid once. */
-import { format } from "node:util";
-
 interface Asked {
   readonly args: readonly string[];
   readonly settings: Readonly<Record<string, string>>;
@@ -9,10 +7,11 @@ interface Asked {
 let count = 0;
 let stdout = "";
 let stderr = "";
-const print = (...values: readonly unknown[]): void => void (stdout += `${format(...values)}\n`);
-const warn = (...values: readonly unknown[]): void => void (stderr += `${format(...values)}\n`);
-console.log = print;
-console.error = warn;
+// Commands print by `cli/output.ts`, which writes to the streams themselves.
+process.stdout.write = (text: string | Uint8Array): boolean => {
+  stdout += text.toString();
+  return true;
+};
 process.stderr.write = (text: string | Uint8Array): boolean => {
   stderr += text.toString();
   return true;
