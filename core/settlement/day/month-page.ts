@@ -188,8 +188,8 @@ function sealSection(days: readonly MonthDay[]): string {
 }
 
 const CLASSES: Readonly<Record<Case["class"], Name>> = {
-  surplus: { zh: "长款", en: "payer only" },
-  shortage: { zh: "短款", en: "ours only" },
+  surplus: { zh: "长款", en: "surplus" },
+  shortage: { zh: "短款", en: "shortage" },
   amount: { zh: "金额不符", en: "amounts differ" },
 };
 const CASE_STATES: Readonly<Record<Case["state"], Name>> = {

@@ -35,7 +35,8 @@ export async function follow(store: Store, drafts: readonly Case[], atMs: EventM
     if (last === undefined) opened.push(draft);
     else if (!isClosed(last.state)) {
       stated.add(last.id);
-      if (!saysTheSame(last, draft)) restated.push(restate(last, draft, atMs));
+      // Cases of earlier versions have another class for what was given back.
+      if (!saysTheSame(last, draft) || last.class !== draft.class) restated.push(restate(last, draft, atMs));
     } else if (isOpenedAgain(last, (await store.steps(last.id)).at(-1), draft)) opened.push({ ...draft, id: nextId(draft.id, family) });
   }
   return { opened, restated, stated };
@@ -52,7 +53,7 @@ function nextId(id: string, family: readonly Case[]): string {
 }
 
 function saysTheSame(a: Case, b: Case): boolean {
-  return a.class === b.class && a.kind === b.kind && sideText(a.ours) === sideText(b.ours) && sideText(a.theirs) === sideText(b.theirs);
+  return a.kind === b.kind && sideText(a.ours) === sideText(b.ours) && sideText(a.theirs) === sideText(b.theirs);
 }
 
 function sideText(side: Case["ours"]): string {

@@ -172,16 +172,32 @@ describe("a row without counterpart", () => {
   });
 
   test.each([
-    ["ours", "shortage", 100n, undefined],
-    ["the payer's", "surplus", undefined, 100n],
-  ] as const)("that is %s becomes a %s after the second look, and not before", async (whose, difference, ours, theirs) => {
-    if (whose === "ours") desk.shards.get(0)?.add({ key: settle(1), rail: "bank", amount: 100n, postedAtMs: noon() });
-    else desk.payers.bank.rows.push(row(settle(1), 100n));
+    ["a payment of ours", "shortage", 100n, undefined, "capture", 100n],
+    ["the payer's payment", "surplus", undefined, 100n, "capture", -100n],
+    ["a refund of ours", "surplus", 100n, undefined, "refund", -100n],
+    ["the payer's refund", "shortage", undefined, 100n, "refund", 100n],
+    ["a reversal of ours", "surplus", 100n, undefined, "reversal", -100n],
+    ["the payer's reversal", "shortage", undefined, 100n, "reversal", 100n],
+  ] as const)("that is only %s becomes a %s after the second look, and not before", async (...is) => {
+    const [whose, difference, ours, theirs, kind, owed] = is;
+    const key = kind === "capture" ? settle(1) : settle(1).replace("capture", kind === "refund" ? "refund" : "reverse");
+    if (ours !== undefined) desk.shards.get(0)?.add({ key, kind, rail: "bank", amount: 100n, postedAtMs: noon() });
+    else desk.payers.bank.rows.push(row(key, 100n, { kind }));
     await run();
     const [first, second] = await daysLater(2);
     expect(first === undefined ? {} : counts(first)).toEqual({});
     expect(second === undefined ? {} : counts(second)).toEqual({ opened: 1 });
-    expect(await cases()).toEqual([[difference, "open", ours, theirs]]);
+    expect([whose, await cases()]).toEqual([whose, [[difference, "open", ours, theirs]]]);
+    // A file of the same day that says it again counts it in its class, and opens nothing.
+    const again = theirs === undefined ? [] : [row(key, 100n, { kind })];
+    desk.shards.get(0)?.add({ key: settle(8), rail: "bank", amount: 5n, postedAtMs: noon() });
+    const file = await csv("again.csv", ...again, row(settle(8), 5n));
+    expect(counts(await run({ input: file }))).toMatchObject({ [difference]: 1, matched: 1 });
+    // What goes into suspense is what the payer owes us.
+    const [only] = await desk.reconciler.store.cases();
+    await desk.reconciler.step(only?.id ?? "", { action: "assign", by: "li", owner: "li" });
+    await desk.reconciler.step(only?.id ?? "", { action: "suspend", by: "li", reason: "underInquiry" });
+    expect([...(desk.shards.get(0)?.adjustments.values() ?? [])].map(({ amount }) => amount)).toEqual([owed]);
   });
 
   test("that comes after all clears its case by itself", async () => {
@@ -466,7 +482,7 @@ describe("a run", () => {
       [1, "250"],
     ] as const) {
       const [leaf] = desk.shards.get(shard)?.leaves.filter(({ kind }) => kind === "reconciliation.finished") ?? [];
-      expect(leaf).toMatchObject({ subject: answer.id, actor: "operator/li", ruleSetVersion: "reconcile/2" });
+      expect(leaf).toMatchObject({ subject: answer.id, actor: "operator/li", ruleSetVersion: "reconcile/3" });
       expect(leaf?.facts).toMatchObject({ rail: "bank", day: DAY, method: "totals", "count.totalsEqual": "1", "count.fenOurs": fen });
       expect(Buffer.from(leaf?.requestHash ?? []).toString("hex")).toBe(answer.statementHash);
     }

@@ -207,7 +207,7 @@ export async function caseStory(
 
 async function proposalsFor(store: Store, one: Case, windowMs: number): Promise<readonly Unmatched[]> {
   if (one.class === "amount") return [];
-  const [side, amount] = one.class === "surplus" ? ["ours", one.theirs?.amount ?? 0n] : ["theirs", one.ours?.amount ?? 0n];
+  const [side, amount] = one.ours === undefined ? ["ours", one.theirs?.amount ?? 0n] : ["theirs", one.ours.amount];
   return await store.unmatched(
     "rail=? AND institution=? AND amount=? AND side=? AND kind=? AND at_ms BETWEEN ? AND ? AND state IN ('waiting','case') ORDER BY at_ms, id LIMIT 10",
     one.rail satisfies RailName,
