@@ -7,17 +7,16 @@ import { toHex } from "../protocol/bytes.ts";
 import type { EventMs } from "../protocol/time.ts";
 import type { LeafDraft, LedgerPosition } from "../../ledger/leaf-draft.ts";
 import type { Log } from "../../ledger/port.ts";
-import { type Database, insertRows, type Row } from "../../migrations/database.ts";
+import { type Database, insertRows } from "../../migrations/database.ts";
 import type { Batch, Planned } from "./batch.ts";
 import { printOffsets, readBooks, statementKey } from "./books-reader.ts";
 import type { AccountingDay, Adjustment, AdjustmentRefusal, DaySeal, Evidence, Healing, SealRefusal, ShardBooks } from "./books.ts";
+import { bookedLeg, readKey } from "./booked-leg.ts";
 import type { Committer } from "./committer.ts";
 import { addDays, dayEnd, dayOf } from "./day/accounting-day.ts";
 import { effectsOfHealing } from "./effects.ts";
 import { lateAnswerLeaf, printParts } from "./leaves.ts";
 import type { Moment } from "./moment.ts";
-import { RAIL_ORDER, type RailName } from "./plan.ts";
-import type { RailAction } from "./rails/port.ts";
 import { integerOf, textOf } from "./rows.ts";
 import type { Settlement } from "./settlement.ts";
 import { isTerminal, stepOf } from "./states.ts";
@@ -102,32 +101,6 @@ async function heal(options: ShardBooksOptions, evidence: Evidence, batch: Batch
 
 function unchanged(healing: Healing): Planned<Healing> {
   return () => healing;
-}
-
-interface Call {
-  readonly id: string;
-  readonly rail: RailName;
-  readonly action: RailAction;
-}
-
-/** Only calls that move money stand in statements. */
-function readKey(key: string): Call | undefined {
-  const [id = "", railText, actionText, ...more] = key.split("/");
-  const rail = RAIL_ORDER.find((name) => name === railText);
-  const action = (["capture", "refund", "reverse"] as const).find((name) => name === actionText);
-  return rail === undefined || action === undefined || more.length > 0 ? undefined : { id, rail, action };
-}
-
-/** What our books have of one leg: how much was reserved, and whether the call itself was counted. */
-async function bookedLeg(
-  db: Database,
-  { id, rail, action }: Call,
-): Promise<{ readonly amount: bigint; readonly parts: ReadonlyMap<string, bigint>; readonly counted: boolean }> {
-  const rows = await db.read("SELECT fund_source, stage, amount FROM transfer WHERE group_id=? AND rail=?", id, rail);
-  const ofStage = (stage: string): readonly Row[] => rows.filter((row) => row["stage"] === stage);
-  const parts = new Map(ofStage("pending").map((row) => [textOf(row, "fund_source"), integerOf(row, "amount")]));
-  const counted = ofStage(action === "reverse" ? "reversed" : "posted").length > 0;
-  return { amount: [...parts.values()].reduce((sum, part) => sum + part, 0n), parts, counted };
 }
 
 /** A statement need not name fund sources; where it does, they are ours. */
