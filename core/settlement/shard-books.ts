@@ -10,7 +10,18 @@ import type { Log } from "../../ledger/port.ts";
 import { type Database, insertRows } from "../../migrations/database.ts";
 import type { Batch, Planned } from "./batch.ts";
 import { printOffsets, readBooks, statementKey } from "./books-reader.ts";
-import type { AccountingDay, Adjustment, AdjustmentRefusal, DaySeal, Evidence, Healing, SealRefusal, ShardBooks } from "./books.ts";
+import type {
+  AccountingDay,
+  Adjustment,
+  AdjustmentRefusal,
+  Correction,
+  DaySeal,
+  Evidence,
+  Healing,
+  SealRefusal,
+  ShardBooks,
+  SupplementRefusal,
+} from "./books.ts";
 import { bookedLeg, readKey } from "./booked-leg.ts";
 import type { Committer } from "./committer.ts";
 import { addDays, dayEnd, dayOf } from "./day/accounting-day.ts";
@@ -21,6 +32,7 @@ import { integerOf, textOf } from "./rows.ts";
 import type { Settlement } from "./settlement.ts";
 import { isTerminal, stepOf } from "./states.ts";
 import type { Store } from "./store.ts";
+import { returnRefusal, supplement, supplementRefusal, takeBack } from "./supplements.ts";
 import { adjustmentTransfers } from "./transfers.ts";
 import { listHash } from "./trial-balance.ts";
 
@@ -49,6 +61,9 @@ export function openShardBooks(options: ShardBooksOptions): ShardBooks {
     seals: () => reader.seals(),
     heal: (evidence) => committer.submit({ with: "alone", plan: (batch, moment) => heal(options, evidence, batch, moment) }),
     adjust: (adjustment) => committer.submit({ with: "alone", plan: (batch, moment) => adjust(options, adjustment, batch, moment) }),
+    supplement: (order) => committer.submit({ with: "alone", plan: (batch, moment) => supplement(options, order, batch, moment) }),
+    takeBack: (order) => committer.submit({ with: "alone", plan: (batch, moment) => takeBack(options, order, batch, moment) }),
+    refusalOf: (correction) => refusalOf(options, correction),
     record: (draft) =>
       committer.submit({
         with: "others",
@@ -129,6 +144,17 @@ function keepEvidence(
       [[key, statementHash, how.settlementId, rail, found.kind, ...done, runId, how.taken ? 1 : 0, positionOf(how.leafAt).index]],
     ),
   );
+}
+
+async function refusalOf(options: ShardBooksOptions, correction: Correction): Promise<AdjustmentRefusal | SupplementRefusal | undefined> {
+  switch (correction.do) {
+    case "adjust":
+      return await adjustmentRefusal(options.db, correction.order);
+    case "supplement":
+      return await supplementRefusal(options, correction.order);
+    case "takeBack":
+      return await returnRefusal(options, correction.order);
+  }
 }
 
 /** Validate, find, check, and then nothing fails. A refusal is an entry too; a repeat is not. */
