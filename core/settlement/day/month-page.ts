@@ -198,6 +198,7 @@ const CASE_STATES: Readonly<Record<Case["state"], Name>> = {
   suspended: { zh: "挂账", en: "suspended" },
   resolved: { zh: "已解决", en: "resolved" },
   writtenOff: { zh: "已核销", en: "written off" },
+  booked: { zh: "已补账", en: "taken into the books" },
 };
 
 function caseSection(cases: readonly Case[]): string {

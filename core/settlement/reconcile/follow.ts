@@ -3,8 +3,8 @@
  * newest case of the movement: it is opened, restated by a step of its own, or stands as it is. Pure but for reading.
  */
 import type { EventMs } from "../../protocol/time.ts";
-import type { Adjustment } from "../books.ts";
 import { afterStep, type CaseReason, isClosed, NOBODY } from "./cases.ts";
+import type { OwedCorrection } from "./corrections.ts";
 import { type Case, owedBySource } from "./records.ts";
 import type { Run, Step, StepRow, Store } from "./store.ts";
 import { printParts } from "./workbench.ts";
@@ -73,7 +73,7 @@ function restate(before: Case, draft: Case, atMs: EventMs): Restated {
 }
 
 /** What is in suspense for a case is what the case says: the rest of the way, per fund source. */
-export function suspenseMoves({ before, now }: Restated, run: Run): readonly Adjustment[] {
+export function suspenseMoves({ before, now }: Restated, run: Run): readonly OwedCorrection[] {
   if (before.state !== "suspended") return [];
   const moves = new Map<string, bigint>();
   for (const { fundSource, amount } of owedBySource(now)) moves.set(fundSource, amount);
@@ -81,16 +81,22 @@ export function suspenseMoves({ before, now }: Restated, run: Run): readonly Adj
   return [...moves]
     .filter(([, amount]) => amount !== 0n)
     .map(([fundSource, amount]) => ({
-      adjustmentId: `${now.id}/${now.steps}/${run.id}/${fundSource}`,
-      caseId: now.id,
-      kind: "suspend",
-      rail: now.rail,
-      fundSource,
-      institution: now.institution,
-      settlementId: now.settlementId,
-      amount,
-      reason: "statementChanged",
-      requestedBy: NOBODY,
-      approvedBy: undefined,
+      shard: now.shard,
+      correction: {
+        do: "adjust",
+        order: {
+          adjustmentId: `${now.id}/${now.steps}/${run.id}/${fundSource}`,
+          caseId: now.id,
+          kind: "suspend",
+          rail: now.rail,
+          fundSource,
+          institution: now.institution,
+          settlementId: now.settlementId,
+          amount,
+          reason: "statementChanged",
+          requestedBy: NOBODY,
+          approvedBy: undefined,
+        },
+      },
     }));
 }

@@ -92,15 +92,19 @@ export class MemoryBooks implements ShardBooks {
     return await Promise.resolve("healed");
   }
 
-  adjust(adjustment: Adjustment, atMs: EventMs): Promise<LedgerPosition | AdjustmentRefusal> {
-    if (this.adjustments.has(adjustment.adjustmentId)) return Promise.resolve("repeated");
+  async adjust(adjustment: Adjustment, atMs: EventMs): Promise<LedgerPosition | AdjustmentRefusal> {
+    this.interrupt("adjust");
+    if (this.adjustments.has(adjustment.adjustmentId)) return "repeated";
     this.adjustments.set(adjustment.adjustmentId, adjustment);
-    return this.record({ kind: "adjustment", outcome: "accepted", actor: "core" }, atMs);
+    const position = await this.record({ kind: "adjustment", outcome: "accepted", actor: "core" }, atMs);
+    this.interrupt("adjusted");
+    return position;
   }
 
   /** Booked on the day of the order; what went back is away. */
   async supplement(order: Supplement, atMs: EventMs): Promise<LedgerPosition | SupplementRefusal> {
     this.interrupt(`supplement ${order.supplementId}`);
+    if (this.refuses !== undefined) return this.refuses as SupplementRefusal;
     if (this.supplements.has(order.supplementId)) return "repeated";
     this.supplements.set(order.supplementId, order);
     const { key, rail, railReference, institution, parts, settlementId = "" } = order;
