@@ -5,7 +5,7 @@ import { type EventMs, formatCst14 } from "../../core/protocol/time.ts";
 import { parseDay, printDay } from "../../core/settlement/day/accounting-day.ts";
 import { fundName, RAIL_NAMES } from "../../core/settlement/day/fund-names.ts";
 import { RAIL_ORDER, type RailName } from "../../core/settlement/plan.ts";
-import { CASE_REASONS, type CaseReason } from "../../core/settlement/reconcile/cases.ts";
+import { CASE_REASONS, type CaseReason, IS_OPEN } from "../../core/settlement/reconcile/cases.ts";
 import { caseStory } from "../../core/settlement/reconcile/reconciler.ts";
 import type { Case } from "../../core/settlement/reconcile/records.ts";
 import { type RunSummary, Store } from "../../core/settlement/reconcile/store.ts";
@@ -73,7 +73,7 @@ export async function reconcileList(config: Config, options: ListOptions): Promi
   const day = options.day === undefined ? undefined : dayOf(options.day);
   const found = await reading(config, async (store) => {
     const where = "(?1 IS NULL OR rail=?1) AND (?2 IS NULL OR day=?2)";
-    const open = options.all === true ? "1" : "state NOT IN ('resolved','writtenOff')";
+    const open = options.all === true ? "1" : IS_OPEN;
     return {
       runs: newestRuns(await store.runs({ rail, day }), options.all === true || day !== undefined),
       waiting: await store.unmatched(`${where} AND state='waiting' ORDER BY day, rail, id`, rail ?? null, day ?? null),
@@ -147,7 +147,7 @@ export async function reconcileShow(
       String(step.step),
       instant(step.atMs),
       step.action + (step.owner === undefined ? "" : ` → ${step.owner}`),
-      step.state,
+      STATE_NAMES[step.state][options.lang],
       step.by,
       step.approvedBy ?? "",
       step.reason ?? "",
@@ -172,32 +172,56 @@ export interface StepOptions {
   readonly approvedBy?: string;
   readonly reason?: string;
   readonly note?: string;
+  readonly settlement?: string;
+  readonly institution?: string;
   readonly json?: boolean;
+  readonly lang: "zh" | "en";
 }
 
-/** `ronghe reconcile assign|resolve|suspend|release|write-off CASE`. Status 3 when it was refused. */
-export async function reconcileStep(
-  config: Config,
-  what: "assign" | "resolve" | "suspend" | "release" | "writeOff",
-  id: string,
-  options: StepOptions,
-): Promise<number> {
-  const { by, to, approvedBy, note } = options;
-  const common = { case: id, by, ...(note === undefined ? {} : { note }) };
-  const operation: OperationInput =
-    what === "assign"
-      ? { do: "case.assign", ...common, owner: to ?? by }
-      : what === "writeOff"
-        ? { do: "case.writeOff", ...common, reason: reasonOf(options.reason), ...(approvedBy === undefined ? {} : { approvedBy }) }
-        : { do: `case.${what}`, ...common, reason: reasonOf(options.reason) };
-  const answer = await done(config, operation);
+type StepName = "assign" | "resolve" | "suspend" | "release" | "writeOff" | "book" | "takeBack";
+
+/** `ronghe reconcile assign|resolve|suspend|release|write-off|book|take-back CASE`. Status 3 when it was refused. */
+export async function reconcileStep(config: Config, what: StepName, id: string, options: StepOptions): Promise<number> {
+  const answer = await done(config, stepOperation(what, id, options));
   if (typeof answer === "number") return answer;
   if (options.json === true) printJson(answer);
   else {
-    const { state, owner } = answer as { readonly state: string; readonly owner?: string };
-    console.log(`${id}: ${state}${owner === undefined ? "" : ` (${owner})`}`);
+    const { state, owner } = answer as { readonly state: Case["state"]; readonly owner?: string };
+    console.log(`${id}: ${STATE_NAMES[state][options.lang]}${owner === undefined ? "" : ` (${owner})`}`);
   }
   return 0;
+}
+
+function stepOperation(what: StepName, id: string, options: StepOptions): OperationInput {
+  const { by, to, approvedBy, note } = options;
+  const common = { case: id, by, ...(note === undefined ? {} : { note }) };
+  const second = approvedBy === undefined ? {} : { approvedBy };
+  switch (what) {
+    case "assign":
+      return { do: "case.assign", ...common, owner: to ?? by };
+    case "writeOff":
+      return { do: "case.writeOff", ...common, reason: reasonOf(options.reason), ...second };
+    case "takeBack":
+      return { do: "case.takeBack", ...common, reason: reasonOf(options.reason), ...second };
+    case "book": {
+      const why = options.reason === undefined ? {} : { reason: reasonOf(options.reason) };
+      return { do: "case.book", ...common, ...why, ...second, ...targetOf(options) };
+    }
+    case "resolve":
+      return { do: "case.resolve", ...common, reason: reasonOf(options.reason) };
+    case "suspend":
+      return { do: "case.suspend", ...common, reason: reasonOf(options.reason) };
+    case "release":
+      return { do: "case.release", ...common, reason: reasonOf(options.reason) };
+  }
+}
+
+/** Exactly one of the two; a bill's number may have slashes of its own. */
+function targetOf({ settlement, institution }: StepOptions): { readonly institution: string; readonly outTradeNo?: string } {
+  const [, of, outTradeNo] = /^([^/]+)\/(.+)$/.exec(settlement ?? "") ?? [];
+  if (settlement === undefined && institution !== undefined) return { institution };
+  if (institution === undefined && of !== undefined && outTradeNo !== undefined) return { institution: of, outTradeNo };
+  throw new UsageError("say whose it is: --settlement INSTITUTION/OUT_TRADE_NO, or --institution INSTITUTION");
 }
 
 /** The value, or status 3 after one line that says why not. */
@@ -275,6 +299,14 @@ function printRuns(runs: readonly RunSummary[], lang: "zh" | "en"): void {
 }
 
 const KIND_NAMES = { capture: "支付", refund: "退款", reversal: "冲正" } as const;
+const STATE_NAMES: Readonly<Record<Case["state"], { readonly zh: string; readonly en: string }>> = {
+  open: { zh: "待处理", en: "open" },
+  investigating: { zh: "核查中", en: "investigating" },
+  suspended: { zh: "已挂账", en: "suspended" },
+  resolved: { zh: "已解决", en: "resolved" },
+  writtenOff: { zh: "已核销", en: "writtenOff" },
+  booked: { zh: "已补账", en: "booked" },
+};
 const CLASS_NAMES = { surplus: "长款", shortage: "短款", amount: "金额不符" } as const;
 
 function printCases(cases: readonly Case[], lang: "zh" | "en"): void {
@@ -290,7 +322,7 @@ function printCases(cases: readonly Case[], lang: "zh" | "en"): void {
       one.institution,
       sideAmount(one.ours),
       sideAmount(one.theirs),
-      one.state,
+      STATE_NAMES[one.state][lang],
       one.owner ?? "",
     ]),
   );

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import type { AccountingDay } from "../../core/settlement/books.ts";
 import { addDays, dayStart } from "../../core/settlement/day/accounting-day.ts";
 import { RAIL_ORDER } from "../../core/settlement/plan.ts";
+import { IS_OPEN } from "../../core/settlement/reconcile/cases.ts";
 import { RUN_KIND } from "../../core/settlement/reconcile/store.ts";
 import { decodeLeaf, type Leaf } from "../../ledger/verifier/leaf.ts";
 import { openDatabase } from "../../migrations/database.ts";
@@ -82,7 +83,7 @@ async function openCases(layout: Layout): Promise<number> {
   if (!existsSync(layout.core.books)) return 0;
   const db = await openDatabase({ kind: "books", file: layout.core.books, readOnly: true });
   const [row] = await db.read(
-    "SELECT (SELECT count(*) FROM reconciliation_case WHERE state NOT IN ('resolved','writtenOff')) + (SELECT count(*) FROM unmatched WHERE state='waiting') AS n",
+    `SELECT (SELECT count(*) FROM reconciliation_case WHERE ${IS_OPEN}) + (SELECT count(*) FROM unmatched WHERE state='waiting') AS n`,
   );
   await db.close();
   return Number(row?.["n"] ?? 0);

@@ -7,6 +7,7 @@ import type { Clock, EventMs } from "../../core/protocol/time.ts";
 import { createInstitutionStatements } from "../../core/settlement/day/institution-statements.ts";
 import type { RailName } from "../../core/settlement/plan.ts";
 import type { StatementRail } from "../../core/settlement/rails/port.ts";
+import { IS_OPEN } from "../../core/settlement/reconcile/cases.ts";
 import { type Office, openOffice } from "../../core/settlement/reconcile/office.ts";
 import type { FindEntry } from "../../core/settlement/reconcile/entries.ts";
 import { performOperation } from "../../core/settlement/reconcile/operations.ts";
@@ -104,9 +105,7 @@ export async function openBooks(
     operator: { key: await operatorKey(layout, crypto), perform: (request) => performOperation(office, request) },
     statements: createInstitutionStatements({ shardOf, clock }),
     async openCases() {
-      const rows = await office.db.read(
-        "SELECT state, count(*) AS cases FROM reconciliation_case WHERE state NOT IN ('resolved','writtenOff') GROUP BY state",
-      );
+      const rows = await office.db.read(`SELECT state, count(*) AS cases FROM reconciliation_case WHERE ${IS_OPEN} GROUP BY state`);
       return new Map(rows.map((row) => [String(row["state"]), Number(row["cases"])]));
     },
     drained: () => forwarder.drained(),

@@ -74,6 +74,7 @@ export const COVERAGE: Readonly<Record<DatabaseKind, Coverage>> = {
       entry: "rows of payers' statements and ours side by side; payers keep the first, the shards the second",
       unmatched: "rows that wait for their other side",
       reconciliation_case: "work of people; each correction of money is an entry of the shard",
+      correction: "an order on its way into a shard; what the shard made of it is an entry there",
       case_step: "work of people; each correction of money is an entry of the shard",
       day_seal: "copies of the shards' seals, which are compared there",
       day_closing: "a closing under way",

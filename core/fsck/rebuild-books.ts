@@ -63,7 +63,8 @@ export async function rebuildBooks({ db, books, keys, firstHandle, recalled, now
     "transfer",
     derived.transfer.toSorted((a, b) => order(a) - order(b)),
   );
-  for (const table of ["conflict", "evidence", "adjustment", "sealed_balance"] as const) await fill(db, table, derived[table]);
+  for (const table of ["conflict", "evidence", "adjustment", "supplement", "supplement_return", "sealed_balance"] as const)
+    await fill(db, table, derived[table]);
   await fill(
     db,
     "seal",

@@ -18,6 +18,8 @@ const TABLES: Readonly<Record<keyof DerivedRows, { readonly name: FindingName; r
   conflict: { name: "conflict", key: ["source", "event_id"] },
   evidence: { name: "evidence", key: ["key", "statement_hash"] },
   adjustment: { name: "adjustment", key: ["id"] },
+  supplement: { name: "adjustment", key: ["id"] },
+  supplement_return: { name: "adjustment", key: ["id"] },
   seal: { name: "seal", key: ["day"] },
   sealed_balance: { name: "sealedBalance", key: ["day", "account"] },
 };

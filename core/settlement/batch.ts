@@ -18,11 +18,12 @@ export type PositionOf = (leafAt: LeafAt) => LedgerPosition;
 /** The answer to a piece of work, to be asked for once the batch is durable. */
 export type Planned<T> = (positionOf: PositionOf) => T;
 
-/** Money moved outside the saga: a correction. */
+/** Money moved outside the saga: a correction. `late`: it belongs to a day that is sealed. */
 export interface Booking {
   readonly accounts: readonly Account[];
   readonly transfers: readonly Transfer[];
   readonly leafAt: LeafAt;
+  readonly late?: boolean;
 }
 
 export class Batch {
@@ -88,9 +89,9 @@ export class Batch {
       const ledgerIndex = positionOf(leafAt).index;
       for (const transfer of effects.transfers) booked.push({ ...transfer, late, ledgerIndex });
     }
-    for (const { transfers, leafAt } of this.#bookings) {
+    for (const { transfers, leafAt, late = false } of this.#bookings) {
       const ledgerIndex = positionOf(leafAt).index;
-      for (const transfer of transfers) booked.push({ ...transfer, late: false, ledgerIndex });
+      for (const transfer of transfers) booked.push({ ...transfer, late, ledgerIndex });
     }
     return booked;
   }

@@ -9,6 +9,7 @@ import { railKey } from "./rails/port.ts";
 import { bytesOf, fenOf, instantOf, integerOf, LEGS_SQL, legsFromRows, missingOf, optional, railOf, textOf } from "./rows.ts";
 import type { MissingAnswer } from "./settlement.ts";
 import { legTotal } from "./plan.ts";
+import { supplementPostings } from "./supplement-postings.ts";
 import { trialBalanceOf } from "./trial-balance.ts";
 
 export type BooksReader = Pick<ShardBooks, "postings" | "openKeys" | "trialBalance" | "seals">;
@@ -38,8 +39,18 @@ class LibsqlBooksReader implements BooksReader {
     this.#crypto = crypto;
   }
 
-  async *postings({ rail, day }: { readonly rail: RailName; readonly day: AccountingDay }): AsyncIterable<Posting> {
-    // Corrections have no settlement, and no payer's statement shows them.
+  async *postings(query: { readonly rail: RailName; readonly day: AccountingDay }): AsyncIterable<Posting> {
+    const supplements = (await supplementPostings(this.#db, query)).values();
+    let next = supplements.next();
+    for await (const posting of this.#ofSettlements(query)) {
+      for (; next.done !== true && next.value.key < posting.key; next = supplements.next()) yield next.value;
+      yield posting;
+    }
+    for (; next.done !== true; next = supplements.next()) yield next.value;
+  }
+
+  async *#ofSettlements({ rail, day }: { readonly rail: RailName; readonly day: AccountingDay }): AsyncIterable<Posting> {
+    // Of corrections no payer's statement shows any but supplements.
     const sql = `SELECT t.*, s.institution, s.action FROM transfer AS t JOIN settlement AS s ON s.id=t.group_id
       WHERE t.stage IN ('posted','reversed') AND t.day=? AND t.rail=? AND (t.group_id, t.stage)>(?, ?)
       ORDER BY t.group_id, t.stage, t.rowid LIMIT ?`;

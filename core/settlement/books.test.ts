@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadCrypto } from "../crypto/index.ts";
 import { asFen } from "../protocol/money.ts";
 import type { EventMs } from "../protocol/time.ts";
-import type { AccountingDay, Adjustment, Posting } from "./books.ts";
+import type { AccountingDay, Adjustment, Posting, Supplement } from "./books.ts";
 import { dayEnd, dayOf } from "./day/accounting-day.ts";
 import { HOSPITAL, openScene, type Scene } from "./testing/scene.ts";
 import { listHash, trialBalanceHash } from "./trial-balance.ts";
@@ -251,6 +251,128 @@ describe("a correction", () => {
   });
 });
 
+const found: Supplement = {
+  supplementId: "s1",
+  caseId: "c1",
+  rail: "insurance",
+  movement: "capture",
+  key: "",
+  railReference: "I77",
+  payerDay: DAY,
+  statementHash: "ab".repeat(32),
+  institution: HOSPITAL,
+  settlementId: undefined,
+  parts: [
+    { fundSource: "hifp_pay", amount: asFen(60n) },
+    { fundSource: "acct_pay", amount: asFen(5n) },
+  ],
+  reason: "ourError",
+  requestedBy: "li",
+  approvedBy: "wang",
+};
+async function book(change: Partial<Supplement> = {}): Promise<unknown> {
+  const order = { ...found, ...change };
+  const foreseen = await scene.world.shard.books.refusalOf({ do: "supplement", order });
+  const answer = await scene.world.shard.books.supplement(order, scene.world.now);
+  if (typeof answer === "string" && answer !== "repeated") expect(foreseen).toBe(answer);
+  return typeof answer === "string" ? answer : "booked";
+}
+async function takeBack(change: Partial<Supplement> = {}): Promise<unknown> {
+  const order = { ...found, reason: "agreed", ...change };
+  const answer = await scene.world.shard.books.takeBack(order, scene.world.now);
+  return typeof answer === "string" ? answer : "back";
+}
+const purse = (side: string, fund: string, area = "000000"): string => `${side}/insurance/${area}/${fund}`;
+
+describe("a movement that only the payer has", () => {
+  test.each<[string, Supplement["movement"], bigint]>([
+    ["a payment", "capture", 1n],
+    ["a refund", "refund", -1n],
+    ["a reversal", "reversal", -1n],
+  ])("that is %s is taken into the books of both, fund by fund, and stands among the day's postings", async (_, movement, way) => {
+    expect(await book({ movement })).toBe("booked");
+    expect(await posted()).toEqual({
+      [purse("payer", "hifp_pay")]: -60n * way,
+      [purse("payer", "acct_pay")]: -5n * way,
+      [purse(`institution/${HOSPITAL}`, "hifp_pay")]: 60n * way,
+      [purse(`institution/${HOSPITAL}`, "acct_pay")]: 5n * way,
+    });
+    expect(await postings("insurance")).toMatchObject([
+      { key: "supplement/s1", kind: movement, amount: 65n, railReference: "I77", institution: HOSPITAL, late: false, parts: found.parts },
+    ]);
+    const [leaf] = await scene.leaves("supplement.booked");
+    expect([leaf?.actor, scene.fact(leaf, "approvedBy"), scene.fact(leaf, "fen.insurance.hifp_pay")]).toEqual([
+      "operator/li",
+      "wang",
+      "60",
+    ]);
+  });
+
+  test("goes back once, by two people, and both ways stay in the postings of their days", async () => {
+    await book();
+    expect(await takeBack({ approvedBy: "li" })).toBe("samePerson");
+    expect(await takeBack({ approvedBy: undefined })).toBe("needsSecondPerson");
+    expect(await takeBack({ supplementId: "s9" })).toBe("notBooked");
+    expect(await takeBack({ caseId: "c9" })).toBe("notBooked");
+    expect(await takeBack()).toBe("back");
+    expect(await takeBack()).toBe("repeated");
+    expect(await posted()).toEqual({});
+    expect((await postings("insurance")).map(({ kind, supplement }) => [kind, supplement?.takenBack])).toEqual([
+      ["capture", true],
+      ["reversal", true],
+    ]);
+    // The way is free for the right order.
+    expect(await book({ supplementId: "s2", movement: "refund" })).toBe("booked");
+    expect((await posted())[purse(`institution/${HOSPITAL}`, "hifp_pay")]).toBe(-60n);
+  });
+
+  test("is booked on the open day when the payer's day is sealed, with the mark of what comes late", async () => {
+    await scene.bill();
+    await scene.world.nextDay(true);
+    expect(await book()).toBe("booked");
+    const mine = (await postings("insurance", NEXT)).filter(({ supplement }) => supplement !== undefined);
+    expect(mine.map(({ day, late }) => [day, late])).toEqual([[NEXT, true]]);
+    expect((await scene.world.shard.books.seals())[0]?.trialBalance.rows).toHaveLength(8);
+  });
+
+  test("belongs to a settlement where it is said, and is booked in the purses of its area", async () => {
+    scene.fault("bank", "authorise", "refuse");
+    const refusedBill = await scene.bill();
+    expect(refusedBill.standing.state).toBe("refused");
+    const key = `${refusedBill.id}/insurance/capture`;
+    expect(await book({ settlementId: refusedBill.id, key })).toBe("booked");
+    const area = refusedBill.region ?? "";
+    expect((await posted())[purse("payer", "hifp_pay", area)]).toBe(-60n);
+    expect(await postings("insurance")).toMatchObject([{ key, settlementId: refusedBill.id }]);
+    expect(await scene.story("bill")).toContain("supplement.booked");
+  });
+
+  test.each<[string, (bill: string) => Partial<Supplement>, string]>([
+    ["repeated", () => ({}), "repeated"],
+    ["asked for by one", () => ({ supplementId: "s2", approvedBy: undefined }), "needsSecondPerson"],
+    ["asked for and approved by the same", () => ({ supplementId: "s2", approvedBy: "li" }), "samePerson"],
+    ["of a settlement that is none", () => ({ supplementId: "s2", settlementId: "rs0" }), "settlementUnknown"],
+    ["of another institution's settlement", (bill) => ({ supplementId: "s2", settlementId: bill, institution: "H9" }), "settlementUnknown"],
+    ["in the books by its settlement", (bill) => ({ supplementId: "s2", key: `${bill}/insurance/capture` }), "alreadyBooked"],
+    ["in the books by another order", () => ({ supplementId: "s2" }), "alreadyBooked"],
+  ])("that is %s is refused, and the refusal recorded, but not a repeat", async (_, change, refusal) => {
+    const bill = await scene.bill();
+    await book();
+    const before = await posted();
+    expect(await book(change(bill.id))).toBe(refusal);
+    expect(await posted()).toEqual(before);
+    const refused = await scene.leaves("supplement.refused");
+    expect(refused.map((leaf) => scene.fact(leaf, "cause"))).toEqual(refusal === "repeated" ? [] : [refusal]);
+  });
+
+  test("whose settlement has no end yet waits for that", async () => {
+    scene.fault("bank", "capture", "lostBefore");
+    const open = await scene.bill();
+    expect(await book({ settlementId: open.id })).toBe("settlementOpen");
+    expect(await postings("insurance")).not.toContainEqual(expect.objectContaining({ railReference: "I77" }));
+  });
+});
+
 describe("an entry without money", () => {
   test("is recorded, and says where it stands", async () => {
     const draft = { kind: "reconciliation.run", outcome: "accepted" as const, actor: "operator/li", facts: { matched: "3" } };
@@ -267,6 +389,7 @@ describe("the database itself refuses", () => {
     await scene.world.nextDay(true);
     await scene.bill({ outTradeNo: "open", amount: "1.00" });
     await scene.world.shard.books.adjust(claim, scene.world.now);
+    await scene.world.shard.books.supplement(found, scene.world.now);
   });
 
   test.each([
@@ -312,6 +435,23 @@ describe("the database itself refuses", () => {
     ["a settled bill that changes", "UPDATE settlement SET state='refused', revision=revision+1", "settlement is closed"],
     ["a step taken twice", "UPDATE settlement SET attempt=9", "settlement has moved on"],
     ["a missing settlement", "DELETE FROM settlement", "a settlement is kept for ever"],
+    ["a changed supplement", "UPDATE supplement SET key='x'", "supplement is append-only"],
+    ["a missing supplement", "DELETE FROM supplement", "supplement is append-only"],
+    [
+      "a supplement by one person",
+      "INSERT INTO supplement SELECT 's9', case_id, rail, movement, key, rail_reference, payer_day, statement_hash, institution, settlement_id, reason, requested_by, requested_by, day, at_ms, ledger_index FROM supplement",
+      "a supplement needs two people",
+    ],
+    [
+      "the return of a supplement by one person",
+      "INSERT INTO supplement_return SELECT id, reason, requested_by, requested_by, day, at_ms, ledger_index FROM supplement",
+      "the return of a supplement needs two people",
+    ],
+    [
+      "the return of a supplement that is none",
+      "INSERT INTO supplement_return VALUES ('s9', 'agreed', 'li', 'wang', 20260513, 0, 0)",
+      "no such supplement",
+    ],
     ["a changed correction", "UPDATE adjustment SET amount=1", "adjustment is append-only"],
     ["a missing correction", "DELETE FROM adjustment", "adjustment is append-only"],
     [

@@ -5,7 +5,7 @@
 import type { LeafDraft, LedgerPosition } from "../../ledger/leaf-draft.ts";
 import type { Fen } from "../protocol/money.ts";
 import type { EventMs } from "../protocol/time.ts";
-import type { RailName } from "./plan.ts";
+import type { FundPart, RailName } from "./plan.ts";
 
 /** `YYYYMMDD`, UTC+8. */
 export type AccountingDay = string & { readonly __brand: "AccountingDay" };
@@ -26,6 +26,8 @@ export interface Posting {
   /** Came after its own day was sealed. */
   readonly late: boolean;
   readonly ledgerIndex: bigint;
+  /** Of a supplement (补账): whether it was taken back, so that nothing of ours stands against the payer's row any more. */
+  readonly supplement?: { readonly supplementId: string; readonly takenBack: boolean };
 }
 
 /** What a payer's statement proves about a call whose answer we miss. */
@@ -66,6 +68,42 @@ export interface Adjustment {
 }
 export type AdjustmentRefusal = "repeated" | "needsSecondPerson" | "samePerson" | "daySealed" | "nothingSuspended";
 
+/** 补账: a movement that really happened at a payer, and that our books do not have, is taken into them. */
+export interface Supplement {
+  readonly supplementId: string;
+  readonly caseId: string;
+  readonly rail: RailName;
+  /** What the payer did. */
+  readonly movement: Posting["kind"];
+  /** As the payer's statement has them; the key may be empty. */
+  readonly key: string;
+  readonly railReference: string;
+  readonly payerDay: AccountingDay;
+  readonly statementHash: string;
+  readonly institution: string;
+  /** The settlement or refund it belongs to, where there is one. */
+  readonly settlementId: string | undefined;
+  readonly parts: readonly FundPart[];
+  readonly reason: string;
+  /** Two different people. */
+  readonly requestedBy: string;
+  readonly approvedBy: string | undefined;
+}
+/** An order that was wrong: what a supplement moved goes back, once. */
+export interface SupplementReturn extends Pick<Supplement, "supplementId" | "caseId" | "institution" | "reason"> {
+  /** Two different people. */
+  readonly requestedBy: string;
+  readonly approvedBy: string | undefined;
+}
+export type SupplementRefusal =
+  | "repeated"
+  | "needsSecondPerson"
+  | "samePerson"
+  | "settlementUnknown"
+  | "settlementOpen"
+  | "alreadyBooked"
+  | "notBooked";
+
 export interface TrialBalanceRow {
   readonly account: string;
   readonly fundSource: string;
@@ -96,6 +134,12 @@ export interface DaySeal {
 }
 export type SealRefusal = "dayNotOver" | "earlierDayOpen" | "alreadySealed";
 
+/** What people may change in the books beside the saga. */
+export type Correction =
+  | { readonly do: "adjust"; readonly order: Adjustment }
+  | { readonly do: "supplement"; readonly order: Supplement }
+  | { readonly do: "takeBack"; readonly order: SupplementReturn };
+
 export interface ShardBooks {
   readonly shard: number;
   /** In the order of `key`; of the whole day, sealed or not. */
@@ -106,6 +150,10 @@ export interface ShardBooks {
   ): Promise<readonly { readonly key: string; readonly settlementId: string; readonly amount: Fen; readonly askedAtMs: EventMs }[]>;
   heal(evidence: Evidence, atMs: EventMs): Promise<Healing>;
   adjust(adjustment: Adjustment, atMs: EventMs): Promise<LedgerPosition | AdjustmentRefusal>;
+  supplement(order: Supplement, atMs: EventMs): Promise<LedgerPosition | SupplementRefusal>;
+  takeBack(order: SupplementReturn, atMs: EventMs): Promise<LedgerPosition | SupplementRefusal>;
+  /** Whether one of the three above would be refused; changes nothing. */
+  refusalOf(correction: Correction): Promise<AdjustmentRefusal | SupplementRefusal | undefined>;
   /** An entry without money: a reconciliation run, a case that changed hands. */
   record(draft: LeafDraft, atMs: EventMs): Promise<LedgerPosition>;
   trialBalance(day: AccountingDay): Promise<TrialBalance>;

@@ -1,7 +1,9 @@
 /** What the leaves say must be possible; the first entry that is not is named. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadCrypto } from "../crypto/index.ts";
+import { asFen } from "../protocol/money.ts";
 import type { Leaf } from "../../ledger/verifier/leaf.ts";
+import type { AccountingDay, Supplement } from "./books.ts";
 import { deriveBooks, openDerivation } from "./derive.ts";
 import { openScene, type Scene } from "./testing/scene.ts";
 
@@ -29,6 +31,24 @@ beforeAll(async () => {
   const people = { reason: "underInquiry", requestedBy: "li", approvedBy: "wang" };
   await scene.world.shard.books.adjust({ ...claim, ...people, adjustmentId: "a1", kind: "suspend", amount: 700n }, scene.world.now);
   await scene.world.shard.books.adjust({ ...claim, ...people, adjustmentId: "a2", kind: "writeOff", amount: 700n }, scene.world.now);
+  const order: Supplement = {
+    supplementId: "s1",
+    caseId: "c2",
+    rail: "bank",
+    movement: "capture",
+    key: "",
+    railReference: "B7",
+    payerDay: "20260512" as AccountingDay,
+    statementHash: "ab",
+    institution: "H51010400001",
+    settlementId: undefined,
+    parts: [{ fundSource: "psn_cash_pay", amount: asFen(900n) }],
+    reason: "ourError",
+    requestedBy: "li",
+    approvedBy: "wang",
+  };
+  await scene.world.shard.books.supplement(order, scene.world.now);
+  await scene.world.shard.books.takeBack({ ...order, reason: "agreed" }, scene.world.now);
   await scene.world.nextDay(true);
   leaves = await scene.world.leaves();
 });
@@ -114,6 +134,31 @@ describe("the books from leaves alone", () => {
       "other settlements were open at the seal of 20260512",
     ],
     ["a write-off by one", "adjustment.writtenOff", (leaf) => withFact(leaf, "approvedBy", "li"), "a write-off by one person"],
+    ["a supplement by one", "supplement.booked", (leaf) => withFact(leaf, "approvedBy", "li"), "a supplement by one person"],
+    [
+      "a supplement of an unknown settlement",
+      "supplement.booked",
+      (leaf) => ({ ...leaf, subject: "rs0" }),
+      "a supplement to a settlement that its institution does not have",
+    ],
+    [
+      "a supplement of another area",
+      "supplement.booked",
+      (leaf) => withFact(leaf, "region", "510104"),
+      "a supplement in another area than its settlement",
+    ],
+    [
+      "the return of a supplement by one",
+      "supplement.takenBack",
+      (leaf) => withFact(leaf, "approvedBy", "li"),
+      "the return of a supplement by one person",
+    ],
+    [
+      "the return of another supplement",
+      "supplement.takenBack",
+      (leaf) => ({ ...leaf, idempotencyKey: "s9" }),
+      "supplement s9 does not stand in the books",
+    ],
     ["a write-off of more", "adjustment.writtenOff", (leaf) => withFact(leaf, "amount", "701"), "more leaves suspense than is in it"],
   ])("show that %s was changed", (_, kind, change, what) => {
     const changed = first(kind);
@@ -128,6 +173,7 @@ describe("the books from leaves alone", () => {
     "settlement.settled",
     "settlement.healed",
     "adjustment.suspended",
+    "supplement.booked",
   ])("show that a %s was left out", (kind) => {
     const gone = first(kind);
     expect(defectsWith((leaf) => (leaf === gone ? undefined : leaf))).not.toEqual([]);

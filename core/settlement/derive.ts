@@ -106,6 +106,10 @@ class LeafDerivation implements Derivation {
       case "adjustment.released":
       case "adjustment.writtenOff":
         return this.#money.adjust(leaf, facts);
+      case "supplement.booked":
+        return this.#money.supplement(leaf, facts, this.#settlements.get(leaf.subject ?? ""));
+      case "supplement.takenBack":
+        return this.#money.takeBack(leaf, facts);
       case "day.closed":
         return this.#money.close(leaf, facts, this.#undecided);
       default:

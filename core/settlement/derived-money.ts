@@ -3,7 +3,8 @@ import type { Crypto } from "../crypto/port.ts";
 import type { Leaf } from "../../ledger/verifier/leaf.ts";
 import type { AccountingDay, Adjustment, TrialBalance } from "./books.ts";
 import { addDays, dayEnd } from "./day/accounting-day.ts";
-import type { DerivedRow, DerivedRows } from "./derived-rows.ts";
+import type { Derived, DerivedRow, DerivedRows } from "./derived-rows.ts";
+import { DerivedSupplements } from "./derived-supplements.ts";
 import { type Facts, fact, fen, Impossible, railOf, signed } from "./derived-facts.ts";
 import { type Account, adjustmentTransfers, type Balance, type Transfer } from "./transfers.ts";
 import { listHash, trialBalanceOf, type Turnover } from "./trial-balance.ts";
@@ -31,6 +32,7 @@ export class DerivedMoney {
   readonly #transfers: BookedRow[] = [];
   readonly #turnover = new Map<string, { readonly fundSource: string; readonly byDay: Map<string, DayTurnover> }>();
   readonly #adjustments: DerivedRow[] = [];
+  readonly #supplements = new DerivedSupplements();
   readonly #suspended = new Map<string, bigint>();
   readonly #seals: DerivedRow[] = [];
   readonly #sealedBalances: DerivedRow[] = [];
@@ -107,6 +109,16 @@ export class DerivedMoney {
     });
   }
 
+  /** 补账. `settlement`: the one that the entry names, if any. */
+  supplement(leaf: Leaf, facts: Facts, settlement: Derived | undefined): void {
+    const { accounts, transfers } = this.#supplements.book(leaf, facts, settlement);
+    this.book(leaf, facts, transfers, accounts);
+  }
+
+  takeBack(leaf: Leaf, facts: Facts): void {
+    this.book(leaf, facts, this.#supplements.takeBack(leaf, facts), []);
+  }
+
   /** 日切. `undecided`: the settlements without an end. */
   close(leaf: Leaf, facts: Facts, undecided: Iterable<Undecided>): void {
     const day = fact(facts, "day") as AccountingDay;
@@ -147,7 +159,7 @@ export class DerivedMoney {
     });
   }
 
-  rows(): Pick<DerivedRows, "account" | "transfer" | "adjustment" | "seal" | "sealed_balance"> {
+  rows(): Pick<DerivedRows, "account" | "transfer" | "adjustment" | "supplement" | "supplement_return" | "seal" | "sealed_balance"> {
     return {
       account: [...this.#accounts.values()].map((one) => ({
         id: one.id,
@@ -159,6 +171,8 @@ export class DerivedMoney {
       })),
       transfer: this.#transfers.map(transferRow),
       adjustment: this.#adjustments,
+      supplement: this.#supplements.booked,
+      supplement_return: this.#supplements.returned,
       seal: this.#seals,
       sealed_balance: this.#sealedBalances,
     };

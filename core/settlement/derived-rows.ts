@@ -13,6 +13,8 @@ export interface DerivedRows {
   readonly conflict: readonly DerivedRow[];
   readonly evidence: readonly DerivedRow[];
   readonly adjustment: readonly DerivedRow[];
+  readonly supplement: readonly DerivedRow[];
+  readonly supplement_return: readonly DerivedRow[];
   readonly seal: readonly DerivedRow[];
   readonly sealed_balance: readonly DerivedRow[];
 }

@@ -24,6 +24,7 @@
  * | `settlement.conflict` | a number was reused for other content: refused | `action`, `reason`, `event.source`, `event.id` |
  * | `settlement.quarantined` | a record could not be read or was not believed | `reason`, `source`; of all others of a span `rest.count`, `rest.from`, `rest.hash` (`quarantine.ts`) |
  * | `adjustment.suspended`, `.released`, `.writtenOff`, `.refused` | a correction, or its refusal; actor `operator/…` | `adjustment`, `caseId`, `rail`, `fundSource`, `amount`, `reason`, `approvedBy`, `day`, `cause` |
+ * | `supplement.booked`, `.takenBack`, `.refused` | a movement that only the payer had is taken into the books (补账), and back out of them; actor `operator/…`, subject the settlement, where there is one | `caseId`, `rail`, `movement`, `key`, `reference`, `payerDay`, `statementHash`, `fen.*`, `region`, `reason`, `approvedBy`, `day`, `cause` |
  * | `day.closed` | a day is sealed | `day`, `trial.hash`, `trial.rows`, `head.size`, `head.root`, `carried.count`, `carried.hash`, `offset.<topic>.<partition>` |
  */
 import { ERRORS, type ErrorName } from "../protocol/errors.ts";

@@ -104,7 +104,7 @@ export const account = sqliteTable("account", {
 export const transfer = sqliteTable(
   "transfer",
   {
-    /** A settlement, a refund, or `adjustment/…`. */
+    /** A settlement, a refund, `adjustment/…`, or `supplement/…`. */
     groupId: text("group_id").notNull(),
     rail: text("rail").notNull(),
     fundSource: text("fund_source").notNull(),
@@ -188,6 +188,46 @@ export const adjustment = sqliteTable(
   },
   (t) => [index("adjustment_case").on(t.caseId)],
 );
+
+/** 补账: movements of payers that people took into the books. Append-only. */
+export const supplement = sqliteTable(
+  "supplement",
+  {
+    id: text("id").primaryKey(),
+    caseId: text("case_id").notNull(),
+    rail: text("rail").notNull(),
+    movement: text("movement", { enum: ["capture", "refund", "reversal"] }).notNull(),
+    /** As the payer's statement has them; the key may be empty. */
+    key: text("key").notNull(),
+    railReference: text("rail_reference").notNull(),
+    payerDay: integer("payer_day").notNull(),
+    statementHash: text("statement_hash").notNull(),
+    institution: text("institution").notNull(),
+    settlementId: text("settlement_id"),
+    reason: text("reason").notNull(),
+    requestedBy: text("requested_by").notNull(),
+    approvedBy: text("approved_by").notNull(),
+    day: integer("day").notNull(),
+    atMs: integer("at_ms").notNull(),
+    ledgerIndex: integer("ledger_index").notNull(),
+  },
+  (t) => [
+    index("supplement_key").on(t.rail, t.key),
+    index("supplement_reference").on(t.rail, t.railReference),
+    index("supplement_settlement").on(t.settlementId),
+  ],
+);
+
+/** Supplements that were taken back, each once. Append-only. */
+export const supplementReturn = sqliteTable("supplement_return", {
+  id: text("id").primaryKey(),
+  reason: text("reason").notNull(),
+  requestedBy: text("requested_by").notNull(),
+  approvedBy: text("approved_by").notNull(),
+  day: integer("day").notNull(),
+  atMs: integer("at_ms").notNull(),
+  ledgerIndex: integer("ledger_index").notNull(),
+});
 
 /** Sealed days (日切). Nothing may be written into one any more, and none may be changed. */
 export const seal = sqliteTable("seal", {

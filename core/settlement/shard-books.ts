@@ -7,21 +7,32 @@ import { toHex } from "../protocol/bytes.ts";
 import type { EventMs } from "../protocol/time.ts";
 import type { LeafDraft, LedgerPosition } from "../../ledger/leaf-draft.ts";
 import type { Log } from "../../ledger/port.ts";
-import { type Database, insertRows, type Row } from "../../migrations/database.ts";
+import { type Database, insertRows } from "../../migrations/database.ts";
 import type { Batch, Planned } from "./batch.ts";
 import { printOffsets, readBooks, statementKey } from "./books-reader.ts";
-import type { AccountingDay, Adjustment, AdjustmentRefusal, DaySeal, Evidence, Healing, SealRefusal, ShardBooks } from "./books.ts";
+import type {
+  AccountingDay,
+  Adjustment,
+  AdjustmentRefusal,
+  Correction,
+  DaySeal,
+  Evidence,
+  Healing,
+  SealRefusal,
+  ShardBooks,
+  SupplementRefusal,
+} from "./books.ts";
+import { bookedLeg, readKey } from "./booked-leg.ts";
 import type { Committer } from "./committer.ts";
 import { addDays, dayEnd, dayOf } from "./day/accounting-day.ts";
 import { effectsOfHealing } from "./effects.ts";
 import { lateAnswerLeaf, printParts } from "./leaves.ts";
 import type { Moment } from "./moment.ts";
-import { RAIL_ORDER, type RailName } from "./plan.ts";
-import type { RailAction } from "./rails/port.ts";
 import { integerOf, textOf } from "./rows.ts";
 import type { Settlement } from "./settlement.ts";
 import { isTerminal, stepOf } from "./states.ts";
 import type { Store } from "./store.ts";
+import { returnRefusal, supplement, supplementRefusal, takeBack } from "./supplements.ts";
 import { adjustmentTransfers } from "./transfers.ts";
 import { listHash } from "./trial-balance.ts";
 
@@ -50,6 +61,9 @@ export function openShardBooks(options: ShardBooksOptions): ShardBooks {
     seals: () => reader.seals(),
     heal: (evidence) => committer.submit({ with: "alone", plan: (batch, moment) => heal(options, evidence, batch, moment) }),
     adjust: (adjustment) => committer.submit({ with: "alone", plan: (batch, moment) => adjust(options, adjustment, batch, moment) }),
+    supplement: (order) => committer.submit({ with: "alone", plan: (batch, moment) => supplement(options, order, batch, moment) }),
+    takeBack: (order) => committer.submit({ with: "alone", plan: (batch, moment) => takeBack(options, order, batch, moment) }),
+    refusalOf: (correction) => refusalOf(options, correction),
     record: (draft) =>
       committer.submit({
         with: "others",
@@ -104,32 +118,6 @@ function unchanged(healing: Healing): Planned<Healing> {
   return () => healing;
 }
 
-interface Call {
-  readonly id: string;
-  readonly rail: RailName;
-  readonly action: RailAction;
-}
-
-/** Only calls that move money stand in statements. */
-function readKey(key: string): Call | undefined {
-  const [id = "", railText, actionText, ...more] = key.split("/");
-  const rail = RAIL_ORDER.find((name) => name === railText);
-  const action = (["capture", "refund", "reverse"] as const).find((name) => name === actionText);
-  return rail === undefined || action === undefined || more.length > 0 ? undefined : { id, rail, action };
-}
-
-/** What our books have of one leg: how much was reserved, and whether the call itself was counted. */
-async function bookedLeg(
-  db: Database,
-  { id, rail, action }: Call,
-): Promise<{ readonly amount: bigint; readonly parts: ReadonlyMap<string, bigint>; readonly counted: boolean }> {
-  const rows = await db.read("SELECT fund_source, stage, amount FROM transfer WHERE group_id=? AND rail=?", id, rail);
-  const ofStage = (stage: string): readonly Row[] => rows.filter((row) => row["stage"] === stage);
-  const parts = new Map(ofStage("pending").map((row) => [textOf(row, "fund_source"), integerOf(row, "amount")]));
-  const counted = ofStage(action === "reverse" ? "reversed" : "posted").length > 0;
-  return { amount: [...parts.values()].reduce((sum, part) => sum + part, 0n), parts, counted };
-}
-
 /** A statement need not name fund sources; where it does, they are ours. */
 function agrees(stated: readonly { readonly fundSource: string; readonly amount: bigint }[], booked: ReadonlyMap<string, bigint>): boolean {
   return stated.length === 0 || (stated.length === booked.size && stated.every((part) => booked.get(part.fundSource) === part.amount));
@@ -156,6 +144,17 @@ function keepEvidence(
       [[key, statementHash, how.settlementId, rail, found.kind, ...done, runId, how.taken ? 1 : 0, positionOf(how.leafAt).index]],
     ),
   );
+}
+
+async function refusalOf(options: ShardBooksOptions, correction: Correction): Promise<AdjustmentRefusal | SupplementRefusal | undefined> {
+  switch (correction.do) {
+    case "adjust":
+      return await adjustmentRefusal(options.db, correction.order);
+    case "supplement":
+      return await supplementRefusal(options, correction.order);
+    case "takeBack":
+      return await returnRefusal(options, correction.order);
+  }
 }
 
 /** Validate, find, check, and then nothing fails. A refusal is an entry too; a repeat is not. */

@@ -5,14 +5,14 @@
  * Rows are never changed.
  */
 import type { Fen } from "../protocol/money.ts";
-import type { Adjustment } from "./books.ts";
+import type { Adjustment, Supplement } from "./books.ts";
 import type { Leg, RailName } from "./plan.ts";
 import type { References, Settlement } from "./settlement.ts";
 
 export const TRANSFER_STAGES = ["pending", "posted", "voided", "expired", "reversed"] as const;
 export type TransferStage = (typeof TRANSFER_STAGES)[number];
 export interface Transfer {
-  /** The settlement, refund or adjustment that it belongs to: all transfers of a group are written together. */
+  /** The settlement, refund, adjustment or supplement that it belongs to: all transfers of a group are written together. */
   readonly group: string;
   readonly rail: RailName;
   readonly fundSource: string;
@@ -114,6 +114,27 @@ export function adjustmentTransfers(adjustment: Omit<Adjustment, "reason">): {
       { ...pair, stage: "posted" },
     ],
   };
+}
+
+/** 补账: as the payer's own movement would have been booked, reserved and posted at once. `region`: of its settlement. */
+export function supplementTransfers(
+  order: Pick<Supplement, "supplementId" | "rail" | "movement" | "railReference" | "institution" | "parts">,
+  region: string | undefined,
+): { readonly accounts: readonly Account[]; readonly transfers: readonly Transfer[] } {
+  const { supplementId, rail, movement, railReference, institution, parts } = order;
+  const owner = { id: supplementGroup(supplementId), institution, region, action: movement === "capture" ? "settle" : "refund" } as const;
+  const legs = [{ rail, parts, railReference }];
+  const transfers = (["pending", "posted"] as const).flatMap((stage) => transfersOf(owner, legs, stage));
+  return { accounts: accountsOf(owner, legs), transfers };
+}
+
+export function supplementGroup(supplementId: string): string {
+  return `supplement/${supplementId}`;
+}
+
+/** The way back of what was posted. */
+export function reversing(posted: Transfer): Transfer {
+  return { ...posted, stage: "reversed", debit: posted.credit, credit: posted.debit };
 }
 
 /** Settlement ids begin with `rs`, so no group has two owners. */

@@ -188,8 +188,8 @@ function sealSection(days: readonly MonthDay[]): string {
 }
 
 const CLASSES: Readonly<Record<Case["class"], Name>> = {
-  surplus: { zh: "长款", en: "payer only" },
-  shortage: { zh: "短款", en: "ours only" },
+  surplus: { zh: "长款", en: "surplus" },
+  shortage: { zh: "短款", en: "shortage" },
   amount: { zh: "金额不符", en: "amounts differ" },
 };
 const CASE_STATES: Readonly<Record<Case["state"], Name>> = {
@@ -198,6 +198,7 @@ const CASE_STATES: Readonly<Record<Case["state"], Name>> = {
   suspended: { zh: "挂账", en: "suspended" },
   resolved: { zh: "已解决", en: "resolved" },
   writtenOff: { zh: "已核销", en: "written off" },
+  booked: { zh: "已补账", en: "taken into the books" },
 };
 
 function caseSection(cases: readonly Case[]): string {

@@ -9,15 +9,23 @@ import { DAY, type Desk, HOUR, openDesk, row } from "./testing/desk.ts";
 describe("the life of a case", () => {
   const TABLE: Readonly<Record<CaseState, Partial<Readonly<Record<CaseAction, CaseState>>>>> = {
     open: { assign: "investigating", settle: "resolved", restate: "open" },
-    investigating: { assign: "investigating", resolve: "resolved", suspend: "suspended", settle: "resolved", restate: "investigating" },
-    suspended: { release: "resolved", writeOff: "writtenOff", restate: "suspended" },
+    investigating: {
+      assign: "investigating",
+      resolve: "resolved",
+      suspend: "suspended",
+      book: "booked",
+      settle: "resolved",
+      restate: "investigating",
+    },
+    suspended: { release: "resolved", writeOff: "writtenOff", book: "booked", settle: "resolved", restate: "suspended" },
     resolved: {},
     writtenOff: {},
+    booked: { takeBack: "investigating" },
   };
   const rows = CASE_STATES.flatMap((state) => CASE_ACTIONS.map((action) => [state, action] as const));
   test.each(rows)("from %s by %s is as the table says", (state, action) => {
     const to = TABLE[state][action];
-    const closed = state === "resolved" || state === "writtenOff";
+    const closed = state === "resolved" || state === "writtenOff" || state === "booked";
     const step: CaseStep = { action, by: "li", owner: "li", reason: "agreed", approvedBy: "wang" };
     expect(afterStep(state, step)).toEqual(to === undefined ? (closed ? "caseClosed" : "notFromHere") : { state: to });
   });
@@ -28,6 +36,9 @@ describe("the life of a case", () => {
     ["nobody to assign to", "open", { action: "assign", by: "li" }, "personMalformed"],
     ["no reason", "investigating", { action: "resolve", by: "li" }, "reasonMissing"],
     ["one person only", "suspended", { action: "writeOff", by: "li", reason: "immaterial" }, "needsSecondPerson"],
+    ["a supplement by one person", "investigating", { action: "book", by: "li", reason: "ourError" }, "needsSecondPerson"],
+    ["a supplement by the same twice", "suspended", { action: "book", by: "li", approvedBy: "li", reason: "ourError" }, "samePerson"],
+    ["its return by the same twice", "booked", { action: "takeBack", by: "li", approvedBy: "li", reason: "agreed" }, "samePerson"],
     ["the same person twice", "suspended", { action: "writeOff", by: "li", approvedBy: "li", reason: "immaterial" }, "samePerson"],
   ])("%s is refused", (_, state, step, refusal) => {
     expect(afterStep(state, step)).toBe(refusal);
@@ -146,14 +157,30 @@ describe("people and a case", () => {
     });
   });
 
-  test("find a step that a crash interrupted between the shard's books and ours done once", async () => {
+  test("find a step that was not written not done, and its money not moved", async () => {
     await step({ action: "assign", by: "li", owner: "zhao" });
     const write = desk.db.write.bind(desk.db);
     desk.db.write = () => Promise.reject(new Error("ended here"));
     await expect(step({ action: "suspend", by: "zhao", reason: "underInquiry" })).rejects.toThrow("ended here");
     desk.db.write = write;
+    expect(desk.shards.get(0)?.adjustments.size).toBe(0);
     expect(await step({ action: "suspend", by: "zhao", reason: "underInquiry" })).toBe("suspended");
     expect(desk.shards.get(0)?.adjustments.size).toBe(1);
+  });
+
+  test.each(["adjust", "adjusted"])("find a step whose process ended at %s carried out by the next, once", async (at) => {
+    await step({ action: "assign", by: "li", owner: "zhao" });
+    const books = desk.shards.get(0);
+    if (books === undefined) throw new Error("no shard 0");
+    books.interrupt = (what) => {
+      if (what === at) throw new Error("ended here");
+    };
+    await expect(step({ action: "suspend", by: "zhao", reason: "underInquiry" })).rejects.toThrow("ended here");
+    books.interrupt = () => undefined;
+    await desk.reopen();
+    expect([...books.adjustments.values()].map(({ kind, amount }) => [kind, amount])).toEqual([["suspend", 100n]]);
+    expect((await desk.reconciler.show(id))?.case.state).toBe("suspended");
+    expect(books.leaves.filter(({ kind, subject }) => kind === "reconciliation.case" && subject === `${id}/3`)).toHaveLength(1);
   });
 
   test("cannot change its history, nor take it away", async () => {

@@ -4,17 +4,20 @@
  * ```
  * open ─ assign → investigating ─ resolve → resolved
  *                     │  ▲ assign (to somebody else)
- *                     │ suspend (挂账)
- *                     ▼
- *                 suspended ─ writeOff (核销, two people) → writtenOff
+ *                     │  └──────── takeBack (two people) ────────┐
+ *                     ├ book (补账, two people) ──────────────→ booked
+ *                     │ suspend (挂账)                            ▲
+ *                     ▼                                           │
+ *                 suspended ─ book (补账, two people) ────────────┘
+ *                     ├ writeOff (核销, two people) → writtenOff
  *                     └ release → resolved
  * ```
  * `settle` closes a case without anybody: the counterpart came after all, or the payer corrected its statement. `restate`
  * leaves a case where it is: the statement in force says something else of the movement than the one before.
  */
-export const CASE_STATES = ["open", "investigating", "suspended", "resolved", "writtenOff"] as const;
+export const CASE_STATES = ["open", "investigating", "suspended", "resolved", "writtenOff", "booked"] as const;
 export type CaseState = (typeof CASE_STATES)[number];
-export const CASE_ACTIONS = ["assign", "resolve", "suspend", "release", "writeOff", "settle", "restate"] as const;
+export const CASE_ACTIONS = ["assign", "resolve", "suspend", "release", "writeOff", "book", "takeBack", "settle", "restate"] as const;
 export type CaseAction = (typeof CASE_ACTIONS)[number];
 
 /** Why, from a closed list: it enters the ledger in clear. What else there is to say is a note, of which the ledger holds a commitment. */
@@ -41,8 +44,15 @@ export const CASE_REFUSALS = {
   caseClosed: "the case is closed",
   notFromHere: "the case is not in a state for this",
   reasonMissing: `a reason is one of ${CASE_REASONS.join(", ")}`,
-  needsSecondPerson: "a write-off needs a second person",
-  samePerson: "a write-off needs two different people",
+  needsSecondPerson: "this needs a second person (--approved-by)",
+  samePerson: "this needs two different people",
+  targetMissing: "what is taken into the books belongs to an institution (--institution) or to a bill of one (--settlement)",
+  notPayerOnly: "only a movement that the payer alone has is taken into the books",
+  otherTarget: "the payer's statement names another institution or another bill",
+  settlementUnknown: "the institution has no such bill or refund",
+  settlementOpen: "the bill has no end yet: what it moves is booked by itself",
+  alreadyBooked: "the books have this movement already",
+  notBooked: "nothing was taken into the books for this case",
   daySealed: "the day is sealed",
   nothingSuspended: "nothing is suspended for this case",
 } as const;
@@ -55,26 +65,42 @@ export interface CaseStep {
   readonly approvedBy?: string | undefined;
   readonly reason?: CaseReason | undefined;
   readonly note?: string | undefined;
+  /** Of `book`: the institution whose purse it is, and its bill or refund where there is one. */
+  readonly target?: { readonly institution: string; readonly outTradeNo?: string | undefined } | undefined;
 }
 
 const ARROWS: Readonly<Record<CaseState, Partial<Readonly<Record<CaseAction, CaseState>>>>> = {
   open: { assign: "investigating", settle: "resolved", restate: "open" },
-  investigating: { assign: "investigating", resolve: "resolved", suspend: "suspended", settle: "resolved", restate: "investigating" },
-  suspended: { writeOff: "writtenOff", release: "resolved", restate: "suspended" },
+  investigating: {
+    assign: "investigating",
+    resolve: "resolved",
+    suspend: "suspended",
+    book: "booked",
+    settle: "resolved",
+    restate: "investigating",
+  },
+  suspended: { writeOff: "writtenOff", book: "booked", release: "resolved", settle: "resolved", restate: "suspended" },
   resolved: {},
   writtenOff: {},
+  booked: { takeBack: "investigating" },
 };
 /** The people of the table above; `settle` and `restate` are nobody's. */
 export const NOBODY = "ronghe";
 const NOBODYS: ReadonlySet<CaseAction> = new Set(["settle", "restate"]);
+const TWO_PEOPLES: ReadonlySet<CaseAction> = new Set(["writeOff", "book", "takeBack"]);
 const PERSON = /^[a-z0-9][a-z0-9._-]{0,31}$/;
 
 export function isPerson(name: string): boolean {
   return PERSON.test(name) && name !== NOBODY;
 }
 
+/** Nobody has anything to do with these any more. */
+const CLOSED: readonly CaseState[] = ["resolved", "writtenOff", "booked"];
+/** Of `reconciliation_case`: those that somebody still has to clear. */
+export const IS_OPEN = `state NOT IN (${CLOSED.map((state) => `'${state}'`).join(",")})`;
+
 export function isClosed(state: CaseState): boolean {
-  return state === "resolved" || state === "writtenOff";
+  return CLOSED.includes(state);
 }
 
 /** The state after a step, or why there is none. */
@@ -82,11 +108,10 @@ export function afterStep(state: CaseState, step: CaseStep): { readonly state: C
   const { action, by, owner, approvedBy, reason } = step;
   if (!NOBODYS.has(action) && [by, owner, approvedBy].some((name) => name !== undefined && !isPerson(name))) return "personMalformed";
   if (action === "assign" && owner === undefined) return "personMalformed";
-  if (isClosed(state)) return "caseClosed";
   const to = ARROWS[state][action];
-  if (to === undefined) return "notFromHere";
+  if (to === undefined) return isClosed(state) ? "caseClosed" : "notFromHere";
   if (action !== "assign" && reason === undefined) return "reasonMissing";
-  if (action === "writeOff" && approvedBy === undefined) return "needsSecondPerson";
-  if (action === "writeOff" && approvedBy === by) return "samePerson";
+  if (TWO_PEOPLES.has(action) && approvedBy === undefined) return "needsSecondPerson";
+  if (TWO_PEOPLES.has(action) && approvedBy === by) return "samePerson";
   return { state: to };
 }

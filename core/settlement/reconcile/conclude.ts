@@ -4,17 +4,18 @@
  */
 import type { EventMs } from "../../protocol/time.ts";
 import type { Statement } from "../../../migrations/database.ts";
-import type { Adjustment } from "../books.ts";
 import { afterStep, type CaseReason, isClosed, NOBODY } from "./cases.ts";
+import type { OwedCorrection } from "./corrections.ts";
 import type { Tally } from "./counts.ts";
 import type { Entry } from "./entries.ts";
 import { caseOfPair, caseOfUnmatched } from "./findings.ts";
 import { follow, suspenseMoves } from "./follow.ts";
 import { caseEntry, runEntries } from "./leaves.ts";
 import type { Pair } from "./match.ts";
+import { adjustments } from "./orders.ts";
 import type { ReconcilePorts } from "./ports.ts";
 import type { Case, Unmatched } from "./records.ts";
-import { meetEarlier, waitedLongEnough, withdrawn } from "./second-look.ts";
+import { halves, meetEarlier, waitedLongEnough, withdrawnCases, withdrawnRows } from "./second-look.ts";
 import {
   insertCases,
   insertCounts,
@@ -43,8 +44,8 @@ export interface Found {
 export interface Concluded {
   readonly statements: readonly Statement[];
   readonly entries: readonly Entry[];
-  /** What cases in suspense (挂账) say otherwise now, to be moved in the shards' books first. */
-  readonly suspense: readonly { readonly shard: number; readonly move: Adjustment }[];
+  /** What cases in suspense (挂账) say otherwise now, and what leaves it with them, to be moved in the shards' books. */
+  readonly suspense: readonly OwedCorrection[];
 }
 
 export async function conclude(ports: ReconcilePorts, run: Run, tally: Tally, found: Found): Promise<Concluded> {
@@ -52,21 +53,21 @@ export async function conclude(ports: ReconcilePorts, run: Run, tally: Tally, fo
   const atMs = clock.now();
   const { left, seen } = await unseen(ports, run, found.left);
   const look = await meetEarlier(store, run.rail, left);
-  const gone = new Set(look.cancelled);
-  const kept = left.filter((row) => !gone.has(row));
+  const cancelled = new Set(look.cancelled);
+  const kept = left.filter((row) => !cancelled.has(row));
   const due = await waitedLongEnough(ports, run, look.waiting);
   const known = await knownDifferences(ports, run, { seen, waiting: look.waiting, due, atMs });
+  const gone = found.rowsRead ? await withdrawnRows(store, run, new Set([...found.left.map((row) => row.id), ...found.healed])) : [];
+  const halved = await halves(store, run, gone);
   const drafts = [
     ...found.disagreeing.map((pair) => caseOfPair(crypto, run, pair, atMs)),
     ...look.disagreeing.map(([ours, theirs]) => caseOfPair(crypto, run, pairOf(ours, theirs), atMs)),
     ...due.map((row) => caseOfUnmatched(crypto, run, row, atMs)),
     ...known.drafts,
   ];
-  const { opened, restated, stated } = await follow(store, drafts, atMs);
-  const corrected = found.rowsRead
-    ? await withdrawn(store, run, { rows: new Set([...found.left.map((row) => row.id), ...found.healed]), cases: stated })
-    : { rows: [], cases: [] };
-  const clearing = await cleared(ports, look.met, look.disagreeing, corrected.cases, stated, atMs);
+  const { opened, restated, stated } = await follow(store, [...halved, ...drafts], atMs);
+  const corrected = found.rowsRead ? await withdrawnCases(store, run, gone, stated) : [];
+  const clearing = await cleared(ports, look.met, look.disagreeing, corrected, stated, atMs);
 
   const today = new Set(look.waiting.map((row) => row.id));
   const earlier = new Set(due.filter((row) => !today.has(row.id)).map((row) => row.id));
@@ -96,7 +97,7 @@ export async function conclude(ports: ReconcilePorts, run: Run, tally: Tally, fo
         "waiting",
       ),
       ...moveUnmatched(found.healed, "healed"),
-      ...moveUnmatched([...found.withdrawn, ...corrected.rows.map((row) => row.id)], "withdrawn"),
+      ...moveUnmatched([...found.withdrawn, ...gone.map((row) => row.id)], "withdrawn"),
       ...look.met.flatMap(([a, b]) => meet(a.id, b.id, run.id)),
       ...moveUnmatched([...dueIds, ...found.contested, ...look.disagreeing.flat().map((row) => row.id)], "case"),
       ...insertCases(opened),
@@ -113,7 +114,10 @@ export async function conclude(ports: ReconcilePorts, run: Run, tally: Tally, fo
       ...clearing.map(({ about, step }) => caseEntry(about, step)),
       ...restated.map(({ now, step }) => caseEntry(now, step)),
     ],
-    suspense: restated.flatMap((one) => suspenseMoves(one, run).map((move) => ({ shard: one.now.shard, move }))),
+    suspense: [
+      ...restated.flatMap((one) => suspenseMoves(one, run)),
+      ...clearing.flatMap(({ about, step }) => (about.state === "suspended" ? adjustments(about, "release", step) : [])),
+    ],
   };
 }
 
@@ -207,7 +211,7 @@ interface Clearing {
   readonly step: StepRow;
 }
 
-/** Cases that end without anybody. One that is suspended waits for a person: money stands in suspense for it. */
+/** Cases that end without anybody; what is in suspense for one leaves it with the same step. */
 async function cleared(
   { store }: ReconcilePorts,
   met: readonly (readonly [Unmatched, Unmatched])[],

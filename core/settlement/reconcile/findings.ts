@@ -7,7 +7,7 @@ import type { RailName } from "../plan.ts";
 import type { Pair } from "./match.ts";
 import type { OpenCall } from "./open-calls.ts";
 import type { Case, Unmatched } from "./records.ts";
-import type { DifferenceClass } from "./rules.ts";
+import { classOf } from "./rules.ts";
 import { settlementOfKey, type StatementLine } from "./statement.ts";
 import type { Run } from "./store.ts";
 import type { OurRow } from "./workbench.ts";
@@ -68,15 +68,15 @@ export function caseOfPair(crypto: Pick<Crypto, "sm3">, run: Run, { ours, theirs
   };
 }
 
-/** A row that has waited long enough: 短款 when it is ours, 长款 when it is the payer's. */
+/** A row that has waited long enough. */
 export function caseOfUnmatched(crypto: Pick<Crypto, "sm3">, run: Run, row: Unmatched, atMs: EventMs): Case {
   const { rail, day, shard, institution, settlementId, key, reference, kind, amount, parts, line } = row;
   const side = { amount, parts };
-  const seen: { class: DifferenceClass; ours: Case["ours"]; theirs: Case["theirs"] } =
-    row.side === "ours" ? { class: "shortage", ours: side, theirs: undefined } : { class: "surplus", ours: undefined, theirs: side };
+  const sides = row.side === "ours" ? { ours: side, theirs: undefined } : { ours: undefined, theirs: side };
   return {
     ...beginning(run, atMs),
-    ...seen,
+    ...sides,
+    class: classOf(kind, row.side),
     id: caseIdOf(crypto, rail, day, row),
     rail,
     day,

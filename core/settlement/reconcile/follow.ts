@@ -3,8 +3,8 @@
  * newest case of the movement: it is opened, restated by a step of its own, or stands as it is. Pure but for reading.
  */
 import type { EventMs } from "../../protocol/time.ts";
-import type { Adjustment } from "../books.ts";
 import { afterStep, type CaseReason, isClosed, NOBODY } from "./cases.ts";
+import type { OwedCorrection } from "./corrections.ts";
 import { type Case, owedBySource } from "./records.ts";
 import type { Run, Step, StepRow, Store } from "./store.ts";
 import { printParts } from "./workbench.ts";
@@ -35,7 +35,8 @@ export async function follow(store: Store, drafts: readonly Case[], atMs: EventM
     if (last === undefined) opened.push(draft);
     else if (!isClosed(last.state)) {
       stated.add(last.id);
-      if (!saysTheSame(last, draft)) restated.push(restate(last, draft, atMs));
+      // Cases of earlier versions have another class for what was given back.
+      if (!saysTheSame(last, draft) || last.class !== draft.class) restated.push(restate(last, draft, atMs));
     } else if (isOpenedAgain(last, (await store.steps(last.id)).at(-1), draft)) opened.push({ ...draft, id: nextId(draft.id, family) });
   }
   return { opened, restated, stated };
@@ -52,7 +53,7 @@ function nextId(id: string, family: readonly Case[]): string {
 }
 
 function saysTheSame(a: Case, b: Case): boolean {
-  return a.class === b.class && a.kind === b.kind && sideText(a.ours) === sideText(b.ours) && sideText(a.theirs) === sideText(b.theirs);
+  return a.kind === b.kind && sideText(a.ours) === sideText(b.ours) && sideText(a.theirs) === sideText(b.theirs);
 }
 
 function sideText(side: Case["ours"]): string {
@@ -72,7 +73,7 @@ function restate(before: Case, draft: Case, atMs: EventMs): Restated {
 }
 
 /** What is in suspense for a case is what the case says: the rest of the way, per fund source. */
-export function suspenseMoves({ before, now }: Restated, run: Run): readonly Adjustment[] {
+export function suspenseMoves({ before, now }: Restated, run: Run): readonly OwedCorrection[] {
   if (before.state !== "suspended") return [];
   const moves = new Map<string, bigint>();
   for (const { fundSource, amount } of owedBySource(now)) moves.set(fundSource, amount);
@@ -80,16 +81,22 @@ export function suspenseMoves({ before, now }: Restated, run: Run): readonly Adj
   return [...moves]
     .filter(([, amount]) => amount !== 0n)
     .map(([fundSource, amount]) => ({
-      adjustmentId: `${now.id}/${now.steps}/${run.id}/${fundSource}`,
-      caseId: now.id,
-      kind: "suspend",
-      rail: now.rail,
-      fundSource,
-      institution: now.institution,
-      settlementId: now.settlementId,
-      amount,
-      reason: "statementChanged",
-      requestedBy: NOBODY,
-      approvedBy: undefined,
+      shard: now.shard,
+      correction: {
+        do: "adjust",
+        order: {
+          adjustmentId: `${now.id}/${now.steps}/${run.id}/${fundSource}`,
+          caseId: now.id,
+          kind: "suspend",
+          rail: now.rail,
+          fundSource,
+          institution: now.institution,
+          settlementId: now.settlementId,
+          amount,
+          reason: "statementChanged",
+          requestedBy: NOBODY,
+          approvedBy: undefined,
+        },
+      },
     }));
 }

@@ -42,6 +42,16 @@ export const operation = v.variant("do", [
   v.strictObject({ do: v.literal("case.release"), ...ofCase, reason }),
   v.strictObject({ do: v.literal("case.writeOff"), ...ofCase, reason, approvedBy: v.optional(person) }),
   v.strictObject({
+    do: v.literal("case.book"),
+    ...ofCase,
+    reason: v.optional(reason, "ourError"),
+    approvedBy: v.optional(person),
+    institution: v.pipe(v.string(), codePoints(1, 64)),
+    /** Of the bill or refund that the movement belongs to. */
+    outTradeNo: v.optional(v.pipe(v.string(), codePoints(1, 64))),
+  }),
+  v.strictObject({ do: v.literal("case.takeBack"), ...ofCase, reason, approvedBy: v.optional(person) }),
+  v.strictObject({
     do: v.literal("day.close"),
     day: v.optional(day),
     by: person,
@@ -79,7 +89,9 @@ async function carryOut(office: Office, asked: Operation): Promise<OperationRepl
     case "case.resolve":
     case "case.suspend":
     case "case.release":
-    case "case.writeOff": {
+    case "case.writeOff":
+    case "case.book":
+    case "case.takeBack": {
       const answer = await office.reconciler.step(asked.case, stepOf(asked));
       return answer.ok ? answer : no(answer.error, CASE_REFUSALS[answer.error]);
     }
@@ -112,6 +124,12 @@ function stepOf(asked: Extract<Operation, { do: `case.${string}` }>): CaseStep {
       return { ...common, action: "release", reason: asked.reason };
     case "case.writeOff":
       return { ...common, action: "writeOff", reason: asked.reason, approvedBy: asked.approvedBy };
+    case "case.book": {
+      const { reason: why, approvedBy, institution, outTradeNo } = asked;
+      return { ...common, action: "book", reason: why, approvedBy, target: { institution, outTradeNo } };
+    }
+    case "case.takeBack":
+      return { ...common, action: "takeBack", reason: asked.reason, approvedBy: asked.approvedBy };
   }
 }
 

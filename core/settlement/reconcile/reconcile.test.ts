@@ -172,16 +172,32 @@ describe("a row without counterpart", () => {
   });
 
   test.each([
-    ["ours", "shortage", 100n, undefined],
-    ["the payer's", "surplus", undefined, 100n],
-  ] as const)("that is %s becomes a %s after the second look, and not before", async (whose, difference, ours, theirs) => {
-    if (whose === "ours") desk.shards.get(0)?.add({ key: settle(1), rail: "bank", amount: 100n, postedAtMs: noon() });
-    else desk.payers.bank.rows.push(row(settle(1), 100n));
+    ["a payment of ours", "shortage", 100n, undefined, "capture", 100n],
+    ["the payer's payment", "surplus", undefined, 100n, "capture", -100n],
+    ["a refund of ours", "surplus", 100n, undefined, "refund", -100n],
+    ["the payer's refund", "shortage", undefined, 100n, "refund", 100n],
+    ["a reversal of ours", "surplus", 100n, undefined, "reversal", -100n],
+    ["the payer's reversal", "shortage", undefined, 100n, "reversal", 100n],
+  ] as const)("that is only %s becomes a %s after the second look, and not before", async (...is) => {
+    const [whose, difference, ours, theirs, kind, owed] = is;
+    const key = kind === "capture" ? settle(1) : settle(1).replace("capture", kind === "refund" ? "refund" : "reverse");
+    if (ours !== undefined) desk.shards.get(0)?.add({ key, kind, rail: "bank", amount: 100n, postedAtMs: noon() });
+    else desk.payers.bank.rows.push(row(key, 100n, { kind }));
     await run();
     const [first, second] = await daysLater(2);
     expect(first === undefined ? {} : counts(first)).toEqual({});
     expect(second === undefined ? {} : counts(second)).toEqual({ opened: 1 });
-    expect(await cases()).toEqual([[difference, "open", ours, theirs]]);
+    expect([whose, await cases()]).toEqual([whose, [[difference, "open", ours, theirs]]]);
+    // A file of the same day that says it again counts it in its class, and opens nothing.
+    const again = theirs === undefined ? [] : [row(key, 100n, { kind })];
+    desk.shards.get(0)?.add({ key: settle(8), rail: "bank", amount: 5n, postedAtMs: noon() });
+    const file = await csv("again.csv", ...again, row(settle(8), 5n));
+    expect(counts(await run({ input: file }))).toMatchObject({ [difference]: 1, matched: 1 });
+    // What goes into suspense is what the payer owes us.
+    const [only] = await desk.reconciler.store.cases();
+    await desk.reconciler.step(only?.id ?? "", { action: "assign", by: "li", owner: "li" });
+    await desk.reconciler.step(only?.id ?? "", { action: "suspend", by: "li", reason: "underInquiry" });
+    expect([...(desk.shards.get(0)?.adjustments.values() ?? [])].map(({ amount }) => amount)).toEqual([owed]);
   });
 
   test("that comes after all clears its case by itself", async () => {
@@ -401,6 +417,78 @@ describe("a case", () => {
     expect([...(desk.shards.get(0)?.adjustments.values() ?? [])].at(-1)).toMatchObject({ kind: "writeOff", amount: -1n });
   });
 
+  test.each(["adjust", "adjusted"])("keeps suspense at what the newest statement says when the run before it ended at %s", async (at) => {
+    await run({ input: await csv("1.csv", wrong(540n)) });
+    const [only] = await desk.reconciler.store.cases();
+    const id = only?.id ?? "";
+    const shard = desk.shards.get(0);
+    if (shard === undefined) throw new Error("no shard 0");
+    await desk.reconciler.step(id, { action: "assign", by: "li", owner: "li" });
+    await desk.reconciler.step(id, { action: "suspend", by: "li", reason: "underInquiry" });
+    shard.interrupt = (what) => {
+      if (what === at) throw new Error("ended here");
+    };
+    const second = await csv("2.csv", wrong(340n));
+    await expect(run({ input: second })).rejects.toThrow("ended here");
+    shard.interrupt = () => undefined;
+    await desk.reopen();
+    await run({ input: await csv("3.csv", wrong(101n)) });
+    expect([...shard.adjustments.values()].reduce((sum, { amount }) => sum + amount, 0n)).toBe(-1n);
+    expect((await desk.reconciler.show(id))?.owed).toEqual([{ fundSource: "psn_cash_pay", amount: -1n }]);
+  });
+
+  test("whose run could not be written has moved nothing", async () => {
+    await run({ input: await csv("1.csv", wrong(540n)) });
+    const [only] = await desk.reconciler.store.cases();
+    await desk.reconciler.step(only?.id ?? "", { action: "assign", by: "li", owner: "li" });
+    await desk.reconciler.step(only?.id ?? "", { action: "suspend", by: "li", reason: "underInquiry" });
+    const write = desk.db.write.bind(desk.db);
+    desk.db.write = (statements) =>
+      statements.some(({ sql }) => sql.includes("reconciliation_case")) ? Promise.reject(new Error("ended here")) : write(statements);
+    await expect(run({ input: await csv("2.csv", wrong(340n)) })).rejects.toThrow("ended here");
+    desk.db.write = write;
+    expect([...(desk.shards.get(0)?.adjustments.values() ?? [])].map(({ amount }) => amount)).toEqual([-440n]);
+    await run({ input: await csv("3.csv", wrong(101n)) });
+    expect([...(desk.shards.get(0)?.adjustments.values() ?? [])].reduce((sum, { amount }) => sum + amount, 0n)).toBe(-1n);
+  });
+
+  test("in suspense leaves it with the statement that clears it, and nobody has to", async () => {
+    await run({ input: await csv("1.csv", wrong(540n)) });
+    const [only] = await desk.reconciler.store.cases();
+    await desk.reconciler.step(only?.id ?? "", { action: "assign", by: "li", owner: "li" });
+    await desk.reconciler.step(only?.id ?? "", { action: "suspend", by: "li", reason: "underInquiry" });
+    await run({ input: await csv("2.csv", wrong(100n)) });
+    expect((await cases()).map(([, state]) => state)).toEqual(["resolved"]);
+    expect([...(desk.shards.get(0)?.adjustments.values() ?? [])].map(({ kind, amount }) => [kind, amount])).toEqual([
+      ["suspend", -440n],
+      ["release", -440n],
+    ]);
+    expect(await steps()).toEqual(["open", "assign", "suspend", "settle"]);
+  });
+
+  test.each([
+    ["payment", "capture", "shortage"],
+    ["refund", "refund", "surplus"],
+  ] as const)(
+    "of a %s on two days is one side's only when the payer takes its half back, and of amounts when it comes again",
+    async (...is) => {
+      const [, kind, difference] = is;
+      const key = kind === "capture" ? settle(7) : settle(7).replace("capture", "refund");
+      const half = row(key, 70n, { kind });
+      const first = [wrong(100n), half];
+      await run({ input: await csv("1.csv", ...first) });
+      desk.shards.get(0)?.add({ key, kind, rail: "bank", amount: 60n, postedAtMs: noon(NEXT) });
+      await daysLater(1);
+      expect(await cases()).toEqual([["amount", "open", 60n, 70n]]);
+      const without = await run({ input: await csv("2.csv", wrong(100n)) });
+      expect(counts(without)).toMatchObject({ matched: 1 });
+      expect(counts(without)[difference]).toBeUndefined();
+      expect(await cases()).toEqual([[difference, "open", 60n, undefined]]);
+      await run({ input: await csv("3.csv", wrong(100n), row(key, 65n, { kind })) });
+      expect(await cases()).toEqual([["amount", "open", 60n, 65n]]);
+    },
+  );
+
   test("of a row that waited has the amount of the newest statement, before it is opened and after", async () => {
     await run({ input: await csv("1.csv", wrong(100n), row(settle(7), 70n)) });
     await run({ input: await csv("2.csv", wrong(100n), row(settle(7), 71n)) });
@@ -466,7 +554,7 @@ describe("a run", () => {
       [1, "250"],
     ] as const) {
       const [leaf] = desk.shards.get(shard)?.leaves.filter(({ kind }) => kind === "reconciliation.finished") ?? [];
-      expect(leaf).toMatchObject({ subject: answer.id, actor: "operator/li", ruleSetVersion: "reconcile/2" });
+      expect(leaf).toMatchObject({ subject: answer.id, actor: "operator/li", ruleSetVersion: "reconcile/3" });
       expect(leaf?.facts).toMatchObject({ rail: "bank", day: DAY, method: "totals", "count.totalsEqual": "1", "count.fenOurs": fen });
       expect(Buffer.from(leaf?.requestHash ?? []).toString("hex")).toBe(answer.statementHash);
     }

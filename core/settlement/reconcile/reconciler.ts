@@ -4,20 +4,20 @@
  */
 import { formatYuan } from "../../protocol/money.ts";
 import { ok, refused, type Result } from "../../protocol/result.ts";
-import type { EventMs } from "../../protocol/time.ts";
 import type { Database, Statement } from "../../../migrations/database.ts";
 import { enqueue } from "../../../streams/bus/outbox.ts";
 import { encodeEvent } from "../../../streams/contracts/codec.ts";
-import type { Adjustment, ShardBooks } from "../books.ts";
 import type { RailName } from "../plan.ts";
 import { afterStep, type CaseRefusal, type CaseStep } from "./cases.ts";
+import { carryOutCorrections, insertCorrections, refusedCorrection } from "./corrections.ts";
 import { type Entry, EntryRecorder, type FindEntry, type Position } from "./entries.ts";
 import { caseEntry } from "./leaves.ts";
+import { correctionsOf } from "./orders.ts";
 import type { ReconcilePorts } from "./ports.ts";
 import { type Case, owedBySource, type Unmatched } from "./records.ts";
 import { type ReconcileRules, RULES } from "./rules.ts";
 import { reconcileDay, type RunAnswer, type RunRefusal, type RunRequest } from "./run.ts";
-import { insertSteps, RUN_KIND, type Step, stepCase, type StepRow, Store } from "./store.ts";
+import { aloneAgain, insertSteps, RUN_KIND, type Step, stepCase, type StepRow, Store } from "./store.ts";
 
 export interface ReconcilerOptions extends Pick<ReconcilePorts, "shards" | "shardOf" | "payers" | "crypto" | "clock" | "folder"> {
   /** Database of kind `books`; the reconciler is its only writer, and the owner closes it. */
@@ -51,8 +51,8 @@ export interface CaseStory {
 
 export async function openReconciler(options: ReconcilerOptions): Promise<Reconciler> {
   const opened = new LibsqlReconciler(options);
-  // What an earlier process had in its books and not yet in the logs.
-  await opened.recorder.record();
+  // What an earlier process had in its books and not yet in the shards.
+  await opened.inTurn(() => Promise.resolve());
   return opened;
 }
 
@@ -97,48 +97,30 @@ class LibsqlReconciler implements Reconciler {
     if (before === undefined) return refused("caseUnknown");
     const after = afterStep(before.state, step);
     if (typeof after === "string") return refused(after);
+    const steps = await this.store.steps(caseId);
+    const owed = correctionsOf(this.#ports.crypto, before, steps, step);
+    if (typeof owed === "string") return refused(owed);
     const atMs = this.#ports.clock.now();
-    const no = await this.#adjust(before, step, atMs);
-    if (no !== undefined) return refused(no);
+    const no = await refusedCorrection(this.#ports.shards, owed, atMs);
+    if (no !== undefined && no !== "repeated") return refused(no);
     const { action, by, approvedBy, owner, reason, note } = step;
     const row: StepRow = { caseId, step: before.steps + 1, action, state: after.state, by, approvedBy, owner, reason, note, atMs };
-    await this.store.db.write([stepCase(row), ...insertSteps([row]), ...this.recorder.insert([caseEntry(before, row)])]);
-    await this.recorder.record();
+    await this.store.db.write([
+      stepCase(row),
+      ...insertSteps([row]),
+      ...insertCorrections(owed, atMs),
+      ...owed.flatMap(({ correction }) => (correction.do === "takeBack" ? aloneAgain(before, correction.order.supplementId) : [])),
+      ...this.recorder.insert([caseEntry(before, row)]),
+    ]);
+    await this.#catchUp();
     const now = await this.store.case(caseId);
     return now === undefined ? refused("caseUnknown") : ok(now);
   }
 
-  /** Money into suspense, out of it, or written off: in the shard's books first, which take each adjustment once. */
-  async #adjust(one: Case, step: CaseStep, atMs: EventMs): Promise<CaseRefusal | undefined> {
-    const kind = ADJUSTMENT_OF[step.action];
-    if (kind === undefined) return undefined;
-    const books = this.#books(one.shard);
-    for (const { fundSource, amount } of owedBySource(one)) {
-      const answer = await books.adjust(
-        {
-          adjustmentId: `${one.id}/${kind}/${fundSource}`,
-          caseId: one.id,
-          kind,
-          rail: one.rail,
-          fundSource,
-          institution: one.institution,
-          settlementId: one.settlementId,
-          amount,
-          reason: step.reason ?? "agreed",
-          requestedBy: step.by,
-          approvedBy: step.approvedBy,
-        },
-        atMs,
-      );
-      if (typeof answer === "string" && answer !== "repeated") return answer;
-    }
-    return undefined;
-  }
-
-  #books(shard: number): ShardBooks {
-    const books = this.#ports.shards.get(shard);
-    if (books === undefined) throw new Error(`no shard ${shard}`);
-    return books;
+  /** What the books say was ordered is done, and recorded, before anything else is decided. */
+  async #catchUp(): Promise<void> {
+    await carryOutCorrections(this.store.db, this.#ports.shards);
+    await this.recorder.record();
   }
 
   async #announcement(runId: string, position: Position): Promise<readonly Statement[]> {
@@ -181,17 +163,14 @@ class LibsqlReconciler implements Reconciler {
   }
 
   inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const run = this.#tail.then(work);
+    const run = this.#tail.then(async () => {
+      await this.#catchUp();
+      return await work();
+    });
     this.#tail = run.catch(() => undefined);
     return run;
   }
 }
-
-const ADJUSTMENT_OF: Partial<Readonly<Record<CaseStep["action"], Adjustment["kind"]>>> = {
-  suspend: "suspend",
-  release: "release",
-  writeOff: "writeOff",
-};
 
 /** Reads only: any process may. */
 export async function caseStory(
@@ -207,7 +186,7 @@ export async function caseStory(
 
 async function proposalsFor(store: Store, one: Case, windowMs: number): Promise<readonly Unmatched[]> {
   if (one.class === "amount") return [];
-  const [side, amount] = one.class === "surplus" ? ["ours", one.theirs?.amount ?? 0n] : ["theirs", one.ours?.amount ?? 0n];
+  const [side, amount] = one.ours === undefined ? ["ours", one.theirs?.amount ?? 0n] : ["theirs", one.ours.amount];
   return await store.unmatched(
     "rail=? AND institution=? AND amount=? AND side=? AND kind=? AND at_ms BETWEEN ? AND ? AND state IN ('waiting','case') ORDER BY at_ms, id LIMIT 10",
     one.rail satisfies RailName,

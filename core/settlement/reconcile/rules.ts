@@ -1,3 +1,5 @@
+import type { MovementKind } from "./statement.ts";
+
 /**
  * The matching rules as data with a version. The version enters a run's id and its leaf: the same statement under the
  * same rules is the same run.
@@ -21,7 +23,7 @@ export interface ReconcileRules {
 }
 
 export const RULES: ReconcileRules = {
-  version: "reconcile/2",
+  version: "reconcile/3",
   secondLookDays: 2,
   midnightMs: 30 * 60_000,
   proposalWindowMs: 10 * 60_000,
@@ -29,8 +31,13 @@ export const RULES: ReconcileRules = {
 };
 
 /**
- * Classes of the field: 长款 `surplus`, the payer has it and we do not; 短款 `shortage`, we have it and the payer does
- * not; `amount`, both have it and do not agree.
+ * Classes of the field, by what they mean for the institution: 长款 `surplus`, the payer moved more its way than our books
+ * say, and it is owed back; 短款 `shortage`, the payer moved less, and owes it; `amount`, both have it and do not agree.
  */
 export const DIFFERENCE_CLASSES = ["surplus", "shortage", "amount"] as const;
 export type DifferenceClass = (typeof DIFFERENCE_CLASSES)[number];
+
+/** A payment that only the payer has is money too much; one that only we have, money that is missing. Given back, it is the other way round. */
+export function classOf(kind: MovementKind, side: "ours" | "theirs"): DifferenceClass {
+  return (kind === "capture") === (side === "theirs") ? "surplus" : "shortage";
+}

@@ -6,12 +6,13 @@ import { join } from "node:path";
 import { toHex, utf8 } from "../../protocol/bytes.ts";
 import { ok, refused, type Result } from "../../protocol/result.ts";
 import { dayEnd, dayOf } from "../day/accounting-day.ts";
-import type { AccountingDay, ShardBooks } from "../books.ts";
+import type { AccountingDay, Posting, ShardBooks } from "../books.ts";
 import type { RailName } from "../plan.ts";
 import { StatementError } from "../rails/port.ts";
-import { isPerson } from "./cases.ts";
+import { IS_OPEN, isPerson } from "./cases.ts";
 import { compareRows } from "./compare.ts";
 import { conclude, type Found } from "./conclude.ts";
+import { carryOutCorrections, insertCorrections, refusedCorrection } from "./corrections.ts";
 import { signed, Tally } from "./counts.ts";
 import type { CsvEncoding } from "./csv.ts";
 import { bringFile, bringRows } from "./fetch.ts";
@@ -94,12 +95,12 @@ async function wantsRows(ports: ReconcilePorts, rail: RailName, day: AccountingD
   const open = await openCalls(ports.shards, rail);
   if ([...open.values()].some((call) => dayOf(call.askedAtMs) <= day)) return true;
   if ((await ports.store.unmatched("rail=? AND state IN ('waiting','healing') LIMIT 1", rail)).length > 0) return true;
-  return (await ports.store.cases("rail=? AND day=? AND state NOT IN ('resolved','writtenOff')", rail, day)).length > 0;
+  return (await ports.store.cases(`rail=? AND day=? AND ${IS_OPEN}`, rail, day)).length > 0;
 }
 
 async function ourTotals(ports: ReconcilePorts, rail: RailName, day: AccountingDay): Promise<InstitutionSums> {
   const sum = new InstitutionSums();
-  for (const books of ports.shards.values()) for await (const posting of books.postings({ rail, day })) sum.add(posting);
+  for (const books of ports.shards.values()) for await (const posting of standing(books, { rail, day })) sum.add(posting);
   return sum;
 }
 
@@ -150,12 +151,11 @@ async function runOnce(ports: ReconcilePorts, bench: Workbench, request: RunRequ
   const tally = new Tally([...ports.shards.keys()]);
   const found = method === "totals" ? await countOnly(ports, run, tally) : await details(ports, bench, run, tally);
   const concluded = await conclude(ports, run, tally, found);
-  for (const { shard, move } of concluded.suspense) {
-    const answer = await ports.shards.get(shard)?.adjust(move, clock.now());
-    if (answer === undefined || (typeof answer === "string" && answer !== "repeated"))
-      throw new Error(`suspense of case ${move.caseId} does not follow it: ${answer ?? "no such shard"}`);
-  }
-  await store.db.write([...concluded.statements, ...recorder.insert(concluded.entries)]);
+  const refusal = await refusedCorrection(ports.shards, concluded.suspense, clock.now());
+  if (refusal !== undefined) throw new Error(`suspense does not follow its case: ${refusal}`);
+  const corrections = insertCorrections(concluded.suspense, clock.now());
+  await store.db.write([...concluded.statements, ...corrections, ...recorder.insert(concluded.entries)]);
+  await carryOutCorrections(store.db, ports.shards);
   await recorder.record();
   const finished = await store.run(id);
   if (finished === undefined) throw new Error("a run that was written is gone");
@@ -172,7 +172,7 @@ async function refuseOtherDays(store: Store, bench: Workbench, { rail, day }: Ru
 /** Equal totals: every posting of ours is in them, and none was looked at. */
 async function countOnly(ports: ReconcilePorts, run: Run, tally: Tally): Promise<Found> {
   for (const [shard, books] of ports.shards)
-    for await (const posting of books.postings({ rail: run.rail, day: run.day })) {
+    for await (const posting of standing(books, run)) {
       for (const name of ["rowsOurs", "rowsTheirs", "totalsEqual"] as const) tally.add(shard, name);
       for (const name of ["fenOurs", "fenTheirs"] as const) tally.add(shard, name, signed(posting));
     }
@@ -203,8 +203,13 @@ async function triedBefore(ports: ReconcilePorts, run: Run): Promise<ReadonlyMap
   );
 }
 
-async function* ourRows(books: ShardBooks, shard: number, { rail, day }: Run): AsyncGenerator<OurRow> {
-  for await (const posting of books.postings({ rail, day })) {
+/** What was taken into the books by a wrong order and went back is none of ours. */
+async function* standing(books: ShardBooks, { rail, day }: Pick<Run, "rail" | "day">): AsyncGenerator<Posting> {
+  for await (const posting of books.postings({ rail, day })) if (posting.supplement?.takenBack !== true) yield posting;
+}
+
+async function* ourRows(books: ShardBooks, shard: number, run: Run): AsyncGenerator<OurRow> {
+  for await (const posting of standing(books, run)) {
     const { key, kind, institution, amount, parts, settlementId, railReference, postedAtMs: atMs } = posting;
     yield { key, kind, institution, amount, parts, settlementId, railReference, shard, atMs };
   }

@@ -102,7 +102,7 @@ export const reconciliationCase = sqliteTable(
     runId: text("run_id").notNull(),
     statementHash: text("statement_hash").notNull(),
     line: integer("line"),
-    state: text("state", { enum: ["open", "investigating", "suspended", "resolved", "writtenOff"] }).notNull(),
+    state: text("state", { enum: ["open", "investigating", "suspended", "resolved", "writtenOff", "booked"] }).notNull(),
     owner: text("owner"),
     /** Steps so far; each step happens once. */
     steps: integer("steps").notNull(),
@@ -132,6 +132,24 @@ export const caseStep = sqliteTable(
     atMs: integer("at_ms").notNull(),
   },
   (t) => [primaryKey({ columns: [t.caseId, t.step] })],
+);
+
+/** Corrections on their way into a shard's books. Written in the transaction of the step that orders them; carried out behind it, once. */
+export const correction = sqliteTable(
+  "correction",
+  {
+    id: text("id").primaryKey(),
+    shard: integer("shard").notNull(),
+    /** JSON: what is ordered. */
+    said: text("said").notNull(),
+    atMs: integer("at_ms").notNull(),
+    done: integer("done").notNull().default(0),
+  },
+  (t) => [
+    index("correction_waiting")
+      .on(t.done)
+      .where(sql`done = 0`),
+  ],
 );
 
 /**

@@ -5,10 +5,11 @@
 import { addDays } from "../day/accounting-day.ts";
 import type { AccountingDay } from "../books.ts";
 import type { RailName } from "../plan.ts";
-import { isClosed } from "./cases.ts";
+import { IS_OPEN, isClosed } from "./cases.ts";
 import { disagreements } from "./match.ts";
 import type { ReconcilePorts } from "./ports.ts";
 import type { Case, Unmatched } from "./records.ts";
+import { classOf } from "./rules.ts";
 import type { Run, Store } from "./store.ts";
 
 export interface SecondLook {
@@ -141,23 +142,41 @@ export async function waitedLongEnough(
   return [...known, ...also].filter((row) => isOver(row.day));
 }
 
-export interface Withdrawn {
-  readonly rows: readonly Unmatched[];
-  readonly cases: readonly Case[];
+/** Rows that earlier statements of the same day left over and this one, whose rows were read, does not confirm. */
+export async function withdrawnRows(store: Store, run: Run, confirmed: ReadonlySet<string>): Promise<readonly Unmatched[]> {
+  const rows = await store.unmatched("rail=? AND day=? AND run_id<>? AND state IN ('waiting','case')", run.rail, run.day, run.id);
+  return rows.filter((row) => !confirmed.has(row.id));
 }
 
-/** What earlier statements of the same day began and this one, whose rows were read, does not confirm. */
-export async function withdrawn(
+/** Cases of the same day that nothing speaks for any more. `stated`: those of which this statement says something. */
+export async function withdrawnCases(
   store: Store,
   run: Run,
-  confirmed: { readonly rows: ReadonlySet<string>; readonly cases: ReadonlySet<string> },
-): Promise<Withdrawn> {
-  const rows = (await store.unmatched("rail=? AND day=? AND run_id<>? AND state IN ('waiting','case')", run.rail, run.day, run.id)).filter(
-    (row) => !confirmed.rows.has(row.id),
-  );
+  rows: readonly Unmatched[],
+  stated: ReadonlySet<string>,
+): Promise<readonly Case[]> {
   const gone = new Set(rows.map((row) => row.id));
-  const cases = (await store.cases("rail=? AND day=? AND state IN ('open','investigating')", run.rail, run.day)).filter((one) =>
-    confirmed.cases.has(one.id) ? false : one.unmatchedId === undefined || gone.has(one.unmatchedId),
-  );
-  return { rows, cases: cases.filter((one) => !isClosed(one.state)) };
+  const cases = await store.cases(`rail=? AND day=? AND ${IS_OPEN}`, run.rail, run.day);
+  return cases.filter((one) => !stated.has(one.id) && (one.unmatchedId === undefined || gone.has(one.unmatchedId)));
+}
+
+/**
+ * Cases of another day in which a row of this day was one side: without it the other side is alone, and has waited already.
+ */
+export async function halves(store: Store, run: Run, gone: readonly Unmatched[]): Promise<readonly Case[]> {
+  const drafts: Case[] = [];
+  for (const row of gone.filter(({ state }) => state === "case")) {
+    const last = (await store.family(row)).at(-1);
+    if (last === undefined || isClosed(last.state) || last.class !== "amount" || last.day === run.day) continue;
+    const side = row.side === "ours" ? "theirs" : "ours";
+    const others = await store.unmatched("rail=? AND side=? AND day=? AND state='case'", run.rail, side, last.day);
+    const other = others.find(({ key, reference, kind }) =>
+      last.key === "" || key === "" ? reference === last.reference && kind === last.kind : key === last.key,
+    );
+    if (other === undefined) continue;
+    const sides = { ours: undefined, theirs: undefined, [side]: last[side] };
+    const said = { runId: run.id, statementHash: run.statementHash, line: other.line };
+    drafts.push({ ...last, ...sides, ...said, class: classOf(last.kind, side), unmatchedId: other.id });
+  }
+  return drafts;
 }

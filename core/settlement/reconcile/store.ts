@@ -134,7 +134,7 @@ export class Store {
   }
 
   /** Every case there was of a movement, whatever day it was found on; oldest first. */
-  async family({ rail, key, reference, kind }: Case): Promise<readonly Case[]> {
+  async family({ rail, key, reference, kind }: Pick<Case, "rail" | "key" | "reference" | "kind">): Promise<readonly Case[]> {
     const sql = `SELECT * FROM reconciliation_case WHERE rail=?1 AND key=?2 AND (?2<>'' OR (reference=?3 AND kind=?4)) ORDER BY rowid`;
     return (await this.db.read(sql, rail, key, reference, kind)).map(caseFromRow);
   }
@@ -272,6 +272,15 @@ export function meet(a: string, b: string, runId: string): readonly Statement[] 
   return [
     { sql, args: [b, runId, a] },
     { sql, args: [a, runId, b] },
+  ];
+}
+
+/** What a supplement made of a row of the payer's, when it was taken back: the row is alone, and ours is none any more. */
+export function aloneAgain(one: Case, supplementId: string): readonly Statement[] {
+  const ourKey = one.key === "" ? `supplement/${supplementId}` : one.key;
+  return [
+    { sql: "UPDATE unmatched SET state='withdrawn' WHERE rail=? AND side='ours' AND key=?", args: [one.rail, ourKey] },
+    { sql: "UPDATE unmatched SET state='case', met_id=NULL, met_run_id=NULL WHERE id=? AND state='met'", args: [one.unmatchedId ?? null] },
   ];
 }
 

@@ -12,6 +12,9 @@ import type {
   Posting,
   SealRefusal,
   ShardBooks,
+  Supplement,
+  SupplementRefusal,
+  SupplementReturn,
   TrialBalance,
 } from "../../books.ts";
 import { addDays, dayEnd, dayOf } from "../../day/accounting-day.ts";
@@ -32,6 +35,9 @@ export class MemoryBooks implements ShardBooks {
   readonly open: Map<string, Open> = new Map();
   readonly leaves: (LeafDraft & { readonly atMs: number })[] = [];
   readonly adjustments: Map<string, Adjustment> = new Map();
+  readonly supplements: Map<string, Supplement> = new Map();
+  /** What every correction is refused with. */
+  refuses: AdjustmentRefusal | SupplementRefusal | undefined;
   readonly evidence: Evidence[] = [];
   readonly sealed: DaySeal[] = [];
   /** Called before each change; throws to end the process there. */
@@ -86,10 +92,40 @@ export class MemoryBooks implements ShardBooks {
     return await Promise.resolve("healed");
   }
 
-  adjust(adjustment: Adjustment, atMs: EventMs): Promise<LedgerPosition | AdjustmentRefusal> {
-    if (this.adjustments.has(adjustment.adjustmentId)) return Promise.resolve("repeated");
+  async adjust(adjustment: Adjustment, atMs: EventMs): Promise<LedgerPosition | AdjustmentRefusal> {
+    this.interrupt("adjust");
+    if (this.adjustments.has(adjustment.adjustmentId)) return "repeated";
     this.adjustments.set(adjustment.adjustmentId, adjustment);
-    return this.record({ kind: "adjustment", outcome: "accepted", actor: "core" }, atMs);
+    const position = await this.record({ kind: "adjustment", outcome: "accepted", actor: "core" }, atMs);
+    this.interrupt("adjusted");
+    return position;
+  }
+
+  /** Booked on the day of the order; what went back is away. */
+  async supplement(order: Supplement, atMs: EventMs): Promise<LedgerPosition | SupplementRefusal> {
+    this.interrupt(`supplement ${order.supplementId}`);
+    if (this.refuses !== undefined) return this.refuses as SupplementRefusal;
+    if (this.supplements.has(order.supplementId)) return "repeated";
+    this.supplements.set(order.supplementId, order);
+    const { key, rail, railReference, institution, parts, settlementId = "" } = order;
+    const amount = parts.reduce((sum, part) => sum + part.amount, 0n);
+    const supplement = { supplementId: order.supplementId, takenBack: false };
+    const named = key === "" ? `supplement/${order.supplementId}` : key;
+    const money = { kind: order.movement, institution, parts, amount, railReference };
+    this.add({ key: named, rail, settlementId, ...money, postedAtMs: atMs, supplement });
+    return await this.record({ kind: "supplement.booked", outcome: "accepted", actor: "core" }, atMs);
+  }
+
+  async takeBack(order: SupplementReturn, atMs: EventMs): Promise<LedgerPosition | SupplementRefusal> {
+    const at = this.all.findIndex(({ supplement }) => supplement?.supplementId === order.supplementId);
+    const found = this.all[at];
+    if (found === undefined) return "notBooked";
+    this.all[at] = { ...found, supplement: { supplementId: order.supplementId, takenBack: true } };
+    return await this.record({ kind: "supplement.takenBack", outcome: "accepted", actor: "core" }, atMs);
+  }
+
+  refusalOf(): ReturnType<ShardBooks["refusalOf"]> {
+    return Promise.resolve(this.refuses);
   }
 
   record(draft: LeafDraft, atMs: EventMs): Promise<LedgerPosition> {
