@@ -236,5 +236,5 @@ class Worker implements SettlementWorker {
 
 /** Leaves through the outbox, so that the letter, the quarantine entry and the offset are one transaction. */
 function deadLetter(record: DeliveredRecord, errorClass: string): OutboxRecord {
-  return { ...letterOf(SETTLEMENT_GROUP, { record, errorClass, attempts: 1 }), eventId: placeOf(record) };
+  return { ...letterOf(SETTLEMENT_GROUP, { record, errorClass }), eventId: placeOf(record) };
 }

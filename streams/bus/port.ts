@@ -45,6 +45,13 @@ export interface DeliveredRecord extends BusRecord {
   readonly unreadable?: { readonly error: string; readonly records: number };
 }
 
+/** A record that no repetition will make good: undecodable, or breaking its contract. */
+export interface Poison {
+  readonly record: DeliveredRecord;
+  /** A name such as `schemaMismatch`; the error's own text stays out, it may quote the record. */
+  readonly errorClass: string;
+}
+
 export type PublishVerdict =
   | { readonly kind: "ok"; readonly partition: number; readonly offset: bigint }
   | { readonly kind: "retryable"; readonly reason: string }

@@ -7,7 +7,7 @@ import { toHex } from "../../core/protocol/bytes.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import type { Database, Statement } from "../../migrations/database.ts";
 import { GroupCommit } from "../../migrations/queue.ts";
-import { PoisonError, withDeadLetters } from "../bus/dead-letter.ts";
+import { DeadLetters } from "../bus/dead-letter.ts";
 import { type BusLog, errorClass, silentLog } from "../bus/log.ts";
 import { enqueue, startForwarder } from "../bus/outbox.ts";
 import type { Forwarder, OutboxRecord } from "../bus/outbox-port.ts";
@@ -15,7 +15,7 @@ import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
 import { canonicalJson } from "../contracts/canonical.ts";
 import { encodeEvent } from "../contracts/codec.ts";
 import type { AnyEvent } from "../contracts/event.ts";
-import { readSlice, type Received } from "../contracts/intake.ts";
+import { isPoison, readSlice, type Received, type Taken } from "../contracts/intake.ts";
 import { type Gap, insertGaps, unreadGap } from "../gap.ts";
 import type { Alert, FraudState } from "./engine/evaluate.ts";
 import { factsOf, isInput } from "./engine/inputs.ts";
@@ -61,6 +61,8 @@ export interface FraudService {
 }
 
 export const FRAUD_GROUP = "fraud";
+/** As dead letters name it. */
+export const FRAUD_CONSUMER = "fraud/1";
 const SOURCE = "/ronghe/fraud";
 /** An event from further ahead than this has a wrong clock; believed, it would push every honest event out of its window. */
 export const AHEAD_MS_MAX = 10 * 60_000;
@@ -83,9 +85,12 @@ function shippedOrThrow(crypto: Crypto): Ruleset {
   return shipped.value;
 }
 
-type Work =
-  | { readonly kind: "events"; readonly received: readonly Received[]; readonly next: Place; readonly gap?: Gap }
-  | { readonly kind: "quarantine"; readonly place: Place; readonly reason: string };
+/** A slice: its events and, put aside already, what is none. */
+interface Work {
+  readonly taken: readonly Taken[];
+  readonly next: Place;
+  readonly gap?: Gap;
+}
 
 class FraudWorker implements FraudService {
   readonly #options: FraudOptions;
@@ -94,6 +99,7 @@ class FraudWorker implements FraudService {
   readonly #topics: readonly string[];
   readonly #log: BusLog;
   readonly #commits: GroupCommit<Work, void>;
+  readonly #deadLetters: DeadLetters;
   readonly #offsets = new Map<string, bigint>();
   /** Partitions whose first slice since they were given has been seen. */
   readonly #begun = new Set<string>();
@@ -112,6 +118,7 @@ class FraudWorker implements FraudService {
     this.#topics = [...new Set(ruleset.rules.flatMap(({ definition }) => Object.keys(definition.inputs)))];
     this.#log = options.log ?? silentLog;
     this.#commits = new GroupCommit((work) => this.#commit(work), SLICES_PER_COMMIT);
+    this.#deadLetters = new DeadLetters(options.bus, { consumer: FRAUD_CONSUMER, log: this.#log });
   }
 
   get crashed(): Promise<never> {
@@ -123,23 +130,13 @@ class FraudWorker implements FraudService {
     await this.#announceRules();
     this.#state = await this.#restore();
     this.#forwarder = startForwarder({ db, bus, clock, log: this.#log });
-    const handler = withDeadLetters(
-      bus,
-      {
-        consumer: "fraud/1",
-        log: this.#log,
-        onQuarantine: async ({ record, errorClass }) =>
-          await this.#commits.submit({ kind: "quarantine", place: record, reason: errorClass }),
-      },
-      (slice) => this.#handle(slice),
-    );
     const position = async (topic: string, partition: number): Promise<bigint> => {
       const next = (await this.#store.nextOffset(topic, partition)) ?? 0n;
       this.#offsets.set(`${topic}/${partition}`, next);
       this.#begun.delete(`${topic}/${partition}`);
       return next;
     };
-    this.#consumer = await bus.consume({ group: FRAUD_GROUP, topics: this.#topics, position }, handler);
+    this.#consumer = await bus.consume({ group: FRAUD_GROUP, topics: this.#topics, position }, (slice) => this.#handle(slice));
   }
 
   async stop(): Promise<void> {
@@ -172,19 +169,19 @@ class FraudWorker implements FraudService {
     return await this.#store.alerts();
   }
 
-  /** What stands before an unreadable record is judged and committed first; then the record is put aside. */
+  /** What can never be judged is put aside first, the slice is then one commit: its events judged, the rest marked. */
   async #handle(slice: Slice): Promise<void> {
     const nextOffset = this.#offsets.get(`${slice.topic}/${slice.partition}`) ?? 0n;
     const name = `${slice.topic}/${slice.partition}`;
     const gap = this.#begun.has(name) ? undefined : unreadGap("fraud", slice, nextOffset);
-    const { received, poison } = readSlice(slice.records, nextOffset, (event) => this.#unfit(event));
-    const lastOffset = poison === undefined ? slice.records.at(-1)?.offset : poison.record.offset - 1n;
+    const taken = readSlice(slice.records, nextOffset, (event) => this.#unfit(event));
+    const lastOffset = slice.records.at(-1)?.offset;
     if (lastOffset !== undefined && lastOffset >= nextOffset) {
+      await this.#deadLetters.bury(taken.filter(isPoison));
       const next = { topic: slice.topic, partition: slice.partition, offset: lastOffset + 1n };
-      await this.#commits.submit({ kind: "events", received, next, ...(gap === undefined ? {} : { gap }) });
+      await this.#commits.submit({ taken, next, ...(gap === undefined ? {} : { gap }) });
     }
     this.#begun.add(name);
-    if (poison !== undefined) throw new PoisonError(poison.record, poison.reason);
   }
 
   #unfit(event: AnyEvent): string | undefined {
@@ -209,19 +206,17 @@ class FraudWorker implements FraudService {
     const alerts: JournaledAlert[] = [];
     const places: Place[] = [];
     const keys = new Map<Received, Uint8Array>();
-    for (const work of works)
-      if (work.kind === "events") for (const one of work.received) keys.set(one, eventKey(this.#options.crypto, one.event));
+    for (const { taken } of works) for (const one of taken) if (!isPoison(one)) keys.set(one, eventKey(this.#options.crypto, one.event));
     const seen = await this.#store.known([...keys.values()]);
     let position = this.#position;
     for (const work of works) {
-      if (work.kind === "quarantine") {
-        const { topic, partition, offset } = work.place;
-        places.push({ topic, partition, offset: offset + 1n });
-        journal.push({ topic, partition, offset, position: ++position, status: "quarantined", reason: work.reason });
-        continue;
-      }
       places.push(work.next);
-      for (const one of work.received) {
+      for (const one of work.taken) {
+        if (isPoison(one)) {
+          const { topic, partition, offset } = one.record;
+          journal.push({ topic, partition, offset, position: ++position, status: "quarantined", reason: one.errorClass });
+          continue;
+        }
         const { record, event } = one;
         const key = keys.get(one);
         if (key === undefined || seen.has(toHex(key))) continue;
@@ -238,7 +233,7 @@ class FraudWorker implements FraudService {
           for (const [nth, raised] of evaluation.alerts.entries()) alerts.push({ ...raised, position, nth });
       }
     }
-    const gaps = works.flatMap((work) => (work.kind === "events" && work.gap !== undefined ? [work.gap] : []));
+    const gaps = works.flatMap(({ gap }) => (gap === undefined ? [] : [gap]));
     const statements = [
       ...insertGaps(gaps),
       ...insertJournal(journal),
