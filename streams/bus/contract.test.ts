@@ -22,6 +22,7 @@ const record = (topic: string, key: string, value: string, more: Partial<BusReco
   ...more,
 });
 const textOf = ({ value }: DeliveredRecord): string => Buffer.from(value).toString();
+const isNumber = (record: DeliveredRecord): boolean => /^\d+$/.test(textOf(record));
 /** Every partition gets some of these. */
 const keys = Array.from({ length: 16 }, (_, at) => `org${at}`);
 
@@ -340,7 +341,6 @@ describe.each<[string, () => Promise<Rig | NoKafka>]>([
     const sums: number[] = [];
     const letters = new DeadLetters(rig.bus, { consumer: "test/1" });
     const consumer = await rig.consume({ group: fresh("g"), topics: [topic] }, async (slice) => {
-      const isNumber = (each: DeliveredRecord): boolean => /^\d+$/.test(textOf(each));
       await letters.bury(slice.records.filter((each) => !isNumber(each)).map((each) => ({ record: each, errorClass: "notANumber" })));
       sums.push(...slice.records.filter(isNumber).map((each) => Number(textOf(each))));
     });

@@ -18,7 +18,16 @@ export interface EventBus {
   read(topic: string, partition: number, fromOffset: bigint, limit: number): Promise<readonly DeliveredRecord[]>;
   /** Offset the next record of each partition will get, by partition number. */
   endOffsets(topic: string): Promise<readonly bigint[]>;
+  /** How the bus stands, asked anew; never throws: what cannot be told is left out. */
+  health(): Promise<BusHealth>;
   close(): Promise<void>;
+}
+
+export interface BusHealth {
+  /** How far the bus's clock is ahead of ours, ms, negative when it is behind; never more than is certain. */
+  readonly skewMs?: number;
+  /** Topics whose batches somebody's setting makes the brokers pack anew, with that setting. */
+  readonly repacked: readonly { readonly topic: string; readonly compression: string }[];
 }
 
 export interface TopicSpec {

@@ -259,6 +259,33 @@ describe("a record that cannot be judged", () => {
     expect(told(await service.alerts())).toEqual(["code-two-terminals 0-b"]);
   });
 
+  test("unless it is our own clock that is slow: what is not ahead of the bus's clock is judged", async () => {
+    const slow = { now: (): EventMs => (clock.now() - 15 * 60_000) as EventMs };
+    const skewed: EventBus = { ...counting().bus, health: () => Promise.resolve({ skewMs: 15 * 60_000, repacked: [] }) };
+    const shifted = good.map((event) => {
+      const atMs = event.timeMs + clock.now() - (good.at(-1)?.timeMs ?? 0);
+      return { ...event, timeMs: atMs, data: { ...event.data, atMs } } as AnyEvent;
+    });
+    const service = await start({ bus: skewed, clock: slow });
+    await publish(shifted);
+    await service.drained();
+    expect(await journalOf("quarantined")).toEqual([]);
+    expect(told(await service.alerts())).toEqual(["code-two-terminals 0-b"]);
+    const ahead = clock.now() + AHEAD_MS_MAX + 1;
+    await publish([{ ...template, id: "ahead", timeMs: ahead, data: { ...template.data, atMs: ahead } } as AnyEvent]);
+    await service.drained();
+    expect(await journalOf("quarantined")).toMatchObject([{ reason: "timeAhead" }]);
+  });
+
+  test("nor by the word of a bus whose clock is days away from ours", async () => {
+    const skewMs = 2 * 86_400_000;
+    const service = await start({ bus: { ...counting().bus, health: () => Promise.resolve({ skewMs, repacked: [] }) } });
+    const ahead = clock.now() + skewMs;
+    await publish([{ ...template, id: "ahead", timeMs: ahead, data: { ...template.data, atMs: ahead } } as AnyEvent]);
+    await service.drained();
+    expect(await journalOf("quarantined")).toMatchObject([{ reason: "timeAhead" }]);
+  });
+
   test("because it came after its windows had gone is journaled as late, and a replay leaves it out too", async () => {
     const service = await start();
     await publish(good);
@@ -474,6 +501,7 @@ function counting(): { readonly bus: EventBus; readonly reads: () => number; rea
       return bus.read(...place);
     },
     endOffsets: (topic) => bus.endOffsets(topic),
+    health: () => bus.health(),
     close: () => bus.close(),
   };
   return { bus: counted, reads: () => reads, publishes: () => publishes };

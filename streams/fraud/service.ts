@@ -10,6 +10,7 @@ import { GroupCommit } from "../../migrations/queue.ts";
 import { DeadLetters } from "../bus/dead-letter.ts";
 import { type BusLog, errorClass, silentLog } from "../bus/log.ts";
 import { enqueue, startForwarder } from "../bus/outbox.ts";
+import { BusWatch } from "../bus/watch.ts";
 import type { Forwarder, OutboxRecord } from "../bus/outbox-port.ts";
 import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
 import { canonicalJson } from "../contracts/canonical.ts";
@@ -100,6 +101,7 @@ class FraudWorker implements FraudService {
   readonly #log: BusLog;
   readonly #commits: GroupCommit<Work, void>;
   readonly #deadLetters: DeadLetters;
+  readonly #watch: BusWatch;
   readonly #offsets = new Map<string, bigint>();
   /** Partitions whose first slice since they were given has been seen. */
   readonly #begun = new Set<string>();
@@ -118,6 +120,7 @@ class FraudWorker implements FraudService {
     this.#topics = [...new Set(ruleset.rules.flatMap(({ definition }) => Object.keys(definition.inputs)))];
     this.#log = options.log ?? silentLog;
     this.#commits = new GroupCommit((work) => this.#commit(work), SLICES_PER_COMMIT);
+    this.#watch = new BusWatch({ bus: options.bus, log: this.#log });
     this.#deadLetters = new DeadLetters(options.bus, { consumer: FRAUD_CONSUMER, log: this.#log });
   }
 
@@ -128,6 +131,8 @@ class FraudWorker implements FraudService {
   async start(): Promise<void> {
     const { bus, db, clock } = this.#options;
     await this.#announceRules();
+    // Before the first event: a slow clock of ours must not make every honest event one from the future.
+    await this.#watch.look();
     this.#state = await this.#restore();
     this.#forwarder = startForwarder({ db, bus, clock, log: this.#log });
     const position = async (topic: string, partition: number): Promise<bigint> => {
@@ -142,6 +147,7 @@ class FraudWorker implements FraudService {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    await this.#watch.stop();
     await this.#consumer?.stop();
     await this.#commits.idle();
     if (this.#state !== undefined) {
@@ -186,7 +192,7 @@ class FraudWorker implements FraudService {
 
   #unfit(event: AnyEvent): string | undefined {
     if (!isInput(event)) return "topicUnknown";
-    if (event.data.atMs > this.#options.clock.now() + AHEAD_MS_MAX) return "timeAhead";
+    if (event.data.atMs > this.#watch.laterOf(this.#options.clock.now()) + AHEAD_MS_MAX) return "timeAhead";
     return factsOf(event).ok ? undefined : "figuresOutOfRange";
   }
 
