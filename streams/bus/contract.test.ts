@@ -341,7 +341,7 @@ describe.each<[string, () => Promise<Rig | NoKafka>]>([
     const sums: number[] = [];
     const letters = new DeadLetters(rig.bus, { consumer: "test/1" });
     const consumer = await rig.consume({ group: fresh("g"), topics: [topic] }, async (slice) => {
-      await letters.bury(slice.records.filter((each) => !isNumber(each)).map((each) => ({ record: each, errorClass: "notANumber" })));
+      await letters.bury(slice.records.filter((each) => !isNumber(each)).map((each) => ({ record: each, errorClass: "notJson" })));
       sums.push(...slice.records.filter(isNumber).map((each) => Number(textOf(each))));
     });
     await until(() => sums.length === 2);
@@ -353,7 +353,7 @@ describe.each<[string, () => Promise<Rig | NoKafka>]>([
       [DEAD_LETTER_HEADERS.topic]: topic,
       [DEAD_LETTER_HEADERS.partition]: "0",
       [DEAD_LETTER_HEADERS.offset]: "1",
-      [DEAD_LETTER_HEADERS.error]: "notANumber",
+      [DEAD_LETTER_HEADERS.error]: "notJson",
       [DEAD_LETTER_HEADERS.consumer]: "test/1",
     });
     await consumer.stop();

@@ -3,7 +3,7 @@ import { deadLetterTopic } from "../contracts/topics.ts";
 import type { BusRecord, EventBus, Poison } from "./port.ts";
 import { DeadLetterNotes } from "./dead-letter-notes.ts";
 import type { BusLog } from "./log.ts";
-import { sizeRefusal } from "./record-limits.ts";
+import { KEY_LENGTH_MAX, sizeRefusal } from "./record-limits.ts";
 
 export interface DeadLetterOptions {
   /** Name and version of the consumer, such as `core/0.1.0`; tells who could not read it. */
@@ -24,10 +24,16 @@ export const DEAD_LETTER_HEADERS = {
   bytes: "dlq_value_bytes",
   /** Only in the letter of a whole batch that could not be read: how many records it held, the last at `dlq_offset`. */
   records: "dlq_records",
+  /** Only in the marker of a replay: where in its partition the record stands a second time. */
+  replayed: "dlq_replayed",
 } as const;
 
-const KEY_LENGTH_MAX = 1_000;
-const ERROR_CLASS = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
+const LETTER_HEADERS: ReadonlySet<string> = new Set(Object.values(DEAD_LETTER_HEADERS));
+
+/** The headers of the record itself: what it says in a letter's name is nobody's word. */
+function withoutLetterHeaders(headers: BusRecord["headers"]): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !LETTER_HEADERS.has(name)));
+}
 
 /** The dead-letter topics to be created beside `topics`, one partition each: order across keys costs nothing here. */
 export function deadLetterTopics(topics: readonly string[]): { readonly name: string; readonly partitions: number }[] {
@@ -67,7 +73,12 @@ export class DeadLetters {
 /** The record with the reason in its headers; without its content where no bus would take that. */
 export function letterOf(consumer: string, put: Poison): BusRecord {
   const { key, value, headers } = put.record;
-  const letter = { topic: deadLetterTopic(put.record.topic), key, value, headers: { ...headers, ...placeHeaders(consumer, put) } };
+  const letter = {
+    topic: deadLetterTopic(put.record.topic),
+    key,
+    value,
+    headers: { ...withoutLetterHeaders(headers), ...placeHeaders(consumer, put) },
+  };
   return sizeRefusal(letter) === undefined ? letter : shortLetterOf(consumer, put);
 }
 
@@ -78,7 +89,6 @@ function shortLetterOf(consumer: string, put: Poison): BusRecord {
 }
 
 function placeHeaders(consumer: string, { record, errorClass }: Poison): Record<string, string> {
-  if (!ERROR_CLASS.test(errorClass)) throw new RangeError("an error class is a short name");
   const { unreadable } = record;
   return {
     [DEAD_LETTER_HEADERS.topic]: record.topic,

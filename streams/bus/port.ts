@@ -1,3 +1,5 @@
+import type { DeadLetterReason } from "../contracts/dead-letter-reasons.ts";
+
 /**
  * The one way events travel. Two adapters, Kafka and embedded (a libSQL log), pass one contract suite.
  *
@@ -57,8 +59,8 @@ export interface DeliveredRecord extends BusRecord {
 /** A record that no repetition will make good: undecodable, or breaking its contract. */
 export interface Poison {
   readonly record: DeliveredRecord;
-  /** A name such as `schemaMismatch`; the error's own text stays out, it may quote the record. */
-  readonly errorClass: string;
+  /** One of a closed list; an error's own text stays out, it may quote the record. */
+  readonly errorClass: DeadLetterReason;
 }
 
 export type PublishVerdict =

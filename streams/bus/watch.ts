@@ -9,6 +9,8 @@ import type { BusHealth, EventBus } from "./port.ts";
 const LOOK_MS = 60_000;
 /** From here on an operator is told: an edge takes no settlements at less. */
 export const SKEW_TOLD_MS = 5_000;
+/** From here on consumers would take honest events for events from the future. */
+export const SKEW_MS_MAX = 10 * 60_000;
 /** A bus further away than this is more likely to be wrong than we are: nothing is judged by its clock. */
 export const SKEW_BELIEVED_MS_MAX = 24 * 3_600_000;
 

@@ -1,6 +1,7 @@
 /** How a consumer that keeps its own offsets reads a slice: what it has not seen yet, decoded, beside what can never be handled. */
 import type { DeliveredRecord, Poison } from "../bus/port.ts";
 import { decodeEvent } from "./codec.ts";
+import type { DeadLetterReason } from "./dead-letter-reasons.ts";
 import type { AnyEvent } from "./event.ts";
 
 export interface Received {
@@ -18,7 +19,7 @@ export type Taken = Received | Poison;
 export function readSlice(
   records: readonly DeliveredRecord[],
   nextOffset: bigint,
-  unfit: (event: AnyEvent) => string | undefined = () => undefined,
+  unfit: (event: AnyEvent) => DeadLetterReason | undefined = () => undefined,
 ): readonly Taken[] {
   return records
     .filter(({ offset }) => offset >= nextOffset)

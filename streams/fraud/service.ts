@@ -10,11 +10,12 @@ import { GroupCommit } from "../../migrations/queue.ts";
 import { DeadLetters } from "../bus/dead-letter.ts";
 import { type BusLog, errorClass, silentLog } from "../bus/log.ts";
 import { enqueue, startForwarder } from "../bus/outbox.ts";
-import { BusWatch } from "../bus/watch.ts";
+import { BusWatch, SKEW_MS_MAX } from "../bus/watch.ts";
 import type { Forwarder, OutboxRecord } from "../bus/outbox-port.ts";
 import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
 import { canonicalJson } from "../contracts/canonical.ts";
 import { encodeEvent } from "../contracts/codec.ts";
+import type { DeadLetterReason } from "../contracts/dead-letter-reasons.ts";
 import type { AnyEvent } from "../contracts/event.ts";
 import { isPoison, readSlice, type Received, type Taken } from "../contracts/intake.ts";
 import { type Gap, insertGaps, unreadGap } from "../gap.ts";
@@ -66,7 +67,15 @@ export const FRAUD_GROUP = "fraud";
 export const FRAUD_CONSUMER = "fraud/1";
 const SOURCE = "/ronghe/fraud";
 /** An event from further ahead than this has a wrong clock; believed, it would push every honest event out of its window. */
-export const AHEAD_MS_MAX = 10 * 60_000;
+export const AHEAD_MS_MAX: number = SKEW_MS_MAX;
+
+/** Why no fraud rule can be asked about an event, if so. `nowMs`: the later of our clock and the bus's. */
+export function unfitForFraud(event: AnyEvent, nowMs: number): DeadLetterReason | undefined {
+  if (!isInput(event)) return "topicUnknown";
+  if (event.data.atMs > nowMs + AHEAD_MS_MAX) return "timeAhead";
+  return factsOf(event).ok ? undefined : "figuresOutOfRange";
+}
+
 /** A snapshot is taken after so many events at least, and after as many as it holds, so that it costs each event the same. */
 const SNAPSHOT_EVENTS_MIN = 20_000;
 const SLICES_PER_COMMIT = 16;
@@ -180,7 +189,7 @@ class FraudWorker implements FraudService {
     const nextOffset = this.#offsets.get(`${slice.topic}/${slice.partition}`) ?? 0n;
     const name = `${slice.topic}/${slice.partition}`;
     const gap = this.#begun.has(name) ? undefined : unreadGap("fraud", slice, nextOffset);
-    const taken = readSlice(slice.records, nextOffset, (event) => this.#unfit(event));
+    const taken = readSlice(slice.records, nextOffset, (event) => unfitForFraud(event, this.#watch.laterOf(this.#options.clock.now())));
     const lastOffset = slice.records.at(-1)?.offset;
     if (lastOffset !== undefined && lastOffset >= nextOffset) {
       await this.#deadLetters.bury(taken.filter(isPoison));
@@ -188,12 +197,6 @@ class FraudWorker implements FraudService {
       await this.#commits.submit({ taken, next, ...(gap === undefined ? {} : { gap }) });
     }
     this.#begun.add(name);
-  }
-
-  #unfit(event: AnyEvent): string | undefined {
-    if (!isInput(event)) return "topicUnknown";
-    if (event.data.atMs > this.#watch.laterOf(this.#options.clock.now()) + AHEAD_MS_MAX) return "timeAhead";
-    return factsOf(event).ok ? undefined : "figuresOutOfRange";
   }
 
   async #commit(works: readonly Work[]): Promise<readonly void[]> {

@@ -9,6 +9,7 @@ import { GroupCommit } from "../../migrations/queue.ts";
 import { DeadLetters } from "../bus/dead-letter.ts";
 import { type BusLog, silentLog } from "../bus/log.ts";
 import type { BusConsumer, EventBus, Poison, Slice } from "../bus/port.ts";
+import type { DeadLetterReason } from "../contracts/dead-letter-reasons.ts";
 import type { AnyEvent } from "../contracts/event.ts";
 import { isPoison, readSlice, type Taken } from "../contracts/intake.ts";
 import { type Gap, insertGaps, unreadGap } from "../gap.ts";
@@ -120,7 +121,7 @@ class SupervisionWorker implements SupervisionService {
     const nextOffset = this.#offsets.get(`${slice.topic}/${slice.partition}`) ?? 0n;
     const name = `${slice.topic}/${slice.partition}`;
     const gap = this.#begun.has(name) ? undefined : unreadGap("supervision", slice, nextOffset);
-    const taken = readSlice(slice.records, nextOffset, unfit);
+    const taken = readSlice(slice.records, nextOffset, unfitForSupervision);
     const lastOffset = slice.records.at(-1)?.offset;
     if (lastOffset !== undefined && lastOffset >= nextOffset) {
       await this.#deadLetters.bury(taken.filter(isPoison));
@@ -171,7 +172,8 @@ class SupervisionWorker implements SupervisionService {
   }
 }
 
-function unfit(event: AnyEvent): string | undefined {
+/** Why an event cannot be counted, if so. */
+export function unfitForSupervision(event: AnyEvent): DeadLetterReason | undefined {
   if (!isSupervised(event)) return "topicUnknown";
   return isCountable(event) ? undefined : "amountInvalid";
 }
