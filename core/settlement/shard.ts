@@ -116,7 +116,16 @@ export async function openShard(options: ShardOptions): Promise<Shard> {
   const { db, log, bus, partition, clock } = options;
   const publication = await openPublication(options);
   const every = options.publishEveryMs === undefined ? {} : { gatherMs: options.publishEveryMs };
-  const publisher = await startLedgerPublisher({ db, log, bus, partition, clock, newest: () => publication.latest(), ...every });
+  const publisher = await startLedgerPublisher({
+    db,
+    log,
+    bus,
+    crypto: options.crypto,
+    partition,
+    clock,
+    newest: () => publication.latest(),
+    ...every,
+  });
   const [newest] = await db.read("SELECT at_ms FROM leaf ORDER BY idx DESC LIMIT 1");
   const [sealed] = await db.read("SELECT max(day) AS day FROM seal");
   const resumed: Resumed = {
