@@ -4,6 +4,7 @@ import { UsageError } from "./config.ts";
 import { SchemaError } from "../migrations/migrate.ts";
 import { systemTrouble } from "./system-trouble.ts";
 import { addAccessCommands } from "./program/access.ts";
+import { addBusCommands } from "./program/bus.ts";
 import { addAccountCommands, addDayCommands, addErasureCommand } from "./program/accounts.ts";
 import { addLedgerCommands } from "./program/ledger.ts";
 import { configured, dataOption, langOption, wholeNumber } from "./program/options.ts";
@@ -136,6 +137,7 @@ program
   });
 
 addLedgerCommands(program);
+addBusCommands(program);
 addWitnessCommands(program);
 addAccountCommands(program);
 addErasureCommand(program);

@@ -39,7 +39,16 @@ function scriptedBus(verdictOf: (record: BusRecord) => PublishVerdict["kind"]): 
 async function startAfresh(bus: EventBus) {
   const { db, log } = province.core.registry;
   await db.write([{ sql: "DELETE FROM ledger_publication", args: [] }]);
-  return await startLedgerPublisher({ db, log, bus, partition: 0, clock: province.clock, batchMax: 4, pollMs: 10 });
+  return await startLedgerPublisher({
+    crypto: province.crypto,
+    db,
+    log,
+    bus,
+    partition: 0,
+    clock: province.clock,
+    batchMax: 4,
+    pollMs: 10,
+  });
 }
 
 describe("publishing a log", () => {

@@ -9,6 +9,8 @@
 import type { Checkpoint, Log } from "../ledger/port.ts";
 import type { Database } from "../migrations/database.ts";
 import type { BusRecord, EventBus } from "../streams/bus/port.ts";
+import type { Crypto } from "./crypto/port.ts";
+import { toHex } from "./protocol/bytes.ts";
 import type { Clock } from "./protocol/time.ts";
 
 export interface LedgerPublisher {
@@ -27,6 +29,7 @@ export interface LedgerPublisherOptions {
   /** The checkpoint that may be shown outside; by default the newest signed one. */
   readonly newest?: () => Checkpoint | undefined;
   readonly bus: EventBus;
+  readonly crypto: Pick<Crypto, "sm3">;
   /** Shards publish to the partition they are; the registry log to partition 0. */
   readonly partition: number;
   readonly clock: Clock;
@@ -107,7 +110,7 @@ class Publisher implements LedgerPublisher {
 
   /** One publish: leaves first, and only when none wait, the newest note. */
   async #step(): Promise<"moved" | "idle" | "later"> {
-    const { log, partition, batchMax, newest } = this.#options;
+    const { log, partition, batchMax, newest, crypto } = this.#options;
     if (this.#position.leaves < log.size) {
       const leaves = await log.leaves(this.#position.leaves, batchMax);
       return await this.#publish(
@@ -117,7 +120,7 @@ class Publisher implements LedgerPublisher {
     }
     const checkpoint = newest();
     if (checkpoint === undefined || !this.#isNews(checkpoint)) return "idle";
-    return await this.#publish([checkpointRecord(checkpoint, partition)], () => {
+    return await this.#publish([checkpointRecord(checkpoint, partition, crypto)], () => {
       this.#position.checkpointSize = checkpoint.size;
       this.#lastNote = checkpoint.note;
     });
@@ -177,11 +180,11 @@ function leafRecord(origin: string, leaf: { readonly index: bigint; readonly byt
 function checkpointRecord(
   checkpoint: { readonly origin: string; readonly size: bigint; readonly note: string },
   partition: number,
+  crypto: Pick<Crypto, "sm3">,
 ): BusRecord {
   const value = new TextEncoder().encode(checkpoint.note);
-  // Of one size, each note has a signature more than the one before: witnesses join, and none leaves.
-  const signatures = checkpoint.note.split("\n").filter((line) => line.startsWith("\u2014 ")).length;
-  const position = { at: checkpoint.size, id: `${checkpoint.origin}/checkpoint/${checkpoint.size}.${signatures}` };
+  // Of one size several notes may go out, as witnesses join: its bytes are what makes a note the same or another.
+  const position = { at: checkpoint.size, id: `${checkpoint.origin}/checkpoint/${checkpoint.size}.${toHex(crypto.sm3(value))}` };
   return record("ledger.checkpoint.published.v1", checkpoint.origin, position, "text/plain; charset=utf-8", value, partition);
 }
 

@@ -73,6 +73,20 @@ describe("health", () => {
   it("says that it lives, that it is ready, and why not", async () => {
     expect(await (await app.request("/health")).json()).toEqual({ status: "ok" });
     expect((await app.request("/ready")).status).toBe(200);
+    const repacked = [{ topic: "a.b.v1", compression: "lz4" }];
+    for (const [skewMs, status] of [
+      [600_000, 200],
+      [900_000, 503],
+      [-900_000, 503],
+    ] as const) {
+      const skewed = createCoreApp({ ...province.core.ports, bus: () => ({ skewMs, repacked }) });
+      expect(await (await skewed.request("/health")).json()).toEqual({ status: "ok", bus: { clockSkewMs: skewMs, repacked } });
+      const ready = await skewed.request("/ready");
+      expect([ready.status, await ready.json()]).toMatchObject([status, { checks: { busClock: status === 200 } }]);
+    }
+    const untold = createCoreApp({ ...province.core.ports, bus: () => ({ repacked: [] }) });
+    expect(await (await untold.request("/health")).json()).toEqual({ status: "ok", bus: { clockSkewMs: null, repacked: [] } });
+    expect((await untold.request("/ready")).status).toBe(200);
     const unready = createCoreApp({ ...province.core.ports, ready: () => ({ bus: false, checkpoint: true }) });
     const response = await unready.request("/ready");
     expect(response.status).toBe(503);

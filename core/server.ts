@@ -17,11 +17,15 @@ import { operatorRoutes, type OperatorPorts } from "./http/operator-routes.ts";
 import { isChannelOperation } from "./http/channel-operations.ts";
 import { CALL_SECONDS, Metrics, METRICS_CONTENT_TYPE } from "./protocol/metrics.ts";
 import { readTraceparent, TRACEPARENT, Tracing } from "./protocol/tracing.ts";
+import type { BusHealth } from "../streams/bus/port.ts";
+import { SKEW_MS_MAX } from "../streams/bus/watch.ts";
 
 export interface CorePorts extends DoorPorts, ChannelPorts, InternalPorts, IngestPorts, AccessOrderPorts {
   readonly vault: ChannelPorts["vault"] & InternalPorts["vault"];
   /** What must hold before calls are sent here, by name: `{ checkpoint: true, bus: false }`. */
   readonly ready: () => Readonly<Record<string, boolean>>;
+  /** How the bus stands, as it was last looked at. */
+  readonly bus?: () => BusHealth;
   /** The logs that are open here: what of them is public is served under `/ledger/v1`. */
   readonly logs?: () => readonly PublicLog[];
   /** One wide line per call; absent means no log. Holds no name, number, code, token or key. */
@@ -91,10 +95,16 @@ export function createCoreApp(ports: CorePorts): Hono<CoreCall> {
   app.get("/metrics", async (c) =>
     c.text(await metrics.text(), 200, { "content-type": METRICS_CONTENT_TYPE, "cache-control": "no-store" }),
   );
-  app.get("/health", (c) => c.json({ status: "ok", ...(ports.logs === undefined ? {} : { ledger: witnessReport(ports.logs()).status }) }));
+  app.get("/health", (c) =>
+    c.json({
+      status: "ok",
+      ...(ports.logs === undefined ? {} : { ledger: witnessReport(ports.logs()).status }),
+      ...(ports.bus === undefined ? {} : { bus: busReport(ports.bus()) }),
+    }),
+  );
   app.get("/openapi.json", (c) => c.json((document ??= channelOpenApi())));
   app.get("/ready", (c) => {
-    const checks = ports.ready();
+    const checks = { ...ports.ready(), ...(ports.bus === undefined ? {} : { busClock: isNear(ports.bus()) }) };
     const ready = Object.values(checks).every(Boolean);
     return c.json({ status: ready ? "ok" : "unavailable", checks }, ready ? 200 : 503);
   });
@@ -118,6 +128,16 @@ export function createCoreApp(ports: CorePorts): Hono<CoreCall> {
     return c.json({ ok: false, error: "internal" }, 500);
   });
   return app;
+}
+
+/** `clockSkewMs`: how far the bus's clock is ahead of ours; `null` where the bus does not tell. */
+function busReport({ skewMs = null, repacked }: { readonly skewMs?: number | null } & Pick<BusHealth, "repacked">): object {
+  return { clockSkewMs: skewMs, repacked };
+}
+
+/** A clock that nobody knows is not a wrong one. */
+function isNear({ skewMs = 0 }: BusHealth): boolean {
+  return Math.abs(skewMs) <= SKEW_MS_MAX;
 }
 
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);

@@ -91,7 +91,7 @@ export async function openCoreServices(options: CoreServicesOptions): Promise<Co
   const { db, log } = registry;
   const publication = await openPublication({ db, log, crypto, clock, witnessing: options.witnessing });
   const every = options.publishEveryMs === undefined ? {} : { gatherMs: options.publishEveryMs };
-  const publisher = await startLedgerPublisher({ db, log, bus, partition: 0, clock, newest: () => publication.latest(), ...every });
+  const publisher = await startLedgerPublisher({ db, log, bus, crypto, partition: 0, clock, newest: () => publication.latest(), ...every });
   registry.onCommitted(() => {
     forwarder.notify();
     publication.dirty();

@@ -44,6 +44,7 @@ export function createCoreBus(call: CoreCall): EventBus {
     },
     read: () => Promise.reject(new Error("an edge reads its outcomes by consuming them")),
     endOffsets: () => Promise.reject(new Error("an edge does not know the ends of topics")),
+    health: () => Promise.resolve({ repacked: [] }),
     async close() {
       await Promise.all([...consumers].map((consumer) => consumer.stop()));
     },

@@ -265,6 +265,8 @@ export interface Results {
   ): Promise<SettlementReply | undefined>;
   /** False when the consumer died. */
   running(): boolean;
+  /** Records on the outcome topics that could not be read, since the start; absent where another object reads them. */
+  readonly leftOut?: () => number;
 }
 
 /** Signs replies with the platform's key for this edge: raw 64 bytes. */

@@ -81,11 +81,12 @@ describe("outcomes from the bus", () => {
     expect(await p.results.find("H1", "A1")).toMatchObject({ status: "refused", refusalCode: "-1" });
   });
 
-  test("a record that is no event is passed over", async () => {
+  test("a record that is no event is passed over and counted", async () => {
     await p.bus.publish([{ topic: "settlement.claim.settled.v1", key: "H1", value: new Uint8Array([1]), headers: {} }]);
     await p.publish("settlement.claim.settled.v1", { ...outcome("A1"), legs });
     await untilKnown("A1");
     expect(await p.db.read("SELECT count(*) AS n FROM result")).toMatchObject([{ n: 1n }]);
+    expect(p.results.leftOut?.()).toBe(1);
   });
 
   test("are kept over a restart, and reading goes on where it stopped", async () => {

@@ -38,6 +38,7 @@ export async function startResults(options: ResultsOptions): Promise<LiveResults
   );
   const board = new WaitingBoard();
   let alive = true;
+  let leftOut = 0;
 
   const consumer: BusConsumer = await options.bus.consume(
     {
@@ -48,9 +49,11 @@ export async function startResults(options: ResultsOptions): Promise<LiveResults
     async function storeOutcomes(slice: Slice): Promise<void> {
       const last = slice.records.at(-1);
       if (last === undefined) return;
+      let unread = 0;
       const outcomes = slice.records.flatMap((record) => {
         // What cannot be read is quarantined by the consumers that act on it; here it only has no outcome to show.
         const event = decodeEvent(record);
+        if (!event.ok) unread += record.unreadable?.records ?? 1;
         const outcome = event.ok ? outcomeOf(event.value) : undefined;
         if (outcome === undefined) return [];
         const { orgId: institution, reply } = outcome;
@@ -59,6 +62,7 @@ export async function startResults(options: ResultsOptions): Promise<LiveResults
       });
       // Outcomes and offset are one transaction: what is lost with the power comes again from the bus.
       await db.write([...storing(outcomes), offsetStatement(slice, last.offset + 1n)], "process");
+      leftOut += unread;
       offsets.set(`${slice.topic}/${slice.partition}`, last.offset + 1n);
       for (const outcome of outcomes) {
         board.announce(outcome);
@@ -81,6 +85,7 @@ export async function startResults(options: ResultsOptions): Promise<LiveResults
     },
     wait: (awaited, waitMs) => board.wait(boardKey(awaited.settlementId, awaited.requestHash), waitMs),
     running: () => alive,
+    leftOut: () => leftOut,
     crashed: consumer.crashed,
     release: () => board.close(),
     async stop() {

@@ -5,7 +5,9 @@ import { createClient } from "@libsql/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeProvince } from "../cli/sandbox/province.ts";
 import { seededRandom } from "../cli/sandbox/random.ts";
+import { openEmbeddedBus } from "../streams/bus/embedded.ts";
 import { startKafka } from "../streams/bus/testing/kafka.ts";
+import { TOPICS } from "../streams/contracts/topics.ts";
 import { allFiles, copyFolder, temporaryFolder } from "./harness/folder.ts";
 import { launch, ronghe } from "./harness/process.ts";
 
@@ -48,6 +50,34 @@ async function outcomes(settings: Record<string, string>): Promise<readonly stri
 }
 
 describe("the demo", () => {
+  it("gives each event its own source and id over all topics: settlements, scans, alerts, reconciliation, entries, checkpoints", async () => {
+    const bus = await openEmbeddedBus({ file: join(data, "bus.db"), clock: { now: () => 0 }, readOnly: true });
+    const events = new Map<string, string>();
+    const topics = new Set<string>();
+    for (const topic of Object.keys(TOPICS))
+      for (const [partition] of (await bus.endOffsets(topic)).entries())
+        for (const { headers, value } of await bus.read(topic, partition, 0n, 100_000)) {
+          topics.add(topic);
+          const pair = `${headers["ce_source"]} ${headers["ce_id"]}`;
+          const event = `${topic} ${Buffer.from(value).toString("base64")}`;
+          expect([pair, events.get(pair) ?? event]).toEqual([pair, event]);
+          events.set(pair, event);
+        }
+    await bus.close();
+    expect([...topics]).toEqual(
+      expect.arrayContaining([
+        "code.scan.observed.v1",
+        "fraud.alert.raised.v1",
+        "ledger.checkpoint.published.v1",
+        "ledger.entry.appended.v1",
+        "settlement.claim.refunded.v1",
+        "settlement.claim.settled.v1",
+        "supervision.reconciliation.finished.v1",
+      ]),
+    );
+    expect(events.size).toBeGreaterThan(1_000);
+  });
+
   it("prints one JSON summary last, every figure of it counted, and verifies", () => {
     const names = "bus codes scans settlements alerts reconciliation daysClosed ledger verified";
     expect(Object.keys(summary)).toEqual(names.split(" "));

@@ -345,6 +345,23 @@ describe("ledger provenance", () => {
   });
 });
 
+/** What anybody who may write to a log's topics could leave there. */
+async function leaveForeignRecords(): Promise<void> {
+  const bus = await openEmbeddedBus({ file: join(data, "bus.db"), clock: { now: () => Date.now() } });
+  const [entry] = await bus.read("ledger.entry.appended.v1", shard, 0n, 1);
+  const [head] = await bus.read("ledger.checkpoint.published.v1", shard, 0n, 1);
+  if (entry === undefined || head === undefined) throw new Error("the shard has entries and checkpoints");
+  const note = Buffer.from(head.value).toString();
+  const verdicts = await bus.publish([
+    { ...entry, value: Buffer.from("no entry") },
+    { ...entry, headers: { ...entry.headers, ce_ledgerseq: "9" } },
+    { ...head, value: Buffer.from(`${note.slice(0, note.indexOf("\n\n") + 2)}— somebody AAAAAAAAAAAAAAAAAAAA\n`) },
+    { ...head, value: Buffer.from(`${head.key}\n999999\nno root\n`) },
+  ]);
+  expect(verdicts.map(({ kind }) => kind)).toEqual(["ok", "ok", "ok", "ok"]);
+  await bus.close();
+}
+
 describe("ledger rebuild", () => {
   it("never replaces a database that is there", async () => {
     const refused = await run("ledger", "rebuild", "--shard", String(shard), "--from-topic", "--by", "li");
@@ -395,6 +412,7 @@ describe("ledger rebuild", () => {
     const before = (json(await run("ledger", "fsck", "--json"))["logs"] as { size: string; root: string }[])[shard + 1];
     for (const suffix of ["", "-wal", "-shm"]) await rm(`${file()}${suffix}`, { force: true });
     expect((await run("ledger", "fsck")).code).toBe(2);
+    await leaveForeignRecords();
     const rebuilt = await run("ledger", "rebuild", "--shard", String(shard), "--from-topic", "--by", "li", "--json");
     expect(rebuilt.code, rebuilt.stderr).toBe(0);
     expect(json(rebuilt)).toMatchObject({

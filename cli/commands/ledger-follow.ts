@@ -10,12 +10,13 @@ import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex, utf8Text } from "../../core/protocol/bytes.ts";
 import { leafOf, scanLeaf, TAG } from "../../ledger/verifier/leaf.ts";
-import type { Policy } from "../../ledger/verifier/note.ts";
+import { type Policy, verifyLogSignature } from "../../ledger/verifier/note.ts";
 import { type FollowDefect, type Followed, type FollowedState, LogFollower } from "../../ledger/witness/follower.ts";
 import { ProvenanceTracker } from "../../ledger/witness/provenance.ts";
 import type { DeliveredRecord, EventBus } from "../../streams/bus/port.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printErrorLine, printJson } from "../output.ts";
+import { type Found, LeftOut } from "./left-out.ts";
 import { openBusForReading } from "../platform/bus.ts";
 import { layoutOf } from "../platform/layout.ts";
 import { onStopAsked } from "../platform/stop.ts";
@@ -25,6 +26,8 @@ const ENTRIES = "ledger.entry.appended.v1";
 const CHECKPOINTS = "ledger.checkpoint.published.v1";
 const READ_MAX = 500;
 const LOOK_AGAIN_MS = 200;
+/** What makes an entry none of the log's; a signed checkpoint never depends on it. */
+const UNSIGNED: ReadonlySet<string> = new Set<FollowDefect["name"]>(["leafOrigin", "leafChain", "leafTime", "streamConflict"]);
 
 export interface LedgerFollowOptions {
   readonly policy?: string;
@@ -56,13 +59,6 @@ export async function ledgerFollow(config: Config, options: LedgerFollowOptions)
   }
 }
 
-/** A defect with the place on the bus where it was met. */
-interface Found {
-  readonly origin: string;
-  readonly defect: FollowDefect;
-  readonly record?: DeliveredRecord;
-}
-
 interface FollowingOptions {
   readonly bus: EventBus;
   readonly crypto: Crypto;
@@ -78,6 +74,7 @@ class Following {
   readonly #logs = new Map<string, LogFollower>();
   readonly #next = new Map<string, bigint>();
   readonly #provenance = new ProvenanceTracker();
+  readonly #leftOut = new LeftOut();
   #requestsMissing = 0;
   #written = "";
 
@@ -102,6 +99,9 @@ class Following {
         await writeState(this.#options, this);
         continue;
       }
+      // Checkpoints were read before entries, and there is no more of either: what is missing now does not come.
+      const stopped = this.#stopped();
+      if (stopped !== undefined) return stopped;
       if (this.#options.once === true) {
         coverUntilMs ??= Date.now() + this.#options.wait * 1000;
         const open = this.#open();
@@ -134,7 +134,17 @@ class Following {
     };
     const where = found?.record === undefined ? {} : { at: this.#place(found.record) };
     const defect = found === undefined ? undefined : { origin: found.origin, ...found.defect, ...where };
-    if (this.#options.json === true) printJson({ ok: found === undefined, logs, provenance, ...(defect === undefined ? {} : { defect }) });
+    const { count, shown } = this.#leftOut;
+    const leftOut = {
+      records: count,
+      first: shown.map(({ origin, defect: why, record }) => ({
+        origin,
+        ...why,
+        ...(record === undefined ? {} : { at: this.#place(record) }),
+      })),
+    };
+    if (this.#options.json === true)
+      printJson({ ok: found === undefined, logs, provenance, leftOut, ...(defect === undefined ? {} : { defect }) });
     else {
       for (const log of logs)
         console.log(
@@ -144,6 +154,11 @@ class Following {
         `requests: ${provenance.requests} with entries, ${provenance.gaps} without (repeats), ${provenance.reordered} out of order`,
       );
     }
+    for (const { name, origin, detail, ...more } of leftOut.first)
+      printErrorLine(
+        `ronghe: left out ${name} in ${origin}${"at" in more ? ` at ${more.at.topic}/${more.at.partition}/${more.at.offset}` : ""}: ${detail}`,
+      );
+    if (count > leftOut.first.length) printErrorLine(`ronghe: left out ${count} records in all`);
     if (defect === undefined) return;
     const place = "at" in defect ? ` at ${defect.at.topic}/${defect.at.partition}/${defect.at.offset}` : "";
     printErrorLine(`ronghe: DEFECT ${defect.name} in ${defect.origin}, entry ${defect.index ?? "?"}${place}: ${defect.detail}`);
@@ -171,10 +186,11 @@ class Following {
     for (const record of records) {
       const place = `${topic}/${partition}`;
       const wanted = this.#next.get(place);
-      if (wanted !== undefined && record.offset !== wanted) {
+      if (wanted !== undefined && record.offset < wanted) {
         const detail = `offset ${record.offset} came where ${wanted} was wanted`;
-        return { origin: record.key, record, defect: { name: record.offset > wanted ? "streamGap" : "streamReordered", detail } };
+        return { origin: record.key, record, defect: { name: "streamReordered", detail } };
       }
+      // A hole in the offsets may be somebody's transaction marker, or records that retention took: the chain tells which.
       const found = topic === ENTRIES ? await this.#entry(record) : this.#checkpoint(record);
       if (found !== undefined) return found;
       this.#next.set(place, record.offset + 1n);
@@ -184,30 +200,33 @@ class Following {
 
   async #entry(record: DeliveredRecord): Promise<Found | undefined> {
     const scanned = scanLeaf(record.value);
-    if (!scanned.ok) return { origin: record.key, record, defect: scanned.error };
+    const { ce_ledgerlog: log, ce_ledgerseq: seq } = record.headers;
+    const claimed = seq !== undefined && /^\d{1,19}$/.test(seq) ? { index: BigInt(seq) } : {};
+    if (!scanned.ok) return this.#leaveOut({ origin: record.key, record, defect: { ...claimed, ...scanned.error } });
     const origin = scanned.value.text(TAG.origin) ?? "";
     const { index } = scanned.value;
     const bad = (name: FollowDefect["name"], detail: string): Found => ({ origin, record, defect: { name, detail, index } });
-    const { ce_ledgerlog: log, ce_ledgerseq: seq } = record.headers;
     if (record.key !== origin || log !== origin || seq !== index.toString())
-      return bad("streamHeader", `the record says ${log ?? "nothing"}/${seq ?? "nothing"}, its entry says ${origin}/${index}`);
+      return this.#leaveOut(
+        bad("streamHeader", `the record says ${log ?? "nothing"}/${seq ?? "nothing"}, its entry says ${origin}/${index}`),
+      );
+    if (!this.#mayBe(origin)) return this.#leaveOut(bad("leafOrigin", "the policy names no key for such a log"));
     const followed = this.#log(origin).addEntry(record.value);
-    if (followed.kind === "ahead") return bad(...(await this.#missing(record, origin, followed.wanted)));
+    if (followed.kind === "ahead")
+      return this.#leaveOut(bad("streamGap", `entry ${index} came where ${followed.wanted} was wanted`), "early");
+    // Only what a signed checkpoint says against is a defect of the log: entries are on the topic before anybody has signed them.
+    if (followed.kind === "defect" && UNSIGNED.has(followed.defect.name))
+      return this.#leaveOut({ origin, record, defect: followed.defect });
     if (followed.kind === "defect") return { origin, record, defect: followed.defect };
     if (followed.kind !== "entry") return undefined;
     return await this.#provenanceOf(record, followed);
   }
 
-  /** A gap, unless what is missing stands further on. */
-  async #missing(record: DeliveredRecord, origin: string, wanted: bigint): Promise<[FollowDefect["name"], string]> {
-    for (let from = record.offset + 1n; ;) {
-      const more = await this.#bus.read(record.topic, record.partition, from, READ_MAX);
-      const late = more.find((one) => one.key === origin && one.headers["ce_ledgerseq"] === wanted.toString());
-      if (late !== undefined) return ["streamReordered", `entry ${wanted} stands behind later ones, at offset ${late.offset}`];
-      const last = more.at(-1);
-      if (last === undefined) return ["streamGap", `entry ${wanted} is missing on the topic`];
-      from = last.offset + 1n;
-    }
+  /** Why a log goes no further than it does although a signed checkpoint says more; `undefined` while none does. */
+  #stopped(): Found | undefined {
+    for (const [origin, log] of this.#logs)
+      if (log.finish()?.name === "truncated" && this.#leftOut.count > 0) return this.#leftOut.reasonOf(origin, BigInt(log.size));
+    return undefined;
   }
 
   async #provenanceOf(record: DeliveredRecord, { view, hash }: Extract<Followed, { kind: "entry" }>): Promise<Found | undefined> {
@@ -240,10 +259,24 @@ class Following {
   #checkpoint(record: DeliveredRecord): Found | undefined {
     const note = utf8Text(record.value);
     const origin = note?.split("\n", 1)[0] ?? record.key;
+    const leave = (defect: FollowDefect): undefined => this.#leaveOut({ origin: record.key, record, defect });
     if (note === undefined || record.key !== origin)
-      return { origin: record.key, record, defect: { name: "streamHeader", detail: "the record is not a checkpoint of the log it says" } };
+      return leave({ name: "streamHeader", detail: "the record is not a checkpoint of the log it says" });
+    const signed = verifyLogSignature(this.#crypto, note, this.#trust);
+    if (!signed.ok) return leave(signed.error);
     const followed = this.#log(origin).addCheckpoint(note);
+    // An old head that the log did sign, once more: anybody can put it there again.
+    if (followed.kind === "defect" && followed.defect.name === "streamReordered") return leave(followed.defect);
     return followed.kind === "defect" ? { origin, record, defect: followed.defect } : undefined;
+  }
+
+  #leaveOut(found: Found, kind: "foreign" | "early" = "foreign"): undefined {
+    this.#leftOut.add(found, kind);
+  }
+
+  /** False for a log of which the policy could believe no checkpoint. */
+  #mayBe(origin: string): boolean {
+    return this.#trust.logs.some(({ origins }) => origins === undefined || origins.includes(origin));
   }
 
   /** What is not complete yet. */

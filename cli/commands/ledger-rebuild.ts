@@ -16,6 +16,8 @@ import { textOf } from "../../core/rows.ts";
 import { Findings } from "../../ledger/fsck/findings.ts";
 import { REBUILT_KIND } from "../../ledger/fsck/log.ts";
 import { rebuildLog, type RebuiltLog } from "../../ledger/fsck/rebuild.ts";
+import { scanLeaf, TAG } from "../../ledger/verifier/leaf.ts";
+import { type Trust, verifyLogSignature } from "../../ledger/verifier/note.ts";
 import { RANGE_BYTES_MAX } from "../../ledger/verifier/range.ts";
 import { parseReceipt } from "../../ledger/verifier/receipt.ts";
 import { kindOfText } from "../../ledger/verifier/session.ts";
@@ -103,7 +105,7 @@ interface Rebuilt extends RebuiltLog {
 async function rebuild(given: Rebuilding, trust: Awaited<ReturnType<typeof readTrustedKeys>>): Promise<Rebuilt | string> {
   const { config, options, layout, crypto, bus, origin, file } = given;
   const firstHandle = shardKeyHandle(options.shard);
-  const checkpoints = await knownCheckpoints(given);
+  const checkpoints = await knownCheckpoints(given, trust);
   const findings = new Findings();
   const books = new ShardDerivation(crypto, findings);
   const keys = new LogKeyDerivation();
@@ -172,21 +174,31 @@ async function* recordsOf(bus: EventBus, topic: string, partition: number): Asyn
 }
 
 async function* entriesOf(bus: EventBus, partition: number, origin: string): AsyncGenerator<Uint8Array> {
-  for await (const record of recordsOf(bus, ENTRIES, partition)) if (record.key === origin) yield record.value;
+  for await (const record of recordsOf(bus, ENTRIES, partition)) if (record.key === origin && isOf(record, origin)) yield record.value;
+}
+
+/** What anybody else left on the topic never enters: no entry, or one that is not what its record says. */
+function isOf({ value, headers }: DeliveredRecord, origin: string): boolean {
+  const leaf = scanLeaf(value);
+  return leaf.ok && leaf.value.text(TAG.origin) === origin && headers["ce_ledgerseq"] === leaf.value.index.toString();
 }
 
 /** From the topic, from receipts that went out with outcomes, and from whoever kept one: the newest decides how much there must be. */
-async function knownCheckpoints({ bus, origin, options }: Rebuilding): Promise<readonly string[]> {
+async function knownCheckpoints({ bus, origin, options, crypto }: Rebuilding, trust: Trust): Promise<readonly string[]> {
   const notes = new Set<string>();
+  // Of what came over the bus only what the log signed: an unsigned note of somebody's must not keep the log from being made again.
+  const addSigned = (note: string | undefined): void => {
+    if (note !== undefined && verifyLogSignature(crypto, note, trust).ok) add(note);
+  };
   const add = (note: string | undefined): void => {
     if (note?.startsWith(`${origin}\n`) === true) notes.add(note);
   };
-  for await (const record of recordsOf(bus, CHECKPOINTS, options.shard)) add(utf8Text(record.value));
+  for await (const record of recordsOf(bus, CHECKPOINTS, options.shard)) addSigned(utf8Text(record.value));
   for (const topic of OUTCOMES)
     for await (const record of recordsOf(bus, topic, options.shard)) {
       const event = decodeEvent(record, topic);
       const receipt = event.ok && event.value.data.receipt !== undefined ? parseReceipt(event.value.data.receipt) : undefined;
-      if (receipt?.ok === true) add(receipt.value.checkpoint);
+      if (receipt?.ok === true) addSigned(receipt.value.checkpoint);
     }
   for (const path of options.checkpoint ?? []) {
     const text = await readHandedText(path, RANGE_BYTES_MAX);

@@ -12,7 +12,7 @@ import { printBusLine } from "./lines.ts";
 /** The bus of a running platform: the embedded log, owned by this process, or Kafka. */
 export async function openBus(config: Config, clock: Clock, clientId: string): Promise<EventBus> {
   return config.RONGHE_BUS === "kafka"
-    ? await connectKafka(config, clientId, config.RONGHE_LOG === "json" ? { log: printBusLine } : {})
+    ? await connectKafka(config, clientId, { clock, ...(config.RONGHE_LOG === "json" ? { log: printBusLine } : {}) })
     : await openEmbeddedBus({ file: layoutOf(config.RONGHE_DATA).bus, clock });
 }
 
@@ -23,6 +23,7 @@ export const parkedBus: EventBus = {
   consume: () => Promise.reject(new Error("a parked bus is read by nobody")),
   read: async () => [],
   endOffsets: async () => [],
+  health: async () => ({ repacked: [] }),
   close: async () => undefined,
 };
 
@@ -34,12 +35,16 @@ export async function openBusForReading(config: Config): Promise<EventBus> {
   return await openEmbeddedBus({ file: bus, clock: systemClock, readOnly: true });
 }
 
-async function connectKafka(config: Config, clientId: string, log: { readonly log?: BusLog } = {}): Promise<EventBus> {
+async function connectKafka(
+  config: Config,
+  clientId: string,
+  given: { readonly log?: BusLog; readonly clock?: Clock } = {},
+): Promise<EventBus> {
   const { RONGHE_KAFKA_USERNAME: username, RONGHE_KAFKA_PASSWORD: password } = config;
   return await connectKafkaBus({
     brokers: config.RONGHE_KAFKA_BROKERS,
     clientId,
-    ...log,
+    ...given,
     sessionTimeoutMs: config.RONGHE_KAFKA_SESSION_S * 1000,
     ...(config.RONGHE_KAFKA_TLS === "on" ? { tls: true } : {}),
     ...(username === undefined || password === undefined ? {} : { sasl: { mechanism: "scram-sha-512" as const, username, password } }),

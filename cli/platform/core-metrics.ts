@@ -8,13 +8,15 @@ import { SETTLEMENT_STATES, isTerminal } from "../../core/settlement/states.ts";
 import type { Shard } from "../../core/settlement/shard.ts";
 import type { SettlementWorker } from "../../core/settlement/worker.ts";
 import type { Log } from "../../ledger/port.ts";
-import type { EventBus } from "../../streams/bus/port.ts";
+import type { BusHealth, EventBus } from "../../streams/bus/port.ts";
 import { deadLetterTopic, TOPICS } from "../../streams/contracts/topics.ts";
 import type { RunningBooks } from "./books.ts";
+import { DeadLetterTally } from "./dead-letter-tally.ts";
 
 export interface WatchedCore {
   readonly clock: Clock;
   readonly bus: EventBus;
+  readonly busHealth: () => BusHealth;
   readonly shards: ReadonlyMap<number, Shard>;
   readonly logs: readonly { readonly log: Log; readonly publication: Publication }[];
   readonly settlement: SettlementWorker;
@@ -78,7 +80,7 @@ export function watchCore(metrics: Metrics, core: WatchedCore): void {
   metrics.gauge({ name: "ronghe_core_partners_left_out", help: leftOutHelp, labels: [] }, () => one(core.bundles.leftOut().length));
 
   const topics = Object.keys(TOPICS).map((topic) => deadLetterTopic(topic));
-  metrics.gauge({ name: "ronghe_dead_letters", help: "Records put aside because no consumer could read them.", labels: ["topic"] }, () =>
+  metrics.gauge({ name: "ronghe_dead_letters", help: "Dead letters, and markers of those that were replayed.", labels: ["topic"] }, () =>
     within(
       BUS_MS_MAX,
       Promise.all(
@@ -89,6 +91,17 @@ export function watchCore(metrics: Metrics, core: WatchedCore): void {
       ),
     ),
   );
+  const tally = new DeadLetterTally(core.bus, Object.keys(TOPICS));
+  const byReason = "Records put aside, by the topic they came from and why; reasons that are none of ours are other.";
+  metrics.gauge({ name: "ronghe_dead_letter_records", help: byReason, labels: ["topic", "reason"] }, async () =>
+    (await within(BUS_MS_MAX, tally.counts())).map(({ topic, reason, records }) => ({ labels: { topic, reason }, value: records })),
+  );
+  metrics.gauge({ name: "ronghe_bus_clock_skew_seconds", help: "The bus's clock less ours.", labels: [] }, () => {
+    const { skewMs } = core.busHealth();
+    return skewMs === undefined ? [] : one(skewMs / 1000);
+  });
+  const repacked = "Topics whose compression.type somebody changed: the brokers pack our batches anew.";
+  metrics.gauge({ name: "ronghe_bus_topics_repacked", help: repacked, labels: [] }, () => one(core.busHealth().repacked.length));
   metrics.gauge(
     { name: "ronghe_reconciliation_cases_open", help: "Differences with payers that nobody has cleared.", labels: ["state"] },
     async () => {

@@ -18,6 +18,7 @@ import { type SettlementWorker, startSettlement } from "../../core/settlement/wo
 import { listen } from "../../edge/node/listen.ts";
 import type { Log } from "../../ledger/port.ts";
 import { type Database, openDatabase } from "../../migrations/database.ts";
+import { BusWatch } from "../../streams/bus/watch.ts";
 import { type RunningBooks, openAllShards, openBooks } from "./books.ts";
 import { reportBug } from "./bugs.ts";
 import { watchCore } from "./core-metrics.ts";
@@ -125,9 +126,31 @@ async function startOver(given: ServingOptions, onOpened: (close: () => Promise<
     perform: async (asked: unknown) => (isErasure(asked) ? await performErasure(eraser, asked) : await books.operator.perform(asked)),
   };
   const presettle = createPresettlement({ vault: services.vault, insurance: watched.insurance, commercial: watched.commercial });
-  watchCore(metrics, { clock, bus, shards: shards.all, logs, settlement, books, bundles: services.ports.bundles });
+  const busWatch = new BusWatch({ bus, log: (level, message, fields) => printNotice({ part: "core", level, message, ...fields }) });
+  onOpened(() => busWatch.stop());
+  // A bus that is away must not keep the core from starting.
+  void busWatch.look();
+  watchCore(metrics, {
+    clock,
+    bus,
+    busHealth: () => busWatch.latest,
+    shards: shards.all,
+    logs,
+    settlement,
+    books,
+    bundles: services.ports.bundles,
+  });
   const log = config.RONGHE_LOG === "json" && given.quiet !== true ? { log: printLine } : {};
-  const served = { presettle, operator, statements: books.statements, logs: () => logs, metrics, tracing, ...log };
+  const served = {
+    bus: () => busWatch.latest,
+    presettle,
+    operator,
+    statements: books.statements,
+    logs: () => logs,
+    metrics,
+    tracing,
+    ...log,
+  };
   const app = createCoreApp({ ...services.ports, ...served });
   // An order that waited for a settlement, or was cut short, is taken up by itself.
   const resume = async (): Promise<void> => {
@@ -161,6 +184,7 @@ async function startOver(given: ServingOptions, onOpened: (close: () => Promise<
       // Edges that wait for outcomes are answered, or the server would wait for them.
       services.ports.outcomes.close();
       await server.close();
+      await busWatch.stop();
       await resuming;
       // What is signed goes to the bus before the process ends: from there a lost database can be made again.
       await within(PUBLISH_MS_MAX, [...[...shards.all.values()].map((shard) => shard.drained()), services.drained()]);

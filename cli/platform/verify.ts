@@ -4,6 +4,7 @@ import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
 import { type EventMs, systemClock } from "../../core/protocol/time.ts";
 import { verifyDatabase, type VerifyReport } from "../../ledger/verify-files.ts";
+import { verifyLogSignature } from "../../ledger/verifier/note.ts";
 import type { Verdict } from "../../ledger/verifier/report.ts";
 import { type Database, openDatabase } from "../../migrations/database.ts";
 import { openEmbeddedBus } from "../../streams/bus/embedded.ts";
@@ -58,7 +59,7 @@ export async function verifyPlatform(options: VerifyPlatformOptions): Promise<re
   const { layout, crypto } = options;
   const platform = readPlatform(layout);
   const trustedKeys = await readTrustedKeys(crypto, options.policy ?? layout.policy);
-  const published = await publishedCheckpoints(layout, platform);
+  const published = await publishedCheckpoints(layout, platform, (note) => verifyLogSignature(crypto, note, trustedKeys).ok);
   const brought = new Map<string, string[]>();
   for (const note of options.knownCheckpoints ?? []) collect(brought, originOf(note), note);
   const origins = new Set(logFiles(layout, platform).map((log) => log.origin));
@@ -112,7 +113,11 @@ export async function readLogFiles(layout: Layout, platform: PlatformFile): Prom
 }
 
 /** The newest checkpoint of each log that went over the embedded bus: a second copy that a cut log contradicts. */
-async function publishedCheckpoints(layout: Layout, platform: PlatformFile): Promise<ReadonlyMap<string, string[]>> {
+async function publishedCheckpoints(
+  layout: Layout,
+  platform: PlatformFile,
+  isSigned: (note: string) => boolean,
+): Promise<ReadonlyMap<string, string[]>> {
   const newest = new Map<string, string[]>();
   if (!existsSync(layout.bus)) return newest;
   const bus = await openEmbeddedBus({ file: layout.bus, clock: systemClock, readOnly: true });
@@ -124,7 +129,8 @@ async function publishedCheckpoints(layout: Layout, platform: PlatformFile): Pro
       const from = end > 100n ? end - 100n : 0n;
       for (const record of await bus.read(topic, partition, from, 100)) {
         const note = new TextDecoder().decode(record.value);
-        newest.set(originOf(note), [note]);
+        // What the log did not sign is a stranger's, and says nothing of it.
+        if (isSigned(note)) newest.set(originOf(note), [note]);
       }
     }
   } finally {

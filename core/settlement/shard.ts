@@ -16,6 +16,7 @@ import type { Database } from "../../migrations/database.ts";
 import type { Forwarder, OutboxRecord } from "../../streams/bus/outbox-port.ts";
 import { startForwarder } from "../../streams/bus/outbox.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
+import type { DeadLetterReason } from "../../streams/contracts/dead-letter-reasons.ts";
 import { type PersonErasure, planErasure } from "../erasure/shard-part.ts";
 import { accept, type Intake, type SubmittedEvent } from "./acceptance.ts";
 import type { Batch, Planned } from "./batch.ts";
@@ -58,7 +59,7 @@ export type Arrival =
 
 /** Of a record that was not believed: why, and the event that tells of it. */
 export interface Rejected {
-  readonly reason: string;
+  readonly reason: DeadLetterReason;
   /** The edge that it names, where there is one of that name; else `unknown`. */
   readonly source: string;
   readonly finding: OutboxRecord;
@@ -115,7 +116,16 @@ export async function openShard(options: ShardOptions): Promise<Shard> {
   const { db, log, bus, partition, clock } = options;
   const publication = await openPublication(options);
   const every = options.publishEveryMs === undefined ? {} : { gatherMs: options.publishEveryMs };
-  const publisher = await startLedgerPublisher({ db, log, bus, partition, clock, newest: () => publication.latest(), ...every });
+  const publisher = await startLedgerPublisher({
+    db,
+    log,
+    bus,
+    crypto: options.crypto,
+    partition,
+    clock,
+    newest: () => publication.latest(),
+    ...every,
+  });
   const [newest] = await db.read("SELECT at_ms FROM leaf ORDER BY idx DESC LIMIT 1");
   const [sealed] = await db.read("SELECT max(day) AS day FROM seal");
   const resumed: Resumed = {

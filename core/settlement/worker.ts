@@ -15,6 +15,7 @@ import { letterOf } from "../../streams/bus/dead-letter.ts";
 import type { OutboxRecord } from "../../streams/bus/outbox-port.ts";
 import type { DeliveredRecord, EventBus, Slice, SliceControl } from "../../streams/bus/port.ts";
 import { decodeEvent } from "../../streams/contracts/codec.ts";
+import type { DeadLetterReason } from "../../streams/contracts/dead-letter-reasons.ts";
 import { placeOf, rejectedFor } from "./origin.ts";
 import type { Rails } from "./rails/port.ts";
 import { Runner } from "./runner.ts";
@@ -235,6 +236,6 @@ class Worker implements SettlementWorker {
 }
 
 /** Leaves through the outbox, so that the letter, the quarantine entry and the offset are one transaction. */
-function deadLetter(record: DeliveredRecord, errorClass: string): OutboxRecord {
-  return { ...letterOf(SETTLEMENT_GROUP, { record, errorClass, attempts: 1 }), eventId: placeOf(record) };
+function deadLetter(record: DeliveredRecord, errorClass: DeadLetterReason): OutboxRecord {
+  return { ...letterOf(SETTLEMENT_GROUP, { record, errorClass }), eventId: placeOf(record) };
 }

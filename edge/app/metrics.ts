@@ -58,6 +58,9 @@ export function edgeMetrics(ports: AppPorts): EdgeMetrics {
     const bundle = ports.settings.current()?.bundle;
     return bundle === undefined ? undefined : (bundle.expiresAtMs - ports.clock.now()) / 1000;
   });
+  gauge("ronghe_edge_outcomes_left_out", "Records on the outcome topics that could not be read, since the start.", () =>
+    ports.results.leftOut?.(),
+  );
   gauge("ronghe_edge_clock_skew_seconds", "This clock less the core's, as far as its last answers show.", () => {
     const skewMs = clockSkewMs(ports, ports.clock.now());
     return skewMs === undefined ? undefined : skewMs / 1000;

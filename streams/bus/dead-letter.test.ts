@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { deadLetterTopics, PoisonError, withDeadLetters } from "./dead-letter.ts";
-import type { BusRecord, DeliveredRecord, PublishVerdict } from "./port.ts";
+import { DeadLetters, deadLetterTopics } from "./dead-letter.ts";
+import type { BusRecord, DeliveredRecord, Poison, PublishVerdict } from "./port.ts";
 
 const delivered = (offset: bigint): DeliveredRecord => ({
   topic: "a.b.v2",
@@ -11,99 +11,83 @@ const delivered = (offset: bigint): DeliveredRecord => ({
   headers: {},
   timestampMs: 77,
 });
-const control = { heartbeat: () => Promise.resolve(), stopped: () => false };
-const slice = { topic: "a.b.v2", partition: 3, records: [delivered(5n), delivered(6n)] };
+const poison = (offset: bigint): Poison => ({ record: delivered(offset), errorClass: "notJson" });
 
-function letterBox(verdict: PublishVerdict): {
-  letters: BusRecord[];
-  publish: (records: readonly BusRecord[]) => Promise<PublishVerdict[]>;
-} {
-  const letters: BusRecord[] = [];
-  return {
-    letters,
-    publish: (records) => {
-      letters.push(...records);
-      return Promise.resolve(records.map(() => verdict));
-    },
-  };
+class LetterBox {
+  readonly publishes: BusRecord[][] = [];
+  readonly #verdict: (record: BusRecord) => PublishVerdict;
+
+  constructor(verdict: (record: BusRecord) => PublishVerdict) {
+    this.#verdict = verdict;
+  }
+
+  publish(records: readonly BusRecord[]): Promise<PublishVerdict[]> {
+    this.publishes.push([...records]);
+    return Promise.resolve(records.map((record) => this.#verdict(record)));
+  }
 }
 const ok: PublishVerdict = { kind: "ok", partition: 0, offset: 0n };
+const offsetsOf = (letters: readonly BusRecord[] | undefined): unknown => letters?.map(({ headers }) => headers["dlq_offset"]);
 
 test("each topic has its dead letters beside it", () => {
   expect(deadLetterTopics(["a.b.v2"])).toEqual([{ name: "a.b.dlq.v1", partitions: 1 }]);
 });
 
-test("a slice of nothing but poison ends with every record put aside and told of", async () => {
-  const box = letterBox(ok);
-  const told: bigint[] = [];
-  const handler = withDeadLetters(
-    box,
-    { consumer: "c/1", onQuarantine: ({ record }) => Promise.resolve(void told.push(record.offset)) },
-    ({ records }) => Promise.reject(new PoisonError(records[0] ?? delivered(0n), "bad")),
-  );
-  await handler(slice, control);
-  expect([told, box.letters.map(({ headers }) => headers["dlq_offset"])]).toEqual([
-    [5n, 6n],
-    ["5", "6"],
-  ]);
-  expect(box.letters[0]).toMatchObject({ topic: "a.b.dlq.v1", headers: { dlq_partition: "3", dlq_timestamp_ms: "77", dlq_attempts: "1" } });
-});
-
-test("an ordinary failure passes: an outage is no reason to skip a record", async () => {
-  const box = letterBox(ok);
-  const handler = withDeadLetters(box, { consumer: "c/1" }, () => Promise.reject(new Error("payer away")));
-  await expect(handler(slice, control)).rejects.toThrow("payer away");
-  expect(box.letters).toEqual([]);
-});
-
-test("nothing is skipped while the dead letter cannot be written", async () => {
-  const told: unknown[] = [];
-  const handler = withDeadLetters(
-    letterBox({ kind: "retryable", reason: "away" }),
-    { consumer: "c/1", onQuarantine: () => Promise.resolve(void told.push(1)) },
-    ({ records }) => Promise.reject(new PoisonError(records[0] ?? delivered(0n), "bad")),
-  );
-  await expect(handler(slice, control)).rejects.toThrow("no dead letter: away");
-  expect(told).toEqual([]);
-});
-
-test("of a record too large for any letter a letter without content tells where it stands, and what follows goes on", async () => {
-  const letters: BusRecord[] = [];
-  const publish = (records: readonly BusRecord[]): Promise<PublishVerdict[]> => {
-    letters.push(...records);
-    return Promise.resolve(records.map((record) => (record.value.length > 0 ? { kind: "fatal", reason: "too large" } : ok)));
-  };
-  const handled: bigint[] = [];
-  const handler = withDeadLetters({ publish }, { consumer: "c/1" }, ({ records }) => {
-    const [first] = records;
-    if (first?.offset === 5n) return Promise.reject(new PoisonError(first, "bad"));
-    return Promise.resolve(void handled.push(...records.map(({ offset }) => offset)));
-  });
-  await handler(slice, control);
-  expect(handled).toEqual([6n]);
-  expect(letters.at(-1)).toMatchObject({
+test("a hundred poison records are one publish, in their order, and the log tells of them all", async () => {
+  const box = new LetterBox(() => ok);
+  const lines: unknown[] = [];
+  const letters = new DeadLetters(box, { consumer: "c/1", log: (...line) => lines.push(line) });
+  await letters.bury(Array.from({ length: 100 }, (_, at) => poison(BigInt(at))));
+  expect(box.publishes).toHaveLength(1);
+  expect(offsetsOf(box.publishes[0])).toEqual(Array.from({ length: 100 }, (_, at) => String(at)));
+  expect(box.publishes[0]?.[0]).toMatchObject({
     topic: "a.b.dlq.v1",
     key: "k",
-    headers: { dlq_offset: "5", dlq_error: "bad", dlq_value_bytes: "1" },
+    headers: { dlq_partition: "3", dlq_timestamp_ms: "77", dlq_error: "notJson", dlq_consumer: "c/1" },
   });
-  expect(letters.at(-1)?.value).toHaveLength(0);
+  expect(lines).toHaveLength(1);
 });
 
-test("a record that is good at the second try is not put aside", async () => {
-  const box = letterBox(ok);
-  let calls = 0;
-  const handler = withDeadLetters(box, { consumer: "c/1", maxAttempts: 2 }, ({ records }) =>
-    ++calls === 1 ? Promise.reject(new PoisonError(records[1] ?? delivered(0n), "odd")) : Promise.resolve(),
+test("nothing to put aside publishes nothing", async () => {
+  const box = new LetterBox(() => ok);
+  await new DeadLetters(box, { consumer: "c/1" }).bury([]);
+  expect(box.publishes).toEqual([]);
+});
+
+test("nothing counts as put aside while one letter of many cannot be written", async () => {
+  const lines: unknown[] = [];
+  const box = new LetterBox(({ headers }) => (headers["dlq_offset"] === "6" ? { kind: "retryable", reason: "away" } : ok));
+  const letters = new DeadLetters(box, { consumer: "c/1", log: (...line) => lines.push(line) });
+  await expect(letters.bury([poison(5n), poison(6n), poison(7n)])).rejects.toThrow("no dead letter: away");
+  expect(lines).toEqual([]);
+});
+
+test("of records too large for any letter, letters without content tell where they stand", async () => {
+  const box = new LetterBox(({ value, headers }) =>
+    headers["dlq_offset"] !== "6" && value.length > 0 ? { kind: "fatal", reason: "large" } : ok,
   );
-  await handler(slice, control);
-  expect([calls, box.letters.length]).toEqual([2, 0]);
+  await new DeadLetters(box, { consumer: "c/1" }).bury([poison(5n), poison(6n), poison(7n)]);
+  expect(box.publishes.map(offsetsOf)).toEqual([
+    ["5", "6", "7"],
+    ["5", "7"],
+  ]);
+  for (const letter of box.publishes[1] ?? []) {
+    expect(letter).toMatchObject({ key: "k", headers: { dlq_error: "notJson", dlq_value_bytes: "1" } });
+    expect(letter.value).toHaveLength(0);
+  }
 });
 
-test("a poison record of another slice is a bug, not a dead letter", async () => {
-  const handler = withDeadLetters(letterBox(ok), { consumer: "c/1" }, () => Promise.reject(new PoisonError(delivered(9n), "bad")));
-  await expect(handler(slice, control)).rejects.toThrow("not of this slice");
-});
-
-test("an error class is a name: no text that may quote a record gets into a header", () => {
-  expect(() => new PoisonError(delivered(1n), "unexpected value 张三")).toThrow("short name");
+test("what a record says in a letter's name is not in its letter: it can pretend no number, place or replay", async () => {
+  const box = new LetterBox(() => ok);
+  const headers = { dlq_records: "1000000", dlq_value_bytes: "1", dlq_replayed: "9", dlq_consumer: "core", ce_id: "e" };
+  await new DeadLetters(box, { consumer: "c/1" }).bury([{ record: { ...delivered(5n), headers }, errorClass: "notJson" }]);
+  expect(box.publishes[0]?.[0]?.headers).toEqual({
+    ce_id: "e",
+    dlq_topic: "a.b.v2",
+    dlq_partition: "3",
+    dlq_offset: "5",
+    dlq_timestamp_ms: "77",
+    dlq_error: "notJson",
+    dlq_consumer: "c/1",
+  });
 });

@@ -3,7 +3,17 @@ import { openDatabase } from "../../migrations/database.ts";
 import { EmbeddedGroup } from "./embedded-group.ts";
 import { EmbeddedLog } from "./embedded-log.ts";
 import { type BusLog, silentLog } from "./log.ts";
-import type { BusConsumer, BusRecord, DeliveredRecord, EventBus, PublishVerdict, SliceHandler, Subscription, TopicSpec } from "./port.ts";
+import type {
+  BusConsumer,
+  BusHealth,
+  BusRecord,
+  DeliveredRecord,
+  EventBus,
+  PublishVerdict,
+  SliceHandler,
+  Subscription,
+  TopicSpec,
+} from "./port.ts";
 
 export interface EmbeddedOptions {
   /** Path of the libSQL file, created when missing. */
@@ -71,6 +81,11 @@ class EmbeddedBus implements EventBus {
     return Promise.resolve().then(() => endsOf(this.#log, topic));
   }
 
+  /** Its clock is the one it was given: ours. */
+  health(): Promise<BusHealth> {
+    return Promise.resolve({ skewMs: 0, repacked: [] });
+  }
+
   async close(): Promise<void> {
     this.#closing ??= Promise.all([...this.#groups.values()].map((group) => group.close())).then(() => this.#log.close());
     await this.#closing;
@@ -104,6 +119,10 @@ class EmbeddedReader implements EventBus {
   async endOffsets(topic: string): Promise<readonly bigint[]> {
     await this.#log.refresh();
     return endsOf(this.#log, topic);
+  }
+
+  health(): Promise<BusHealth> {
+    return Promise.resolve({ repacked: [] });
   }
 
   close(): Promise<void> {

@@ -11,6 +11,8 @@ export interface KafkaOptions {
   /** What of kafkajs's own talk reaches `log` (default `nothing`: the adapter itself says what matters). */
   readonly logLevel?: "nothing" | "error" | "warn" | "info";
   readonly log?: BusLog;
+  /** Ours, to be compared with the brokers' (default: the system's). */
+  readonly clock?: { now(): number };
   readonly tls?: KafkaConfig["ssl"];
   readonly sasl?: KafkaConfig["sasl"];
   /** After which silence the group gives a member's partitions to others, ms (default 30,000; brokers allow 6,000 up). */

@@ -182,10 +182,41 @@ test("topics are created with their producers' compression, and one that an admi
   });
   await other.ensureTopics(plan);
   expect(said).toEqual([["warn", "compression.type of a topic was changed", { topic: changed, got: "lz4" }]]);
+  expect((await other.health()).repacked).toEqual([{ topic: changed, compression: "lz4" }]);
+  await admin(({ alterConfigs }) =>
+    alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries: [{ name: "compression.type", value: "producer" }] }] }),
+  );
+  expect((await other.health()).repacked).toEqual([]);
+  await admin(({ alterConfigs }) => alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries }] }));
   const text = "settled ".repeat(100);
   expect((await other.publish([record(changed, text)])).map(({ kind }) => kind)).toEqual(["ok"]);
   for (const records of await bothReadings(changed)) expect(records.map(({ value }) => Buffer.from(value).toString())).toEqual([text]);
   await other.close();
+});
+
+/** As a bus finds it whose own clock is so far off. */
+const skewOf = async (offMs: number): Promise<number> => {
+  const clock = { now: (): number => Date.now() + offMs };
+  const skewed = await connectKafkaBus({ brokers: kafka.brokers, clientId: "skewed", clock });
+  await skewed.ensureTopics([]);
+  const { skewMs = Number.NaN } = await skewed.health();
+  await skewed.close();
+  return skewMs;
+};
+
+test("the brokers' clock is told by their own stamp: a host that is 15 minutes slow, or fast, learns it", async () => {
+  // The brokers run on this machine. What an answer takes is never counted as skew, so it may only come out smaller.
+  expect(await skewOf(0)).toBe(0);
+  const slow = await skewOf(-900_000);
+  expect(slow).toBeLessThanOrEqual(900_000);
+  expect(slow).toBeGreaterThan(600_000);
+  expect(await skewOf(900_000)).toBeLessThan(-600_000);
+});
+
+test("a bus that does not answer tells no clock, rather than none at all", async () => {
+  const lost = await connectKafkaBus({ brokers: ["127.0.0.1:1"], clientId: "lost" });
+  expect(await lost.health()).toEqual({ repacked: [] });
+  await lost.close();
 });
 
 test("our own batches are packed", async () => {

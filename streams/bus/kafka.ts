@@ -1,15 +1,28 @@
 import kafkajs, { type Admin, type Kafka } from "kafkajs";
 import { kafkaClient, type KafkaOptions, rootCause } from "./kafka-client.ts";
+import { brokerSkewMs, CLOCK_TOPIC, ensureClockTopic } from "./kafka-clock.ts";
 import { KafkaLog } from "./kafka-log.ts";
 import { joinGroup } from "./kafka-member.ts";
 import { KafkaPublisher } from "./kafka-publisher.ts";
 import { type BusLog, errorClass, silentLog } from "./log.ts";
-import type { BusConsumer, BusRecord, DeliveredRecord, EventBus, PublishVerdict, SliceHandler, Subscription, TopicSpec } from "./port.ts";
+import type {
+  BusConsumer,
+  BusHealth,
+  BusRecord,
+  DeliveredRecord,
+  EventBus,
+  PublishVerdict,
+  SliceHandler,
+  Subscription,
+  TopicSpec,
+} from "./port.ts";
 
 export type { KafkaOptions } from "./kafka-client.ts";
 
 /** Batches stay as their producer packed them. */
 const COMPRESSION_PINNED = { name: "compression.type", value: "producer" } as const;
+
+const { TOPIC } = kafkajs.ConfigResourceTypes;
 
 /** Copies of a topic where there are brokers enough; then two must have a record before it counts as written. */
 const REPLICAS = 3;
@@ -31,6 +44,9 @@ class KafkaBus implements EventBus {
   readonly #log: KafkaLog;
   readonly #publisher: KafkaPublisher;
   readonly #consumers = new Set<BusConsumer>();
+  /** Those that were asked for. */
+  readonly #topics = new Set<string>();
+  #cannotAsk = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: KafkaOptions) {
@@ -52,29 +68,57 @@ class KafkaBus implements EventBus {
       const counts = new Map(found.map(({ name, partitions }) => [name, partitions.length]));
       for (const { name, partitions } of topics)
         if (counts.get(name) !== partitions) throw new Error(`topic ${name} has ${counts.get(name)} partitions, not ${partitions}`);
-      await this.#checkCompression(
-        admin,
-        topics.map(({ name }) => name).filter((name) => existing.has(name)),
-      );
+      if (!existing.has(CLOCK_TOPIC)) await this.#makeClockTopic(admin);
     } finally {
       await admin.disconnect();
     }
+    for (const { name } of topics) this.#topics.add(name);
+    // What an administrator changed costs the brokers time, whether the topics are new or old: somebody should know.
+    for (const { topic, compression: got } of await this.#repacked())
+      this.#busLog("warn", "compression.type of a topic was changed: the brokers pack anew what we have packed", { topic, got });
   }
 
-  /** Every compression is read; but what an administrator changed costs the brokers time, and somebody should know. */
-  async #checkCompression(admin: Admin, names: readonly string[]): Promise<void> {
-    const asked = names.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: [COMPRESSION_PINNED.name] }));
-    if (asked.length === 0) return;
+  /** Without it the brokers' clock is not known, and everything else works. */
+  async #makeClockTopic(admin: Admin): Promise<void> {
     try {
-      const { resources } = await admin.describeConfigs({ resources: asked, includeSynonyms: false });
-      for (const { resourceName: topic, configEntries } of resources) {
-        const got = configEntries.find(({ configName }) => configName === COMPRESSION_PINNED.name)?.configValue;
-        if (got !== undefined && got !== COMPRESSION_PINNED.value)
-          this.#busLog("warn", "compression.type of a topic was changed: the brokers pack anew what we have packed", { topic, got });
-      }
+      await ensureClockTopic(admin, await replicasOf(admin, this.#options.replicationFactor));
     } catch (error) {
-      // Asking for it is a right of its own, which a careful administrator may not give.
-      this.#busLog("warn", "compression.type of the topics cannot be asked for", { error: errorClass(rootCause(error)) });
+      this.#busLog("warn", "the topic that tells the brokers' clock cannot be made", { error: errorClass(rootCause(error)) });
+    }
+  }
+
+  async health(): Promise<BusHealth> {
+    const [skewMs, repacked] = await Promise.all([this.#skewMs(), this.#repacked()]);
+    return { repacked, ...(skewMs === undefined ? {} : { skewMs }) };
+  }
+
+  async #skewMs(): Promise<number | undefined> {
+    try {
+      return await brokerSkewMs(this.#kafka, this.#options.clock ?? { now: () => Date.now() });
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Of the topics that were asked for. Asking is a right of its own, which a careful administrator may not give. */
+  async #repacked(): Promise<BusHealth["repacked"]> {
+    if (this.#topics.size === 0) return [];
+    const admin = this.#kafka.admin();
+    try {
+      await admin.connect();
+      const asked = [...this.#topics].map((name) => ({ type: TOPIC, name, configNames: [COMPRESSION_PINNED.name] }));
+      const { resources } = await admin.describeConfigs({ resources: asked, includeSynonyms: false });
+      return resources.flatMap(({ resourceName: topic, configEntries }) => {
+        const compression = configEntries.find(({ configName }) => configName === COMPRESSION_PINNED.name)?.configValue;
+        return compression === undefined || compression === COMPRESSION_PINNED.value ? [] : [{ topic, compression }];
+      });
+    } catch (error) {
+      if (!this.#cannotAsk)
+        this.#busLog("warn", "compression.type of the topics cannot be asked for", { error: errorClass(rootCause(error)) });
+      this.#cannotAsk = true;
+      return [];
+    } finally {
+      await admin.disconnect().catch(() => undefined);
     }
   }
 
@@ -123,8 +167,7 @@ class KafkaBus implements EventBus {
  * topics (edge notes 1.5, 3.5); an operator who shortens that does so knowingly, on the topic.
  */
 async function createTopics(admin: Admin, topics: readonly TopicSpec[], replicationFactor: number | undefined): Promise<void> {
-  const { brokers } = await admin.describeCluster();
-  const replicas = replicationFactor ?? Math.min(REPLICAS, brokers.length);
+  const replicas = await replicasOf(admin, replicationFactor);
   await admin.createTopics({
     waitForLeaders: true,
     topics: topics.map(({ name, partitions }) => ({
@@ -139,4 +182,8 @@ async function createTopics(admin: Admin, topics: readonly TopicSpec[], replicat
       ],
     })),
   });
+}
+
+async function replicasOf(admin: Admin, replicationFactor: number | undefined): Promise<number> {
+  return replicationFactor ?? Math.min(REPLICAS, (await admin.describeCluster()).brokers.length);
 }

@@ -65,6 +65,7 @@ const answering = (verdictOf: (record: BusRecord, call: number) => PublishVerdic
     consume: (subscription, handler) => bus.consume(subscription, handler),
     read: (...place) => bus.read(...place),
     endOffsets: (topic) => bus.endOffsets(topic),
+    health: () => bus.health(),
     close: () => Promise.resolve(),
     calls,
     publish: async (records) => {

@@ -1,3 +1,5 @@
+import type { DeadLetterReason } from "../contracts/dead-letter-reasons.ts";
+
 /**
  * The one way events travel. Two adapters, Kafka and embedded (a libSQL log), pass one contract suite.
  *
@@ -18,7 +20,16 @@ export interface EventBus {
   read(topic: string, partition: number, fromOffset: bigint, limit: number): Promise<readonly DeliveredRecord[]>;
   /** Offset the next record of each partition will get, by partition number. */
   endOffsets(topic: string): Promise<readonly bigint[]>;
+  /** How the bus stands, asked anew; never throws: what cannot be told is left out. */
+  health(): Promise<BusHealth>;
   close(): Promise<void>;
+}
+
+export interface BusHealth {
+  /** How far the bus's clock is ahead of ours, ms, negative when it is behind; never more than is certain. */
+  readonly skewMs?: number;
+  /** Topics whose batches somebody's setting makes the brokers pack anew, with that setting. */
+  readonly repacked: readonly { readonly topic: string; readonly compression: string }[];
 }
 
 export interface TopicSpec {
@@ -43,6 +54,13 @@ export interface DeliveredRecord extends BusRecord {
   readonly timestampMs: number;
   /** Stands for this many records, ending here, that the bus itself could not read; key, headers and value are empty. */
   readonly unreadable?: { readonly error: string; readonly records: number };
+}
+
+/** A record that no repetition will make good: undecodable, or breaking its contract. */
+export interface Poison {
+  readonly record: DeliveredRecord;
+  /** One of a closed list; an error's own text stays out, it may quote the record. */
+  readonly errorClass: DeadLetterReason;
 }
 
 export type PublishVerdict =

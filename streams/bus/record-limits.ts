@@ -6,6 +6,9 @@ import { RECORD_BYTES_MAX, type BusRecord, type PublishVerdict } from "./port.ts
  */
 export const RECORD_FRAME_BYTES_MAX = 64 * 1024;
 
+/** Of a letter that had to leave its record's content where it was. */
+export const KEY_LENGTH_MAX = 1_000;
+
 /** Why no bus will ever take this record, or `undefined` when its size is fine. */
 export function sizeRefusal(record: BusRecord): PublishVerdict | undefined {
   if (record.value.length > RECORD_BYTES_MAX)

@@ -9,27 +9,13 @@ import { utf8, utf8Text } from "../../core/protocol/bytes.ts";
 import { ok, refused, type Result } from "../../core/protocol/result.ts";
 import type { BusRecord, DeliveredRecord, TopicSpec } from "../bus/port.ts";
 import { canonicalJson } from "./canonical.ts";
+import type { DeadLetterReason } from "./dead-letter-reasons.ts";
 import type { AnyEvent, RongheEvent } from "./event.ts";
 import { type DataTopic, deadLetterTopic, type EventData, TOPICS, type TopicContract } from "./topics.ts";
 
 /** Why a record is no event of its topic: a name fit for a dead letter's header, never a value of the record. */
 export interface Undecodable {
-  readonly reason:
-    | "batchUnreadable"
-    | "decoderFailed"
-    | "topicUnknown"
-    | "topicMismatch"
-    | "specversionUnknown"
-    | "typeMismatch"
-    | "contentTypeUnknown"
-    | "idInvalid"
-    | "sourceInvalid"
-    | "keyMismatch"
-    | "timeInvalid"
-    | "ledgerPositionInvalid"
-    | "notUtf8"
-    | "notJson"
-    | "schemaMismatch";
+  readonly reason: DeadLetterReason;
   /** Where in `data`, for `schemaMismatch`: names of fields only. */
   readonly at?: string;
 }

@@ -1,9 +1,7 @@
-/**
- * How a consumer that keeps its own offsets reads a slice: what it has not seen yet, decoded, up to the first record
- * that can never be handled. What stands before that record is worked first, so nothing is skipped with it.
- */
-import type { DeliveredRecord } from "../bus/port.ts";
+/** How a consumer that keeps its own offsets reads a slice: what it has not seen yet, decoded, beside what can never be handled. */
+import type { DeliveredRecord, Poison } from "../bus/port.ts";
 import { decodeEvent } from "./codec.ts";
+import type { DeadLetterReason } from "./dead-letter-reasons.ts";
 import type { AnyEvent } from "./event.ts";
 
 export interface Received {
@@ -11,11 +9,8 @@ export interface Received {
   readonly event: AnyEvent;
 }
 
-export interface Intake {
-  readonly received: readonly Received[];
-  /** The record to be put aside, with the name of what is wrong. */
-  readonly poison?: { readonly record: DeliveredRecord; readonly reason: string };
-}
+/** Of a slice, in its order: an event, or what is to be put aside. */
+export type Taken = Received | Poison;
 
 /**
  * @param nextOffset the consumer's own offset of the partition; earlier records were delivered again and are left out.
@@ -24,15 +19,18 @@ export interface Intake {
 export function readSlice(
   records: readonly DeliveredRecord[],
   nextOffset: bigint,
-  unfit: (event: AnyEvent) => string | undefined = () => undefined,
-): Intake {
-  const received: Received[] = [];
-  for (const record of records) {
-    if (record.offset < nextOffset) continue;
-    const event = decodeEvent(record);
-    const reason = event.ok ? unfit(event.value) : event.error.reason;
-    if (!event.ok || reason !== undefined) return { received, poison: { record, reason: reason ?? "unfit" } };
-    received.push({ record, event: event.value });
-  }
-  return { received };
+  unfit: (event: AnyEvent) => DeadLetterReason | undefined = () => undefined,
+): readonly Taken[] {
+  return records
+    .filter(({ offset }) => offset >= nextOffset)
+    .map((record) => {
+      const event = decodeEvent(record);
+      if (!event.ok) return { record, errorClass: event.error.reason };
+      const errorClass = unfit(event.value);
+      return errorClass === undefined ? { record, event: event.value } : { record, errorClass };
+    });
+}
+
+export function isPoison(taken: Taken): taken is Poison {
+  return "errorClass" in taken;
 }

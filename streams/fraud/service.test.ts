@@ -227,6 +227,29 @@ describe("a record that cannot be judged", () => {
     expect(await bus.endOffsets(deadLetterTopic(SCAN_TOPIC))).toEqual([1n]);
   });
 
+  test("costs a flood of them one publish and one commit a slice, good events between them judged in their place", async () => {
+    const { bus: counted, publishes } = counting();
+    let writes = 0;
+    const watched: Database = { ...delegate(db), write: (...given) => ((writes += 1), db.write(...given)) };
+    const flood = encodeEvent({ ...template, id: "flood" });
+    const spoilt = Array.from({ length: 150 }, (_, at) => ({ ...flood, value: new TextEncoder().encode(`{${at}`) }));
+    const all = good.flatMap((event, at) => [...spoilt.slice(at * 50, at * 50 + 50), encodeEvent(event), ...spoilt.slice(150 + at)]);
+    for (const verdict of await bus.publish(all)) expect(verdict.kind).toBe("ok");
+    const service = await start({ bus: counted, db: watched });
+    const before = { publishes: publishes(), writes };
+    await service.drained();
+    const letters = await bus.read(deadLetterTopic(SCAN_TOPIC), 0, 0n, 1_000);
+    expect(letters).toHaveLength(good.length * 50);
+    expect(told(await service.alerts())).toEqual(["code-two-terminals 0-b"]);
+    expect(await journalOf("quarantined")).toHaveLength(letters.length);
+    // Two events and fifty broken records before each; alerts and rules have publishes of their own.
+    expect(publishes() - before.publishes).toBeLessThan(10);
+    expect(writes - before.writes).toBeLessThan(30);
+    const offsets = await db.read('SELECT position FROM fraud_journal ORDER BY partition, "offset"');
+    expect(offsets.length).toBe(letters.length + good.length);
+    expect(bytes((await replay({ bus, journal: new FraudStore(db), crypto })).alerts)).toEqual(bytes(await service.alerts()));
+  });
+
   test("because its clock is ahead: believed, it would push honest events out of their windows", async () => {
     const service = await start();
     const ahead = clock.now() + AHEAD_MS_MAX + 1;
@@ -234,6 +257,33 @@ describe("a record that cannot be judged", () => {
     await service.drained();
     expect(await journalOf("quarantined")).toMatchObject([{ reason: "timeAhead" }]);
     expect(told(await service.alerts())).toEqual(["code-two-terminals 0-b"]);
+  });
+
+  test("unless it is our own clock that is slow: what is not ahead of the bus's clock is judged", async () => {
+    const slow = { now: (): EventMs => (clock.now() - 15 * 60_000) as EventMs };
+    const skewed: EventBus = { ...counting().bus, health: () => Promise.resolve({ skewMs: 15 * 60_000, repacked: [] }) };
+    const shifted = good.map((event) => {
+      const atMs = event.timeMs + clock.now() - (good.at(-1)?.timeMs ?? 0);
+      return { ...event, timeMs: atMs, data: { ...event.data, atMs } } as AnyEvent;
+    });
+    const service = await start({ bus: skewed, clock: slow });
+    await publish(shifted);
+    await service.drained();
+    expect(await journalOf("quarantined")).toEqual([]);
+    expect(told(await service.alerts())).toEqual(["code-two-terminals 0-b"]);
+    const ahead = clock.now() + AHEAD_MS_MAX + 1;
+    await publish([{ ...template, id: "ahead", timeMs: ahead, data: { ...template.data, atMs: ahead } } as AnyEvent]);
+    await service.drained();
+    expect(await journalOf("quarantined")).toMatchObject([{ reason: "timeAhead" }]);
+  });
+
+  test("nor by the word of a bus whose clock is days away from ours", async () => {
+    const skewMs = 2 * 86_400_000;
+    const service = await start({ bus: { ...counting().bus, health: () => Promise.resolve({ skewMs, repacked: [] }) } });
+    const ahead = clock.now() + skewMs;
+    await publish([{ ...template, id: "ahead", timeMs: ahead, data: { ...template.data, atMs: ahead } } as AnyEvent]);
+    await service.drained();
+    expect(await journalOf("quarantined")).toMatchObject([{ reason: "timeAhead" }]);
   });
 
   test("because it came after its windows had gone is journaled as late, and a replay leaves it out too", async () => {
@@ -436,21 +486,25 @@ function delegate(db: Database): Database {
   };
 }
 
-/** The bus, and how often it was read without a group. */
-function counting(): { readonly bus: EventBus; readonly reads: () => number } {
-  let reads = 0;
+/** The bus, and how often it was read without a group and published to. */
+function counting(): { readonly bus: EventBus; readonly reads: () => number; readonly publishes: () => number } {
+  let [reads, publishes] = [0, 0];
   const counted: EventBus = {
     ensureTopics: (topics) => bus.ensureTopics(topics),
-    publish: (records) => bus.publish(records),
+    publish: (records) => {
+      publishes += 1;
+      return bus.publish(records);
+    },
     consume: (subscription, handler) => bus.consume(subscription, handler),
     read: (...place) => {
       reads += 1;
       return bus.read(...place);
     },
     endOffsets: (topic) => bus.endOffsets(topic),
+    health: () => bus.health(),
     close: () => bus.close(),
   };
-  return { bus: counted, reads: () => reads };
+  return { bus: counted, reads: () => reads, publishes: () => publishes };
 }
 
 /** What retention does: of each partition of a topic the newest record is left, here in the log's own file. */

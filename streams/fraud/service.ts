@@ -7,15 +7,17 @@ import { toHex } from "../../core/protocol/bytes.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import type { Database, Statement } from "../../migrations/database.ts";
 import { GroupCommit } from "../../migrations/queue.ts";
-import { PoisonError, withDeadLetters } from "../bus/dead-letter.ts";
+import { DeadLetters } from "../bus/dead-letter.ts";
 import { type BusLog, errorClass, silentLog } from "../bus/log.ts";
 import { enqueue, startForwarder } from "../bus/outbox.ts";
+import { BusWatch, SKEW_MS_MAX } from "../bus/watch.ts";
 import type { Forwarder, OutboxRecord } from "../bus/outbox-port.ts";
 import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
 import { canonicalJson } from "../contracts/canonical.ts";
 import { encodeEvent } from "../contracts/codec.ts";
+import type { DeadLetterReason } from "../contracts/dead-letter-reasons.ts";
 import type { AnyEvent } from "../contracts/event.ts";
-import { readSlice, type Received } from "../contracts/intake.ts";
+import { isPoison, readSlice, type Received, type Taken } from "../contracts/intake.ts";
 import { type Gap, insertGaps, unreadGap } from "../gap.ts";
 import type { Alert, FraudState } from "./engine/evaluate.ts";
 import { factsOf, isInput } from "./engine/inputs.ts";
@@ -61,9 +63,19 @@ export interface FraudService {
 }
 
 export const FRAUD_GROUP = "fraud";
+/** As dead letters name it. */
+export const FRAUD_CONSUMER = "fraud/1";
 const SOURCE = "/ronghe/fraud";
 /** An event from further ahead than this has a wrong clock; believed, it would push every honest event out of its window. */
-export const AHEAD_MS_MAX = 10 * 60_000;
+export const AHEAD_MS_MAX: number = SKEW_MS_MAX;
+
+/** Why no fraud rule can be asked about an event, if so. `nowMs`: the later of our clock and the bus's. */
+export function unfitForFraud(event: AnyEvent, nowMs: number): DeadLetterReason | undefined {
+  if (!isInput(event)) return "topicUnknown";
+  if (event.data.atMs > nowMs + AHEAD_MS_MAX) return "timeAhead";
+  return factsOf(event).ok ? undefined : "figuresOutOfRange";
+}
+
 /** A snapshot is taken after so many events at least, and after as many as it holds, so that it costs each event the same. */
 const SNAPSHOT_EVENTS_MIN = 20_000;
 const SLICES_PER_COMMIT = 16;
@@ -83,9 +95,12 @@ function shippedOrThrow(crypto: Crypto): Ruleset {
   return shipped.value;
 }
 
-type Work =
-  | { readonly kind: "events"; readonly received: readonly Received[]; readonly next: Place; readonly gap?: Gap }
-  | { readonly kind: "quarantine"; readonly place: Place; readonly reason: string };
+/** A slice: its events and, put aside already, what is none. */
+interface Work {
+  readonly taken: readonly Taken[];
+  readonly next: Place;
+  readonly gap?: Gap;
+}
 
 class FraudWorker implements FraudService {
   readonly #options: FraudOptions;
@@ -94,6 +109,8 @@ class FraudWorker implements FraudService {
   readonly #topics: readonly string[];
   readonly #log: BusLog;
   readonly #commits: GroupCommit<Work, void>;
+  readonly #deadLetters: DeadLetters;
+  readonly #watch: BusWatch;
   readonly #offsets = new Map<string, bigint>();
   /** Partitions whose first slice since they were given has been seen. */
   readonly #begun = new Set<string>();
@@ -112,6 +129,8 @@ class FraudWorker implements FraudService {
     this.#topics = [...new Set(ruleset.rules.flatMap(({ definition }) => Object.keys(definition.inputs)))];
     this.#log = options.log ?? silentLog;
     this.#commits = new GroupCommit((work) => this.#commit(work), SLICES_PER_COMMIT);
+    this.#watch = new BusWatch({ bus: options.bus, log: this.#log });
+    this.#deadLetters = new DeadLetters(options.bus, { consumer: FRAUD_CONSUMER, log: this.#log });
   }
 
   get crashed(): Promise<never> {
@@ -121,30 +140,23 @@ class FraudWorker implements FraudService {
   async start(): Promise<void> {
     const { bus, db, clock } = this.#options;
     await this.#announceRules();
+    // Before the first event: a slow clock of ours must not make every honest event one from the future.
+    await this.#watch.look();
     this.#state = await this.#restore();
     this.#forwarder = startForwarder({ db, bus, clock, log: this.#log });
-    const handler = withDeadLetters(
-      bus,
-      {
-        consumer: "fraud/1",
-        log: this.#log,
-        onQuarantine: async ({ record, errorClass }) =>
-          await this.#commits.submit({ kind: "quarantine", place: record, reason: errorClass }),
-      },
-      (slice) => this.#handle(slice),
-    );
     const position = async (topic: string, partition: number): Promise<bigint> => {
       const next = (await this.#store.nextOffset(topic, partition)) ?? 0n;
       this.#offsets.set(`${topic}/${partition}`, next);
       this.#begun.delete(`${topic}/${partition}`);
       return next;
     };
-    this.#consumer = await bus.consume({ group: FRAUD_GROUP, topics: this.#topics, position }, handler);
+    this.#consumer = await bus.consume({ group: FRAUD_GROUP, topics: this.#topics, position }, (slice) => this.#handle(slice));
   }
 
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    await this.#watch.stop();
     await this.#consumer?.stop();
     await this.#commits.idle();
     if (this.#state !== undefined) {
@@ -172,25 +184,19 @@ class FraudWorker implements FraudService {
     return await this.#store.alerts();
   }
 
-  /** What stands before an unreadable record is judged and committed first; then the record is put aside. */
+  /** What can never be judged is put aside first, the slice is then one commit: its events judged, the rest marked. */
   async #handle(slice: Slice): Promise<void> {
     const nextOffset = this.#offsets.get(`${slice.topic}/${slice.partition}`) ?? 0n;
     const name = `${slice.topic}/${slice.partition}`;
     const gap = this.#begun.has(name) ? undefined : unreadGap("fraud", slice, nextOffset);
-    const { received, poison } = readSlice(slice.records, nextOffset, (event) => this.#unfit(event));
-    const lastOffset = poison === undefined ? slice.records.at(-1)?.offset : poison.record.offset - 1n;
+    const taken = readSlice(slice.records, nextOffset, (event) => unfitForFraud(event, this.#watch.laterOf(this.#options.clock.now())));
+    const lastOffset = slice.records.at(-1)?.offset;
     if (lastOffset !== undefined && lastOffset >= nextOffset) {
+      await this.#deadLetters.bury(taken.filter(isPoison));
       const next = { topic: slice.topic, partition: slice.partition, offset: lastOffset + 1n };
-      await this.#commits.submit({ kind: "events", received, next, ...(gap === undefined ? {} : { gap }) });
+      await this.#commits.submit({ taken, next, ...(gap === undefined ? {} : { gap }) });
     }
     this.#begun.add(name);
-    if (poison !== undefined) throw new PoisonError(poison.record, poison.reason);
-  }
-
-  #unfit(event: AnyEvent): string | undefined {
-    if (!isInput(event)) return "topicUnknown";
-    if (event.data.atMs > this.#options.clock.now() + AHEAD_MS_MAX) return "timeAhead";
-    return factsOf(event).ok ? undefined : "figuresOutOfRange";
   }
 
   async #commit(works: readonly Work[]): Promise<readonly void[]> {
@@ -209,19 +215,17 @@ class FraudWorker implements FraudService {
     const alerts: JournaledAlert[] = [];
     const places: Place[] = [];
     const keys = new Map<Received, Uint8Array>();
-    for (const work of works)
-      if (work.kind === "events") for (const one of work.received) keys.set(one, eventKey(this.#options.crypto, one.event));
+    for (const { taken } of works) for (const one of taken) if (!isPoison(one)) keys.set(one, eventKey(this.#options.crypto, one.event));
     const seen = await this.#store.known([...keys.values()]);
     let position = this.#position;
     for (const work of works) {
-      if (work.kind === "quarantine") {
-        const { topic, partition, offset } = work.place;
-        places.push({ topic, partition, offset: offset + 1n });
-        journal.push({ topic, partition, offset, position: ++position, status: "quarantined", reason: work.reason });
-        continue;
-      }
       places.push(work.next);
-      for (const one of work.received) {
+      for (const one of work.taken) {
+        if (isPoison(one)) {
+          const { topic, partition, offset } = one.record;
+          journal.push({ topic, partition, offset, position: ++position, status: "quarantined", reason: one.errorClass });
+          continue;
+        }
         const { record, event } = one;
         const key = keys.get(one);
         if (key === undefined || seen.has(toHex(key))) continue;
@@ -238,7 +242,7 @@ class FraudWorker implements FraudService {
           for (const [nth, raised] of evaluation.alerts.entries()) alerts.push({ ...raised, position, nth });
       }
     }
-    const gaps = works.flatMap((work) => (work.kind === "events" && work.gap !== undefined ? [work.gap] : []));
+    const gaps = works.flatMap(({ gap }) => (gap === undefined ? [] : [gap]));
     const statements = [
       ...insertGaps(gaps),
       ...insertJournal(journal),

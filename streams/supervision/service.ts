@@ -6,11 +6,12 @@ import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex, utf8 } from "../../core/protocol/bytes.ts";
 import { type Database, insertRows, type Statement } from "../../migrations/database.ts";
 import { GroupCommit } from "../../migrations/queue.ts";
-import { PoisonError, withDeadLetters } from "../bus/dead-letter.ts";
+import { DeadLetters } from "../bus/dead-letter.ts";
 import { type BusLog, silentLog } from "../bus/log.ts";
-import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
+import type { BusConsumer, EventBus, Poison, Slice } from "../bus/port.ts";
+import type { DeadLetterReason } from "../contracts/dead-letter-reasons.ts";
 import type { AnyEvent } from "../contracts/event.ts";
-import { readSlice } from "../contracts/intake.ts";
+import { isPoison, readSlice, type Taken } from "../contracts/intake.ts";
 import { type Gap, insertGaps, unreadGap } from "../gap.ts";
 import { type SupervisionRow, supervisionReport } from "./report.ts";
 import { isCountable, isSupervised, SUPERVISED_TOPICS, Tally } from "./tally.ts";
@@ -35,6 +36,8 @@ export interface SupervisionService {
 }
 
 export const SUPERVISION_GROUP = "supervision";
+/** As dead letters name it. */
+export const SUPERVISION_CONSUMER = "supervision/1";
 const SLICES_PER_COMMIT = 16;
 const KEYS_PER_QUERY = 500;
 const DRAIN_LOOK_MS = 20;
@@ -50,13 +53,17 @@ interface Place {
   readonly partition: number;
   readonly offset: bigint;
 }
-type Work =
-  | { readonly kind: "events"; readonly events: readonly AnyEvent[]; readonly next: Place; readonly gap?: Gap }
-  | { readonly kind: "quarantine"; readonly place: Place; readonly reason: string };
+/** A slice: its events and, put aside already, what is none. */
+interface Work {
+  readonly taken: readonly Taken[];
+  readonly next: Place;
+  readonly gap?: Gap;
+}
 
 class SupervisionWorker implements SupervisionService {
   readonly #options: SupervisionOptions;
   readonly #commits: GroupCommit<Work, void>;
+  readonly #deadLetters: DeadLetters;
   readonly #offsets = new Map<string, bigint>();
   /** Partitions whose first slice since they were given has been seen. */
   readonly #begun = new Set<string>();
@@ -66,6 +73,7 @@ class SupervisionWorker implements SupervisionService {
   constructor(options: SupervisionOptions) {
     this.#options = options;
     this.#commits = new GroupCommit((works) => this.#commit(works), SLICES_PER_COMMIT);
+    this.#deadLetters = new DeadLetters(options.bus, { consumer: SUPERVISION_CONSUMER, log: options.log });
   }
 
   get crashed(): Promise<never> {
@@ -73,10 +81,7 @@ class SupervisionWorker implements SupervisionService {
   }
 
   async start(): Promise<void> {
-    const { bus, db, log } = this.#options;
-    const onQuarantine = async ({ record, errorClass }: { readonly record: Place; readonly errorClass: string }): Promise<void> =>
-      await this.#commits.submit({ kind: "quarantine", place: record, reason: errorClass });
-    const handler = withDeadLetters(bus, { consumer: "supervision/1", log, onQuarantine }, (slice) => this.#handle(slice));
+    const { bus, db } = this.#options;
     const position = async (topic: string, partition: number): Promise<bigint> => {
       const sql = "SELECT next_offset FROM supervision_offset WHERE topic = ? AND partition = ?";
       const [row] = await db.read(sql, topic, partition);
@@ -85,7 +90,7 @@ class SupervisionWorker implements SupervisionService {
       this.#begun.delete(`${topic}/${partition}`);
       return next;
     };
-    this.#consumer = await bus.consume({ group: SUPERVISION_GROUP, topics: SUPERVISED_TOPICS, position }, handler);
+    this.#consumer = await bus.consume({ group: SUPERVISION_GROUP, topics: SUPERVISED_TOPICS, position }, (slice) => this.#handle(slice));
   }
 
   async stop(): Promise<void> {
@@ -111,28 +116,24 @@ class SupervisionWorker implements SupervisionService {
     }
   }
 
-  /** What stands before an unreadable record is counted and committed first; then the record is put aside. */
+  /** What can never be counted is put aside first, the slice is then one commit: its events counted, the rest marked. */
   async #handle(slice: Slice): Promise<void> {
     const nextOffset = this.#offsets.get(`${slice.topic}/${slice.partition}`) ?? 0n;
     const name = `${slice.topic}/${slice.partition}`;
     const gap = this.#begun.has(name) ? undefined : unreadGap("supervision", slice, nextOffset);
-    const { received, poison } = readSlice(slice.records, nextOffset, unfit);
-    const lastOffset = poison === undefined ? slice.records.at(-1)?.offset : poison.record.offset - 1n;
+    const taken = readSlice(slice.records, nextOffset, unfitForSupervision);
+    const lastOffset = slice.records.at(-1)?.offset;
     if (lastOffset !== undefined && lastOffset >= nextOffset) {
+      await this.#deadLetters.bury(taken.filter(isPoison));
       const next = { topic: slice.topic, partition: slice.partition, offset: lastOffset + 1n };
-      await this.#commits.submit({
-        kind: "events",
-        events: received.map(({ event }) => event),
-        next,
-        ...(gap === undefined ? {} : { gap }),
-      });
+      await this.#commits.submit({ taken, next, ...(gap === undefined ? {} : { gap }) });
     }
     this.#begun.add(name);
-    if (poison !== undefined) throw new PoisonError(poison.record, poison.reason);
   }
 
   async #commit(works: readonly Work[]): Promise<readonly void[]> {
-    const events = works.flatMap((work) => (work.kind === "events" ? work.events : []));
+    const taken = works.flatMap((work) => work.taken);
+    const events = taken.flatMap((one) => (isPoison(one) ? [] : [one.event]));
     const keyed = events.map((event) => ({ event, key: this.#options.crypto.sm3(utf8(`${event.source}\n${event.id}`)) }));
     const seen = await this.#seen(keyed.map(({ key }) => key));
     const tally = new Tally();
@@ -143,9 +144,9 @@ class SupervisionWorker implements SupervisionService {
       tally.add(event);
       fresh.push({ key, atMs: event.data.atMs });
     }
-    const places = works.map((work) => (work.kind === "events" ? work.next : { ...work.place, offset: work.place.offset + 1n }));
-    const put = works.filter((work) => work.kind === "quarantine");
-    const gaps = works.flatMap((work) => (work.kind === "events" && work.gap !== undefined ? [work.gap] : []));
+    const places = works.map(({ next }) => next);
+    const put = taken.filter(isPoison);
+    const gaps = works.flatMap(({ gap }) => (gap === undefined ? [] : [gap]));
     const statements = [...insertGaps(gaps), ...insertTally(tally), ...insertSeen(fresh), ...insertQuarantine(put), ...moveOffsets(places)];
     // Figures and offsets are one transaction: what is lost with the power is counted again from the bus.
     await this.#options.db.write(statements, "process");
@@ -171,7 +172,8 @@ class SupervisionWorker implements SupervisionService {
   }
 }
 
-function unfit(event: AnyEvent): string | undefined {
+/** Why an event cannot be counted, if so. */
+export function unfitForSupervision(event: AnyEvent): DeadLetterReason | undefined {
   if (!isSupervised(event)) return "topicUnknown";
   return isCountable(event) ? undefined : "amountInvalid";
 }
@@ -211,8 +213,8 @@ function insertSeen(fresh: readonly { readonly key: Uint8Array; readonly atMs: n
   );
 }
 
-function insertQuarantine(works: readonly { readonly place: Place; readonly reason: string }[]): readonly Statement[] {
-  const rows = works.map(({ place, reason }) => [place.topic, place.partition, place.offset, reason]);
+function insertQuarantine(put: readonly Poison[]): readonly Statement[] {
+  const rows = put.map(({ record, errorClass }) => [record.topic, record.partition, record.offset, errorClass]);
   return insertRows("supervision_quarantine", ["topic", "partition", '"offset"', "reason"], rows, "ON CONFLICT DO NOTHING");
 }
 

@@ -176,6 +176,23 @@ describe("supervision", () => {
     expect(await bus.endOffsets(deadLetterTopic("code.scan.observed.v1"))).toEqual([1n]);
   });
 
+  test("puts a flood of unreadable records aside in one publish a slice, each marked once, and counts what stands between them", async () => {
+    let publishes = 0;
+    const publish = bus.publish.bind(bus);
+    bus.publish = (records) => ((publishes += 1), publish(records));
+    const record = encodeEvent(scan("a", "accepted"));
+    const spoilt = Array.from({ length: 90 }, () => ({ ...record, headers: {} }));
+    await publish([...spoilt.slice(0, 45), record, ...spoilt.slice(45), encodeEvent(scan("b", "accepted"))]);
+    const service = await start();
+    await service.drained();
+    expect((await service.report())[0]?.scans).toEqual([{ step: "verify", outcome: "accepted", observedBy: "edge", scans: 2 }]);
+    expect(await db.read("SELECT count(*) AS records FROM supervision_quarantine")).toEqual([{ records: 90n }]);
+    expect(publishes).toBe(1);
+    await service.stop();
+    await (await start()).drained();
+    expect(await bus.endOffsets(deadLetterTopic("code.scan.observed.v1"))).toEqual([90n]);
+  });
+
   test("puts an amount aside that no wire can carry, rather than round it", async () => {
     const service = await start();
     const event = claim(SETTLED, { id: "s1", legs: [fund(1n)] });

@@ -15,6 +15,7 @@ export function startSettlement(options: SettlementOptions): Promise<SettlementW
     consume: (subscription, handler) => bus.consume(subscription, (slice, control) => handler(lens(slice), control)),
     read: (topic, partition, fromOffset, limit) => bus.read(topic, partition, fromOffset, limit),
     endOffsets: (topic) => bus.endOffsets(topic),
+    health: () => bus.health(),
     close: () => bus.close(),
   };
   // A changed number bears no edge's origin any more.

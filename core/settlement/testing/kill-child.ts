@@ -61,6 +61,7 @@ const bus: typeof plain = {
   consume: (subscription, handler) => plain.consume(subscription, handler),
   read: (...where) => plain.read(...where),
   endOffsets: (topic) => plain.endOffsets(topic),
+  health: () => plain.health(),
   close: () => plain.close(),
 };
 const bytes = (hex: string): Uint8Array => fromHex(hex) ?? new Uint8Array(0);

@@ -301,6 +301,7 @@ class ShardWorld implements World {
       consume: never,
       read: never,
       endOffsets: never,
+      health: never,
       publish: (records) => {
         for (const record of records) if (record.topic.startsWith("settlement.claim.")) this.told.push(record);
         return Promise.resolve(records.map(() => ({ kind: "ok" as const, partition: 0, offset: 0n })));
