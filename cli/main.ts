@@ -8,9 +8,11 @@ import { addAccountCommands, addDayCommands, addErasureCommand } from "./program
 import { addLedgerCommands } from "./program/ledger.ts";
 import { configured, dataOption, langOption, wholeNumber } from "./program/options.ts";
 import { addWitnessCommands } from "./program/witness.ts";
+import { keepFilesPrivate } from "./platform/private-files.ts";
 import { guardConsole } from "./output.ts";
 
 guardConsole();
+keepFilesPrivate();
 
 const program = new Command("ronghe")
   .description("One health code: identity and settlement, recorded in an SM3 ledger that anyone can verify")

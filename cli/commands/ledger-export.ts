@@ -8,6 +8,7 @@ import { newestPublishable } from "../../ledger/export/publishable.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printJson } from "../output.ts";
 import { layoutOf, readPlatform } from "../platform/layout.ts";
+import { makePublicFiles } from "../platform/private-files.ts";
 import { readPolicyFile } from "../platform/trust.ts";
 import { logFiles, openLogFile } from "../platform/verify.ts";
 import { progressBar } from "../progress.ts";
@@ -40,6 +41,7 @@ export async function ledgerExport(config: Config, options: LedgerExportOptions)
       const { note } = await newestPublishable(db, crypto, trust, origin);
       opened.splice(-1, 1, { origin, db, note });
     }
+    makePublicFiles();
     const summary = await exportPlatform({
       folder: exportFolder(options.out),
       logs: opened,

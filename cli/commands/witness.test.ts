@@ -32,8 +32,8 @@ async function said(policy: Policy): Promise<{ readonly dishonestEnough: number;
   const file = join(folder, "policy.txt");
   await writeFile(file, printPolicy(policy));
   const lines: string[] = [];
-  const log = vi.spyOn(console, "log").mockImplementation((line: unknown) => void lines.push(String(line)));
-  await witnessPolicy(file, { json: true }).finally(() => log.mockRestore());
+  const out = vi.spyOn(process.stdout, "write").mockImplementation((line) => lines.push(String(line)) > 0);
+  await witnessPolicy(file, { json: true }).finally(() => out.mockRestore());
   return JSON.parse(lines[0] ?? "") as Awaited<ReturnType<typeof said>>;
 }
 

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { UsageError } from "../config.ts";
-import { type Layout, makeFolder } from "./layout.ts";
+import { closePlatform, type Layout, makeFolder } from "./layout.ts";
 import { OWNER_MARK, ownFolder } from "./owner.ts";
 
 /**
@@ -17,7 +17,8 @@ export async function foundIn<T>(layout: Layout, found: () => Promise<T>): Promi
     if (there.length > 0 && !existsSync(layout.founding))
       throw new UsageError(`${layout.root} is not empty; a platform is founded in an empty folder`);
     for (const name of there) await rm(join(layout.root, name), { recursive: true, force: true });
-    await writeFile(layout.founding, "");
+    await writeFile(layout.founding, "", { mode: 0o600 });
+    closePlatform(layout);
     const founded = await found();
     await rm(layout.founding);
     return founded;

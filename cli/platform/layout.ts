@@ -4,9 +4,10 @@
  */
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import * as v from "valibot";
 import { type Config, UsageError } from "../config.ts";
+import { closeToOthers } from "./private-files.ts";
 
 export interface Layout {
   readonly root: string;
@@ -110,9 +111,25 @@ export function readPlatform(layout: Layout): PlatformFile {
     throwIfShut(layout.root);
     throw new UsageError(`no platform in ${layout.root}: create one with \`ronghe sandbox init --data ${layout.root}\``);
   }
+  closePlatform(layout);
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), platformFile), readFileSync(layout.platform, "utf8"));
   if (!parsed.success) throw new UsageError(`${layout.platform} is not a platform file of this version`);
   return parsed.output;
+}
+
+/** Keys, accounts and what people did are for nobody else on this machine to read. What is no platform stays as it is. */
+export function closePlatform(layout: Layout): void {
+  if (!existsSync(layout.platform) && !existsSync(layout.founding)) return;
+  const ours = new Set(topNames(layout));
+  const bus = basename(layout.bus);
+  closeToOthers(layout.root, (name) => ours.has(name) || name.startsWith(`${bus}-`));
+}
+
+/** What of a layout lies at the top of its folder. */
+function topNames(layout: Layout): readonly string[] {
+  const { platform, founding, runtime, kek, bus, policy, codeKeys, clients, edges, core, edge, streams, sandbox } = layout;
+  const folders = [core, edge, streams, sandbox].map(({ folder }) => folder);
+  return [platform, founding, runtime, kek, bus, policy, codeKeys, clients, edges, ...folders].map((path) => basename(path));
 }
 
 /** A folder that this user may not look into is another thing than an empty one. */

@@ -2,7 +2,7 @@
  * A witness on its own machine: one folder with its key, what it has cosigned, and the keys of the logs it witnesses. It
  * shares nothing with a platform.
  */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -19,8 +19,10 @@ import { openWitnessStore, type SplitView } from "../../ledger/witness/store.ts"
 import { Witness } from "../../ledger/witness/witness.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import { type Config, UsageError } from "../config.ts";
+import { makeFolder } from "./layout.ts";
 import { printLine } from "./lines.ts";
 import { ownFolder } from "./owner.ts";
+import { closeToOthers } from "./private-files.ts";
 import { readTrustedKeys } from "./trust.ts";
 
 const KEY_HANDLE = "witness.cosign/1";
@@ -53,6 +55,13 @@ export function witnessLayout(root: string): WitnessLayout {
   };
 }
 
+const WITNESS_FILE = /^(?:witness\.(?:json|db)|keys\.json|kek|logs-policy\.txt|split-view-|acknowledge-|owner\.pid)/;
+
+/** The key; and what it saw of others' logs. Evidence of a split view is handed over by its owner. */
+function closeWitness(root: string): void {
+  closeToOthers(root, (name) => WITNESS_FILE.test(name), true);
+}
+
 const settingsFile = v.strictObject({ name: v.pipe(v.string(), v.check(isName)), createdAtMs: v.number() });
 
 /** Makes the folder of a new witness with its key. */
@@ -60,13 +69,14 @@ export async function initWitness(config: Config, crypto: Crypto, root: string, 
   const layout = witnessLayout(root);
   if (!isName(name)) throw new UsageError("a witness's name is visible ASCII without a plus sign: witness.hospital.example");
   if (existsSync(layout.settings)) throw new UsageError(`${root} already holds a witness`);
-  mkdirSync(root, { recursive: true, mode: 0o700 });
+  await makeFolder(root);
   if (config.RONGHE_KEY_PASSPHRASE === undefined) await writeFile(layout.kek, `${toHex(crypto.random(32))}\n`, { mode: 0o600, flag: "wx" });
   const keys = await openWitnessKeys(config, crypto, layout);
   await keys.ensure(KEY_HANDLE, "sm2");
   const db = await openDatabase({ kind: "witness", file: layout.database });
   await db.close();
   await writeFile(layout.settings, `${JSON.stringify({ name, createdAtMs: systemClock.now() })}\n`, { mode: 0o600 });
+  closeWitness(root);
   return await keyOf(crypto, keys, name);
 }
 
@@ -85,6 +95,7 @@ async function keyOf(crypto: Crypto, keys: KeyStore, name: string): Promise<Witn
 export function readWitnessName(layout: WitnessLayout): string {
   if (!existsSync(layout.settings))
     throw new UsageError(`no witness in ${layout.root}: make one with \`ronghe witness init --data ${layout.root}\``);
+  closeWitness(layout.root);
   const parsed = v.safeParse(settingsFile, JSON.parse(readFileSync(layout.settings, "utf8")));
   if (!parsed.success) throw new UsageError(`${layout.settings} is not a witness file of this version`);
   return parsed.output.name;
