@@ -20,6 +20,14 @@ const program = new Command("ronghe")
   .showHelpAfterError("(ronghe --help lists the commands)")
   .enablePositionalOptions();
 
+// An empty name is a variable that was not set: it must not mean the folder one happens to stand in.
+program.hook("preAction", (_, command) => {
+  const empty = command.options.find(
+    (option) => /<(?:file|dir)>/.test(option.flags) && command.getOptionValue(option.attributeName()) === "",
+  );
+  if (empty !== undefined) throw new UsageError(`${empty.long ?? empty.flags} names nothing`);
+});
+
 program
   .command("demo")
   .description("a seeded province on this machine: codes, settlements, refunds, fraud, a verified ledger")

@@ -1,5 +1,3 @@
-import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { asFen, formatYuan } from "../../core/protocol/money.ts";
 import { systemClock } from "../../core/protocol/time.ts";
@@ -19,6 +17,7 @@ import { printJson, printTable } from "../output.ts";
 import { readClients } from "../platform/clients.ts";
 import { type Layout, layoutOf, readPlatform } from "../platform/layout.ts";
 import { dayOf, done, railOf, reading } from "./reconcile.ts";
+import { isThere, writeOut } from "../platform/files.ts";
 
 export interface CloseOptions {
   readonly by: string;
@@ -124,10 +123,10 @@ export async function dayStatement(config: Config, options: StatementOptions): P
   const name = await nameOf(layout, whose);
   if ("institution" in whose && name === undefined) throw new UsageError(`no institution ${whose.institution} in ${config.RONGHE_DATA}`);
   const statement = await withShards(layout, (books) => monthStatement(books, { month, whose }));
-  if (options.csv !== undefined) await writeFile(options.csv, monthCsv(statement, options.lang));
+  if (options.csv !== undefined) await writeOut(options.csv, monthCsv(statement, options.lang));
   if (options.html !== undefined) {
     const cases = await casesOf(config, layout, month, whose);
-    await writeFile(options.html, monthPage(statement, { name, cases, printedAtMs: systemClock.now() }));
+    await writeOut(options.html, monthPage(statement, { name, cases, printedAtMs: systemClock.now() }));
   }
   if (options.json === true) printJson(statement);
   else if (options.csv === undefined && options.html === undefined) printStatement(statement, options.lang);
@@ -179,7 +178,7 @@ async function withShards<T>(layout: Layout, use: (books: readonly MonthBooks[])
   try {
     for (let shard = 0; shard < partitions; shard++) {
       const file = layout.core.shard(shard);
-      if (!existsSync(file)) throw new UsageError(`${file} is not there`);
+      if (!isThere(file)) throw new UsageError(`${file} is not there`);
       databases.push(await openDatabase({ kind: "shard", file, readOnly: true }));
     }
     return await use(databases.map((db) => readBooks(db, crypto)));
@@ -194,7 +193,7 @@ async function nameOf(layout: Layout, whose: Whose): Promise<string | undefined>
 }
 
 async function casesOf(config: Config, layout: Layout, month: string, whose: Whose): Promise<readonly Case[]> {
-  if (!existsSync(layout.core.books)) return [];
+  if (!isThere(layout.core.books)) return [];
   const [column, value] = "rail" in whose ? ["rail", whose.rail] : ["institution", whose.institution];
   return await reading(config, (store) => store.cases(`day LIKE ? AND ${column}=?`, `${month}%`, value));
 }

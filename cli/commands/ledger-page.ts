@@ -1,8 +1,8 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
-import { UsageError } from "../config.ts";
 import { makePublicFiles } from "../platform/private-files.ts";
+import { writeOut } from "../platform/files.ts";
 
 const PAGE = new URL("../../ledger/verifier/page/verify.html", import.meta.url);
 
@@ -10,9 +10,7 @@ const PAGE = new URL("../../ledger/verifier/page/verify.html", import.meta.url);
 export async function ledgerPage({ out }: { readonly out: string }): Promise<number> {
   const page = await readFile(PAGE);
   makePublicFiles();
-  await writeFile(out, page).catch(() => {
-    throw new UsageError(`${out} cannot be written`);
-  });
+  await writeOut(out, page);
   const crypto = await loadCrypto();
   console.log(`${out}: ${page.length} bytes, SM3 ${toHex(crypto.sm3(page))}`);
   return 0;
