@@ -25,11 +25,13 @@ async function check(tcId: number, options: { readonly json?: boolean } = {}): P
   await writeFile(keys, JSON.stringify({ appId, appSecret, publicKey, signType: vector?.signType, dialect: vector?.dialect }));
   const lines: string[] = [];
   const log = vi.spyOn(console, "log").mockImplementation((line: string) => void lines.push(line));
+  const out = vi.spyOn(process.stdout, "write").mockImplementation((text) => lines.push(String(text)) > 0);
   try {
     const status = await checkCall(readConfig({ RONGHE_DATA: folder }), file, { keys, ...options });
     return { status, said: lines.join("\n") };
   } finally {
     log.mockRestore();
+    out.mockRestore();
   }
 }
 

@@ -1,10 +1,10 @@
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { asFen, formatYuan } from "../../core/protocol/money.ts";
-import { systemClock } from "../../core/protocol/time.ts";
+import { type EventMs, systemClock } from "../../core/protocol/time.ts";
 import { bigintOf, numberOf, textOf } from "../../core/rows.ts";
 import { readBooks } from "../../core/settlement/books-reader.ts";
 import type { AccountingDay } from "../../core/settlement/books.ts";
-import { parseMonth, printDay } from "../../core/settlement/day/accounting-day.ts";
+import { dayOf as dayAt, parseMonth, printDay } from "../../core/settlement/day/accounting-day.ts";
 import { closings } from "../../core/settlement/day/close.ts";
 import { type MonthBooks, type MonthStatement, monthStatement, type Whose } from "../../core/settlement/day/month.ts";
 import { monthCsv } from "../../core/settlement/day/month-csv.ts";
@@ -118,7 +118,9 @@ export async function dayStatement(config: Config, options: StatementOptions): P
   if ((options.institution === undefined) === (options.rail === undefined))
     throw new UsageError("give --institution or --rail, one of them");
   const layout = layoutOf(config.RONGHE_DATA);
-  readPlatform(layout);
+  const { createdAtMs } = readPlatform(layout);
+  if (month > monthOf(systemClock.now())) throw new UsageError(`${options.month} has not begun`);
+  if (month < monthOf(createdAtMs as EventMs)) throw new UsageError(`${options.month} lies before the platform's first month`);
   const whose: Whose = options.institution === undefined ? { rail: railOf(options.rail ?? "") } : { institution: options.institution };
   const name = await nameOf(layout, whose);
   if ("institution" in whose && name === undefined) throw new UsageError(`no institution ${whose.institution} in ${config.RONGHE_DATA}`);
@@ -134,6 +136,10 @@ export async function dayStatement(config: Config, options: StatementOptions): P
   const wrong = statement.days.filter((day) => day.standing === "disagrees").map((day) => printDay(day.day));
   if (wrong.length > 0) console.error(`ronghe: the figures of ${wrong.join(", ")} disagree with their seals: run \`ronghe ledger verify\``);
   return wrong.length > 0 ? 1 : 0;
+}
+
+function monthOf(atMs: EventMs): string {
+  return dayAt(atMs).slice(0, 6);
 }
 
 function printStatement(statement: MonthStatement, lang: "zh" | "en"): void {

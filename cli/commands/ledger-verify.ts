@@ -69,7 +69,7 @@ async function verifyData(config: Config, crypto: Crypto, options: LedgerVerifyO
   return {
     kind: "data",
     file: layout.root,
-    keys: options.policy ?? layout.policy,
+    ...keysOf(options, layout.policy),
     verdict: worstOf(logs.map((log) => log.verdict)),
     checks: [],
     logs,
@@ -92,7 +92,13 @@ async function verifyExportFolder(crypto: Crypto, path: string, options: LedgerV
   });
   bar.stop();
   const logs = report.logs.map((log) => ({ ...log, root: shownRoot(log.root) }));
-  return { ...report, kind: "export", file: path, logs, ...(options.policy === undefined ? {} : { keys: options.policy }) };
+  return { ...report, kind: "export", file: path, logs, ...keysOf(options, undefined) };
+}
+
+/** Which keys are trusted and who named them; `own` is what this machine's platform says of itself. */
+function keysOf({ policy }: LedgerVerifyOptions, own: string | undefined): Pick<Verification, "keys" | "keysFrom"> {
+  if (policy !== undefined) return { keys: policy, keysFrom: "caller" };
+  return own === undefined ? {} : { keys: own, keysFrom: "operator" };
 }
 
 interface TextToVerify {
@@ -109,7 +115,7 @@ async function verifyText(given: TextToVerify): Promise<Verification> {
   const own = layoutOf(config.RONGHE_DATA).policy;
   const keys = options.policy ?? (isThere(own) ? own : undefined);
   const trust = keys === undefined ? undefined : await readTrustedKeys(crypto, keys);
-  const brought = keys === undefined ? { file } : { file, keys };
+  const brought = { file, ...keysOf(options, keys) };
   const kind = kindOfText(text);
   if (kind === "policy") throw new UsageError(`${file} is a policy: \`ronghe witness policy ${file}\` says what it asks for`);
   if (kind === "checkpoint" || kind === "consistency") return { ...brought, ...(await verifyHead(given, text, kind, trust)) };

@@ -83,6 +83,7 @@ interface Outcome {
 async function run(command: () => Promise<number>): Promise<Outcome> {
   const [lines, errors]: [string[], string[]] = [[], []];
   const log = vi.spyOn(console, "log").mockImplementation((line: unknown) => void lines.push(String(line)));
+  const out = vi.spyOn(process.stdout, "write").mockImplementation((text) => lines.push(String(text).trimEnd()) > 0);
   const error = vi.spyOn(console, "error").mockImplementation((line: unknown) => void errors.push(String(line)));
   try {
     return { status: await command(), lines, errors };
@@ -91,6 +92,7 @@ async function run(command: () => Promise<number>): Promise<Outcome> {
     return { status: 2, lines, errors: [...errors, problem.message] };
   } finally {
     log.mockRestore();
+    out.mockRestore();
     error.mockRestore();
   }
 }
@@ -247,7 +249,7 @@ describe("whatever somebody was handed", () => {
   });
 
   test("is verified by the one command, with one shape and one status", async () => {
-    const keys = ["kind", "file", "ok", "verdict", "keys", "checks", "logs", "proven", "asked", "claimed", "firstDefect"];
+    const keys = ["kind", "file", "ok", "verdict", "keys", "keysFrom", "checks", "logs", "proven", "asked", "claimed", "firstDefect"];
     for (const [kind, [path, options]] of Object.entries(handed)) {
       const { status, lines } = await verify(path, { policy, json: true, ...options });
       const report = JSON.parse(lines[0] ?? "") as object;
@@ -260,6 +262,20 @@ describe("whatever somebody was handed", () => {
     }
     const data = await run(() => ledgerVerify(config, undefined, { json: true }));
     expect([data.status, Object.keys(JSON.parse(data.lines[0] ?? "") as object)]).toEqual([0, keys]);
+  });
+
+  test("by the operator's own keys says so in both languages, for people and machines; by named keys it does not", async () => {
+    for (const path of [undefined, handed["receipt"]?.[0]]) {
+      const own = (await run(() => ledgerVerify(config, path, {}))).lines.join("\n");
+      expect(own).toContain("运营方自己的策略");
+      expect(own).toContain("the operator's own keys, not an auditor's");
+      const named = (await run(() => ledgerVerify(config, path, { policy }))).lines.join("\n");
+      expect(named).not.toContain("operator's own");
+      const said = async (options: object): Promise<unknown> =>
+        (JSON.parse((await run(() => ledgerVerify(config, path, { json: true, ...options }))).lines[0] ?? "") as { keysFrom: unknown })
+          .keysFrom;
+      expect([await said({}), await said({ policy })]).toEqual(["operator", "caller"]);
+    }
   });
 
   test("a range is incomplete without the auditor's question, refused for another, and never guessed", async () => {
