@@ -2,17 +2,35 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AccessCommand } from "./access/commands.ts";
 import { KEY_HANDLES } from "./key-handles.ts";
-import { toHex } from "./protocol/bytes.ts";
+import { OPERATOR, PERFORM_PATH } from "./http/operator-routes.ts";
+import { toHex, utf8 } from "./protocol/bytes.ts";
+import { signInternalRequest } from "./protocol/internal-auth.ts";
 import { openAnswer, openOrder, OPERATOR_PATH, type Order, sealAnswer, sealOrder } from "./protocol/operator.ts";
 import { createCoreApp } from "./server.ts";
 import { APP, EDGE, HOSPITAL, openProvince, type Province, TERMINAL } from "./testing/province.ts";
 
 let province: Province;
 let app: ReturnType<typeof createCoreApp>;
+/** What the books were asked to do. */
+const performed: unknown[] = [];
+const books = {
+  operator: {
+    key: new Uint8Array(32).fill(9),
+    perform: (request: unknown) => {
+      performed.push(request);
+      return Promise.resolve({ ok: true });
+    },
+  },
+};
 beforeAll(async () => {
   province = await openProvince();
-  app = createCoreApp(province.core.ports);
+  app = createCoreApp({ ...province.core.ports, ...books });
 });
+/** A core that begins again on the same files, in front of the same callers. */
+async function restart(): Promise<void> {
+  await province.reopen();
+  app = createCoreApp({ ...province.core.ports, ...books });
+}
 afterAll(async () => {
   await province.close();
 });
@@ -103,11 +121,48 @@ describe("what is no order of an operator, now", () => {
     expect([(await post(sealed)).status, (await post(sealed)).status]).toEqual([200, 401]);
   });
 
+  it("the same order again is turned away after a restart too, while it would still be in time", async () => {
+    const order = orderOf({ do: "edge.status", edgeId: EDGE, status: "suspended" });
+    const sealed = await seal(order);
+    expect((await post(sealed)).status).toBe(200);
+    await ask({ do: "edge.status", edgeId: EDGE, status: "active" });
+    await restart();
+    province.clock.advance(30_000);
+    expect((await post(sealed)).status).toBe(401);
+    expect(province.core.access.edge(EDGE)?.status).toBe("active");
+  });
+
+  it("an order that does not open, or is too old, uses up no nonce", async () => {
+    const order = orderOf({ do: "edge.list" });
+    const old = await seal({ ...order, atMs: province.clock.now() - 60_001 });
+    const other = await sealOrder(province.keys, KEY_HANDLES.ecToken, order);
+    expect([(await post(old)).status, (await post(other)).status]).toEqual([401, 401]);
+    expect((await post(await seal(order))).status).toBe(200);
+  });
+
   it("an answer to another order is no answer", async () => {
     const order = orderOf({ do: "edge.list" });
     const answer = await (await post(await seal(order))).text();
     expect(await openAnswer(province.keys, KEY_HANDLES.operator, answer, "f".repeat(32))).toBeUndefined();
     expect(await openOrder(province.keys, KEY_HANDLES.operator, answer)).toBeUndefined();
     expect(answer).not.toContain(EDGE);
+  });
+});
+
+async function perform(headers: Record<string, string>, body: string): Promise<Response> {
+  return await app.request(PERFORM_PATH, { method: "POST", headers, body });
+}
+
+describe("work on the books", () => {
+  it("is carried out once for each signed call, also when the core was restarted in between", async () => {
+    const body = '{"do":"case.assign"}';
+    const request = { edge: OPERATOR, method: "POST", path: PERFORM_PATH, body: utf8(body) };
+    const { headers } = signInternalRequest(province.crypto, books.operator.key, request, province.clock.now());
+    expect((await perform(headers, body)).status).toBe(200);
+    expect((await perform(headers, body)).status).toBe(401);
+    await restart();
+    const again = await perform(headers, body);
+    expect([again.status, await again.json()]).toEqual([401, { ok: false, error: "requestReplayed" }]);
+    expect(performed).toEqual([{ do: "case.assign" }]);
   });
 });

@@ -2,7 +2,6 @@
  * `ronghe access …`: who is let in, with which keys. Goes to the running core, sealed under a key of its key store; with
  * no core running, to the files themselves. Either way each change is an entry of the registry log.
  */
-import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
@@ -22,8 +21,10 @@ import { clientFile, readClients } from "../platform/clients.ts";
 import { openPlatformServices } from "../platform/core.ts";
 import { parkedBus } from "../platform/bus.ts";
 import { EDGE_DATA_KEY, openKeys } from "../platform/keys.ts";
-import { edgeLayout, type Layout, layoutOf, readPlatform, readRuntime, writePrivate } from "../platform/layout.ts";
+import { edgeLayout, type Layout, layoutOf, readPlatform, knownRuntime, writePrivate } from "../platform/layout.ts";
 import { ownFolder } from "../platform/owner.ts";
+import { isThere } from "../platform/files.ts";
+import { readHandedText } from "../platform/handed-file.ts";
 
 export interface Said {
   readonly json?: boolean;
@@ -40,7 +41,7 @@ export async function accessChange(config: Config, command: AccessCommand, made:
 
 /** A partner's key, as it was given or in a file, read into the form that is stored before it is sent. */
 export async function accessPartnerKey(config: Config, orgId: string, given: string, change: "add" | "retire"): Promise<void> {
-  const publicKey = canonicalPublicKey(existsSync(given) ? await readKeyFile(given) : given);
+  const publicKey = canonicalPublicKey(isThere(given) ? await readKeyFile(given) : given);
   if (publicKey === undefined) throw new UsageError(`that key cannot be read: ${PUBLIC_KEY_FORMS}`);
   await accessChange(config, { do: "partner.key", orgId, publicKey, change }, `${orgId}: key ${publicKey.slice(0, 18)}… ${PAST[change]}`);
 }
@@ -112,7 +113,7 @@ export async function accessEdgeRotate(
   options: { readonly overlap: number; readonly out?: string },
 ): Promise<void> {
   const layout = layoutOf(config.RONGHE_DATA);
-  const here = existsSync(edgeLayout(layout, edgeId).edge.secret);
+  const here = isThere(edgeLayout(layout, edgeId).edge.secret);
   if (!here && options.out === undefined) throw new UsageError(`the folder of ${edgeId} is not here: say with --out where its secret goes`);
   const { authKey } = (await order(config, { do: "edge.rotate", edgeId, overlapMs: options.overlap * HOUR_MS })) as { authKey: string };
   if (options.out !== undefined) {
@@ -127,7 +128,7 @@ export async function accessEdgeRotate(
 /** Puts a secret that was carried here into this edge's folder. */
 export async function accessEdgeTake(config: Config, file: string): Promise<void> {
   const layout = layoutOf(config.RONGHE_DATA);
-  const authKey = fromHex((await readFile(file, "utf8")).trim());
+  const authKey = fromHex((await readHandedText(file, KEY_FILE_BYTES_MAX)).trim());
   if (authKey?.length !== 32) throw new UsageError(`${file} holds no secret of an edge`);
   const { edgeId } = readPlatform(layout);
   const owned = ownFolder(layout.edge.folder);
@@ -196,7 +197,7 @@ function explain(error: string): string {
 }
 
 async function runningCore(layout: Layout): Promise<string | undefined> {
-  const url = (await readRuntime(layout).catch(() => undefined))?.coreUrl;
+  const url = (await knownRuntime(layout))?.coreUrl;
   if (url === undefined) return undefined;
   const there = await fetch(`${url}/health`, { signal: AbortSignal.timeout(2_000) }).then(
     (response) => response.ok,

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import { canonicalJson } from "../../streams/contracts/canonical.ts";
@@ -8,16 +7,19 @@ import { FraudStore } from "../../streams/fraud/store.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printJson, printTable } from "../output.ts";
 import { openBusForReading } from "../platform/bus.ts";
-import { layoutOf } from "../platform/layout.ts";
+import { closePlatform, layoutOf } from "../platform/layout.ts";
 import { figureText } from "../text/figures.ts";
+import { isThere } from "../platform/files.ts";
 
 /** `ronghe alerts`: every alert with its rule, the values that made it fire and what it rests on. */
 export async function alerts(
   config: Config,
   options: { readonly json?: boolean; readonly replay?: boolean; readonly lang: "zh" | "en" },
 ): Promise<number> {
-  const { streams } = layoutOf(config.RONGHE_DATA);
-  if (!existsSync(streams.database)) throw new UsageError(`no fraud rules have run on ${config.RONGHE_DATA} yet`);
+  const layout = layoutOf(config.RONGHE_DATA);
+  const { streams } = layout;
+  closePlatform(layout);
+  if (!isThere(streams.database)) throw new UsageError(`no fraud rules have run on ${config.RONGHE_DATA} yet`);
   const db = await openDatabase({ kind: "streams", file: streams.database, readOnly: true });
   try {
     const store = new FraudStore(db);

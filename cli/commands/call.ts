@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { sealRequest } from "../../core/protocol/envelope.ts";
@@ -11,6 +11,7 @@ import { type Config, UsageError } from "../config.ts";
 import { printJson } from "../output.ts";
 import { type ClientProfile, partnerOf, readClients, signerOf } from "../platform/clients.ts";
 import { layoutOf, readRuntime } from "../platform/layout.ts";
+import { writeOut } from "../platform/files.ts";
 
 export interface CallOptions {
   readonly edge?: string;
@@ -76,7 +77,7 @@ export async function call(config: Config, operation: string | undefined, option
     ...(receipt === undefined ? {} : { receipt: options.receipt ?? "(give --receipt FILE to keep it)" }),
   });
   // After the outcome is told: money may have moved, whether or not the file can be written.
-  if (receipt !== undefined && options.receipt !== undefined) await writeFile(options.receipt, receipt);
+  if (receipt !== undefined && options.receipt !== undefined) await writeOut(options.receipt, receipt);
   if (options.receipt !== undefined && receipt === undefined)
     throw new UsageError("there is no receipt yet: ask again with `call rh.result`");
   return "status" in shown && shown.status === "refused" ? 3 : 0;

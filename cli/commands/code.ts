@@ -7,6 +7,7 @@ import { printJson, printPicture } from "../output.ts";
 import { createAppClient, readClients } from "../platform/clients.ts";
 import { layoutOf, readPlatform, readRuntime } from "../platform/layout.ts";
 import { checkCode } from "../platform/check-code.ts";
+import { writeOut } from "../platform/files.ts";
 
 export interface CodeIssueOptions {
   readonly png?: string;
@@ -33,7 +34,7 @@ export async function codeIssue(config: Config, options: CodeIssueOptions): Prom
   const app = createAppClient({ url: coreUrl, profile, crypto: await loadCrypto(), clock: systemClock });
   const issued = await app.issueCode(person, options.purpose, options.form);
   if (!issued.ok) throw new UsageError(`no code was issued: ${issued.error}`);
-  if (options.png !== undefined) await QRCode.toFile(options.png, issued.value.code, QR_STYLE);
+  if (options.png !== undefined) await writeOut(options.png, await QRCode.toBuffer(issued.value.code, QR_STYLE));
   if (options.json === true) printJson({ ...issued.value, person, app: profile.orgId });
   else console.log(issued.value.code);
 }

@@ -1,12 +1,10 @@
-import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { asFen, formatYuan } from "../../core/protocol/money.ts";
-import { systemClock } from "../../core/protocol/time.ts";
+import { type EventMs, systemClock } from "../../core/protocol/time.ts";
 import { bigintOf, numberOf, textOf } from "../../core/rows.ts";
 import { readBooks } from "../../core/settlement/books-reader.ts";
 import type { AccountingDay } from "../../core/settlement/books.ts";
-import { parseMonth, printDay } from "../../core/settlement/day/accounting-day.ts";
+import { dayOf as dayAt, parseMonth, printDay } from "../../core/settlement/day/accounting-day.ts";
 import { closings } from "../../core/settlement/day/close.ts";
 import { type MonthBooks, type MonthStatement, monthStatement, type Whose } from "../../core/settlement/day/month.ts";
 import { monthCsv } from "../../core/settlement/day/month-csv.ts";
@@ -19,6 +17,7 @@ import { printJson, printTable } from "../output.ts";
 import { readClients } from "../platform/clients.ts";
 import { type Layout, layoutOf, readPlatform } from "../platform/layout.ts";
 import { dayOf, done, railOf, reading } from "./reconcile.ts";
+import { isThere, writeOut } from "../platform/files.ts";
 
 export interface CloseOptions {
   readonly by: string;
@@ -119,15 +118,17 @@ export async function dayStatement(config: Config, options: StatementOptions): P
   if ((options.institution === undefined) === (options.rail === undefined))
     throw new UsageError("give --institution or --rail, one of them");
   const layout = layoutOf(config.RONGHE_DATA);
-  readPlatform(layout);
+  const { createdAtMs } = readPlatform(layout);
+  if (month > monthOf(systemClock.now())) throw new UsageError(`${options.month} has not begun`);
+  if (month < monthOf(createdAtMs as EventMs)) throw new UsageError(`${options.month} lies before the platform's first month`);
   const whose: Whose = options.institution === undefined ? { rail: railOf(options.rail ?? "") } : { institution: options.institution };
   const name = await nameOf(layout, whose);
   if ("institution" in whose && name === undefined) throw new UsageError(`no institution ${whose.institution} in ${config.RONGHE_DATA}`);
   const statement = await withShards(layout, (books) => monthStatement(books, { month, whose }));
-  if (options.csv !== undefined) await writeFile(options.csv, monthCsv(statement, options.lang));
+  if (options.csv !== undefined) await writeOut(options.csv, monthCsv(statement, options.lang));
   if (options.html !== undefined) {
     const cases = await casesOf(config, layout, month, whose);
-    await writeFile(options.html, monthPage(statement, { name, cases, printedAtMs: systemClock.now() }));
+    await writeOut(options.html, monthPage(statement, { name, cases, printedAtMs: systemClock.now() }));
   }
   if (options.json === true) printJson(statement);
   else if (options.csv === undefined && options.html === undefined) printStatement(statement, options.lang);
@@ -135,6 +136,10 @@ export async function dayStatement(config: Config, options: StatementOptions): P
   const wrong = statement.days.filter((day) => day.standing === "disagrees").map((day) => printDay(day.day));
   if (wrong.length > 0) console.error(`ronghe: the figures of ${wrong.join(", ")} disagree with their seals: run \`ronghe ledger verify\``);
   return wrong.length > 0 ? 1 : 0;
+}
+
+function monthOf(atMs: EventMs): string {
+  return dayAt(atMs).slice(0, 6);
 }
 
 function printStatement(statement: MonthStatement, lang: "zh" | "en"): void {
@@ -179,7 +184,7 @@ async function withShards<T>(layout: Layout, use: (books: readonly MonthBooks[])
   try {
     for (let shard = 0; shard < partitions; shard++) {
       const file = layout.core.shard(shard);
-      if (!existsSync(file)) throw new UsageError(`${file} is not there`);
+      if (!isThere(file)) throw new UsageError(`${file} is not there`);
       databases.push(await openDatabase({ kind: "shard", file, readOnly: true }));
     }
     return await use(databases.map((db) => readBooks(db, crypto)));
@@ -194,7 +199,7 @@ async function nameOf(layout: Layout, whose: Whose): Promise<string | undefined>
 }
 
 async function casesOf(config: Config, layout: Layout, month: string, whose: Whose): Promise<readonly Case[]> {
-  if (!existsSync(layout.core.books)) return [];
+  if (!isThere(layout.core.books)) return [];
   const [column, value] = "rail" in whose ? ["rail", whose.rail] : ["institution", whose.institution];
   return await reading(config, (store) => store.cases(`day LIKE ? AND ${column}=?`, `${month}%`, value));
 }

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { exportFolder } from "../../ledger/export/folder.ts";
@@ -8,9 +7,11 @@ import { newestPublishable } from "../../ledger/export/publishable.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printJson } from "../output.ts";
 import { layoutOf, readPlatform } from "../platform/layout.ts";
+import { makePublicFiles } from "../platform/private-files.ts";
 import { readPolicyFile } from "../platform/trust.ts";
 import { logFiles, openLogFile } from "../platform/verify.ts";
 import { progressBar } from "../progress.ts";
+import { isThere } from "../platform/files.ts";
 
 export interface LedgerExportOptions {
   readonly out: string;
@@ -34,12 +35,13 @@ export async function ledgerExport(config: Config, options: LedgerExportOptions)
   const opened: LogToExport[] = [];
   try {
     for (const { origin, file } of logFiles(layout, platform)) {
-      if (!existsSync(file)) throw new UsageError(`${file} is not there: the log ${origin} cannot be exported`);
+      if (!isThere(file)) throw new UsageError(`${file} is not there: the log ${origin} cannot be exported`);
       const db = await openLogFile(origin, file);
       opened.push({ origin, db, note: "" });
       const { note } = await newestPublishable(db, crypto, trust, origin);
       opened.splice(-1, 1, { origin, db, note });
     }
+    makePublicFiles();
     const summary = await exportPlatform({
       folder: exportFolder(options.out),
       logs: opened,
@@ -66,7 +68,7 @@ export async function ledgerExport(config: Config, options: LedgerExportOptions)
 }
 
 async function pageOf(file: string | undefined): Promise<Uint8Array | undefined> {
-  if (file === undefined) return existsSync(PAGE) ? await readFile(PAGE) : undefined;
+  if (file === undefined) return isThere(PAGE) ? await readFile(PAGE) : undefined;
   return await readFile(file).catch(() => {
     throw new UsageError(`${file} cannot be read`);
   });

@@ -2,8 +2,6 @@
  * `ronghe ledger follow`: reads entries and checkpoints from the bus as they come and checks each; the first defect ends it
  * with status 1 and one line that names it. What it knows goes into a state file, so that it goes on where it stopped.
  */
-import { existsSync } from "node:fs";
-import { readFile, rename, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import { loadCrypto } from "../../core/crypto/index.ts";
@@ -21,6 +19,7 @@ import { openBusForReading } from "../platform/bus.ts";
 import { layoutOf } from "../platform/layout.ts";
 import { onStopAsked } from "../platform/stop.ts";
 import { readTrustedKeys } from "../platform/trust.ts";
+import { readIfThere, writeOut } from "../platform/files.ts";
 
 const ENTRIES = "ledger.entry.appended.v1";
 const CHECKPOINTS = "ledger.checkpoint.published.v1";
@@ -336,17 +335,15 @@ interface StateFile {
 }
 
 async function readState({ state, from }: LedgerFollowOptions): Promise<StateFile | undefined> {
-  if (state === undefined || from === "beginning" || !existsSync(state)) return undefined;
-  try {
-    return v.parse(stateFile, JSON.parse(await readFile(state, "utf8")));
-  } catch {
-    throw new UsageError(`${state} is not a state of \`ledger follow\`; --from beginning starts anew`);
-  }
+  const text = state === undefined || from === "beginning" ? undefined : await readIfThere(state);
+  if (text === undefined) return undefined;
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), stateFile), text);
+  if (!parsed.success) throw new UsageError(`${state} is not a state of \`ledger follow\`; --from beginning starts anew`);
+  return parsed.output;
 }
 
 async function writeState({ state }: LedgerFollowOptions, following: Following): Promise<void> {
   const text = state === undefined ? undefined : following.news();
   if (state === undefined || text === undefined) return;
-  await writeFile(`${state}.new`, text);
-  await rename(`${state}.new`, state);
+  await writeOut(state, text);
 }

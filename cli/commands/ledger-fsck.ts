@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { LogKeyDerivation } from "../../core/fsck/log-keys.ts";
 import { RegistryDerivation } from "../../core/fsck/registry-rows.ts";
@@ -17,6 +16,7 @@ import { layoutOf, readPlatform } from "../platform/layout.ts";
 import { logFiles, openLogFile } from "../platform/verify.ts";
 import { progressBar } from "../progress.ts";
 import { damageCode } from "../system-trouble.ts";
+import { isThere } from "../platform/files.ts";
 
 export interface FsckReport {
   readonly origin: string;
@@ -39,7 +39,7 @@ export async function ledgerFsck(config: Config, options: { readonly json?: bool
   const crypto = await loadCrypto();
   const reports: FsckReport[] = [];
   for (const [at, { origin, file }] of logFiles(layout, platform).entries()) {
-    if (!existsSync(file)) throw new UsageError(`${file} is not there: \`ronghe ledger rebuild\` makes a lost shard again`);
+    if (!isThere(file)) throw new UsageError(`${file} is not there: \`ronghe ledger rebuild\` makes a lost shard again`);
     const bar = progressBar(`entries of ${origin}`);
     const report = await fsckFile({
       origin,

@@ -1,16 +1,16 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
-import { UsageError } from "../config.ts";
+import { makePublicFiles } from "../platform/private-files.ts";
+import { writeOut } from "../platform/files.ts";
 
 const PAGE = new URL("../../ledger/verifier/page/verify.html", import.meta.url);
 
 /** `ronghe ledger page`: the verifier as one file for a browser, with the SM3 by which the page calls itself. */
 export async function ledgerPage({ out }: { readonly out: string }): Promise<number> {
   const page = await readFile(PAGE);
-  await writeFile(out, page).catch(() => {
-    throw new UsageError(`${out} cannot be written`);
-  });
+  makePublicFiles();
+  await writeOut(out, page);
   const crypto = await loadCrypto();
   console.log(`${out}: ${page.length} bytes, SM3 ${toHex(crypto.sm3(page))}`);
   return 0;

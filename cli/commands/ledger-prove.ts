@@ -1,5 +1,3 @@
-import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { settlementId } from "../../core/protocol/settlement-id.ts";
@@ -11,6 +9,7 @@ import { type Config, UsageError } from "../config.ts";
 import { layoutOf, readPlatform } from "../platform/layout.ts";
 import { readTrustedKeys } from "../platform/trust.ts";
 import { logFiles, openLogFile } from "../platform/verify.ts";
+import { isThere, writeOut } from "../platform/files.ts";
 
 export interface LedgerProveOptions {
   readonly settlement: string;
@@ -31,7 +30,7 @@ export async function ledgerProve(config: Config, options: LedgerProveOptions): 
   const trust = await readTrustedKeys(crypto, options.policy ?? layout.policy);
   const subject = subjectOf(crypto, options.settlement);
   for (const { origin, file } of logFiles(layout, platform)) {
-    if (!existsSync(file)) continue;
+    if (!isThere(file)) continue;
     const db = await openLogFile(origin, file);
     try {
       const entries = await entriesAbout(db, subject);
@@ -53,7 +52,7 @@ export async function ledgerProve(config: Config, options: LedgerProveOptions): 
       // Handed out only when it would be accepted: a damaged database must not print paper.
       const report = verifyReceiptText(receipt, { crypto, trustedKeys: trust });
       if (!report.ok) throw new ExportError(`the entry cannot be proven: ${report.firstDefect?.detail ?? "unknown"}`);
-      await writeFile(options.out, receipt);
+      await writeOut(options.out, receipt);
       for (const { index, kind } of chosen) console.log(`entry ${index} of ${origin}: ${kind}`);
       const erasures = indices.filter((index) => !chosen.some((entry) => entry.index === index));
       for (const index of erasures) console.log(`entry ${index} of ${origin}: personal fields erased lawfully`);

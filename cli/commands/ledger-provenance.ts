@@ -1,5 +1,4 @@
 /** `ronghe ledger provenance`: from entries to the record of the bus that they came from, and from a record to its entries. */
-import { existsSync } from "node:fs";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
@@ -15,6 +14,7 @@ import { printJson, printTable } from "../output.ts";
 import { openBusForReading } from "../platform/bus.ts";
 import { layoutOf, readPlatform } from "../platform/layout.ts";
 import { logFiles, openLogFile } from "../platform/verify.ts";
+import { isThere } from "../platform/files.ts";
 
 export interface LedgerProvenanceOptions {
   readonly settlement?: string;
@@ -59,7 +59,7 @@ export async function ledgerProvenance(config: Config, options: LedgerProvenance
     if (place !== undefined) await checkTopic(bus, place.topic);
     const traced: Traced[] = [];
     for (const [at, { origin, file }] of logFiles(layout, platform).entries()) {
-      if (!existsSync(file)) continue;
+      if (!isThere(file)) continue;
       const db = await openLogFile(origin, file);
       try {
         const leaves = place === undefined ? await aboutSettlement(db, crypto, options.settlement ?? "") : await fromRecord(db, place);

@@ -2,7 +2,6 @@
  * `ronghe ledger rebuild`: a lost shard database again, from what its log left on the bus. Built beside its place and moved
  * there whole, so that a rebuilding that was cut short is begun anew.
  */
-import { existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
@@ -35,6 +34,7 @@ import { type Layout, layoutOf, readPlatform } from "../platform/layout.ts";
 import { ownFolder } from "../platform/owner.ts";
 import { readTrustedKeys } from "../platform/trust.ts";
 import { progressBar } from "../progress.ts";
+import { isThere } from "../platform/files.ts";
 
 export interface LedgerRebuildOptions {
   readonly shard: number;
@@ -59,7 +59,7 @@ export async function ledgerRebuild(config: Config, options: LedgerRebuildOption
   const platform = readPlatform(layout);
   if (options.shard >= platform.partitions) throw new UsageError(`the platform has shards 0 to ${platform.partitions - 1}`);
   const file = layout.core.shard(options.shard);
-  if (existsSync(file))
+  if (isThere(file))
     throw new UsageError(`${file} is there: a database is made again only in place of one that is lost; move it away first`);
   const crypto = await loadCrypto();
   const trust = await readTrustedKeys(crypto, options.policy ?? layout.policy);

@@ -2,8 +2,6 @@
  * `ronghe ledger search`: entries by institution, period, settlement or person; and, of one log, a text that proves that none
  * of an institution and period was left out.
  */
-import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { openFingerprints } from "../../core/fingerprints.ts";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
@@ -29,6 +27,7 @@ import { openKeys } from "../platform/keys.ts";
 import { type Layout, layoutOf, readPlatform } from "../platform/layout.ts";
 import { readTrustedKeys } from "../platform/trust.ts";
 import { logFiles, openLogFile } from "../platform/verify.ts";
+import { isThere, writeOut } from "../platform/files.ts";
 
 export interface LedgerSearchOptions {
   readonly institution?: string;
@@ -69,7 +68,7 @@ export async function ledgerSearch(config: Config, options: LedgerSearchOptions)
   if (options.prove !== undefined) return await prove({ layout, crypto, asked, options, partitions: platform.partitions });
   const found: Leaf[] = [];
   for (const { origin, file } of logFiles(layout, platform)) {
-    if (!existsSync(file)) throw new UsageError(`${file} is not there`);
+    if (!isThere(file)) throw new UsageError(`${file} is not there`);
     const db = await openLogFile(origin, file);
     try {
       found.push(...(await search(db, asked)));
@@ -148,7 +147,7 @@ async function prove({ layout, crypto, asked, options, partitions }: Proving): P
     throw new UsageError("--prove takes --institution with --from and --to, and nothing else");
   if (!isIdentifier(institution)) throw new UsageError("--institution is one institution: 1 to 64 of [0-9A-Za-z._-]");
   const log = logFiles(layout, readPlatform(layout))[options.registry === true ? 0 : 1 + partitionOf(institution, partitions)];
-  if (log === undefined || !existsSync(log.file)) throw new UsageError("the log of this institution is not there");
+  if (log === undefined || !isThere(log.file)) throw new UsageError("the log of this institution is not there");
   const trust = await readTrustedKeys(crypto, options.policy ?? layout.policy);
   const db = await openLogFile(log.origin, log.file);
   try {
@@ -164,7 +163,7 @@ async function prove({ layout, crypto, asked, options, partitions }: Proving): P
     });
     if (report.verdict === "invalid") throw new ExportError(`the period cannot be proven: ${report.firstDefect?.detail ?? "unknown"}`);
     if (report.proven === undefined) throw new ExportError(`not yet: ${report.firstDefect?.detail ?? "unknown"}`);
-    await writeFile(options.prove ?? "", range);
+    await writeOut(options.prove ?? "", range);
     console.log(`${report.proven.entries.length} entries of ${institution} in ${log.origin}, none left out; written to ${options.prove}`);
     return 0;
   } catch (error) {

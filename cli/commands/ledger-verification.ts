@@ -31,6 +31,8 @@ export interface Verification extends Checks {
   readonly file: string;
   /** The policy whose keys were trusted; absent when nobody brought one. */
   readonly keys?: string;
+  /** Whose policy that is: the one that was named, or what the operator's own folder says of itself. */
+  readonly keysFrom?: "caller" | "operator";
   readonly logs?: readonly VerifiedLog[];
   readonly entries?: readonly object[];
   /** Of a range: the auditor's own question, and the one that the text says it answers. */
@@ -42,17 +44,35 @@ export interface Verification extends Checks {
 export function reportVerification(found: Verification, isJson: boolean): number {
   const ok = found.verdict === "valid";
   if (isJson) {
-    const { kind, file, verdict, keys = null, checks, logs = [], entries = [], asked = null, claimed = null, firstDefect = null } = found;
-    printJson({ kind, file, ok, verdict, keys, checks, logs, proven: entries, asked, claimed, firstDefect });
+    const {
+      kind,
+      file,
+      verdict,
+      keys = null,
+      keysFrom = null,
+      checks,
+      logs = [],
+      entries = [],
+      asked = null,
+      claimed = null,
+      firstDefect = null,
+    } = found;
+    printJson({ kind, file, ok, verdict, keys, keysFrom, checks, logs, proven: entries, asked, claimed, firstDefect });
   } else print(found);
   return ok ? 0 : 1;
 }
 
+/** Whoever rewrites a log also writes this file: it shows a folder sound in itself, and replaces nobody's own keys. */
+const OPERATORS_KEYS = [
+  "以上为运营方自己的策略，不是审计方留存的策略：审计请用 --policy 给出自己留存的策略",
+  "these are the operator's own keys, not an auditor's: an auditor gives the policy that he keeps as --policy",
+] as const;
 const NO_KEYS = "none of your own: give the policy that you keep as --policy";
 
-function print({ kind, file, keys, logs = [], entries = [], asked, claimed, ...found }: Verification): void {
+function print({ kind, file, keys, keysFrom, logs = [], entries = [], asked, claimed, ...found }: Verification): void {
   say(`${wordOf(found.verdict)} ${kind} ${file}`);
   say(`  keys: ${keys ?? NO_KEYS}`);
+  if (keysFrom === "operator") for (const line of OPERATORS_KEYS) say(`        ${line}`);
   if (claimed !== undefined) {
     say(`  asked for: ${asked === undefined ? "nothing (--institution, --from, --to)" : questionLine(asked)}`);
     say(`  it says it answers: ${questionLine(claimed)}`);

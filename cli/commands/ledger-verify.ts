@@ -1,5 +1,5 @@
 /** `ronghe ledger verify`: everything that somebody may be handed, by one verifier, with one report and one status. */
-import { existsSync, lstatSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { systemClock } from "../../core/protocol/time.ts";
@@ -20,6 +20,7 @@ import { readTrustedKeys } from "../platform/trust.ts";
 import { verifyPlatform } from "../platform/verify.ts";
 import { progressBar } from "../progress.ts";
 import { reportVerification, shownEntry, shownRoot, type Verification } from "./ledger-verification.ts";
+import { isThere } from "../platform/files.ts";
 
 export interface LedgerVerifyOptions {
   readonly policy?: string;
@@ -46,7 +47,7 @@ async function verification(config: Config, path: string | undefined, options: L
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) throw new UsageError(`${path} is not there`);
   if (!stats.isDirectory()) return await verifyText({ config, crypto, options, file: path });
-  if (existsSync(layoutOf(path).platform)) throw new UsageError(`${path} is a data folder: give it as --data ${path}`);
+  if (isThere(layoutOf(path).platform)) throw new UsageError(`${path} is a data folder: give it as --data ${path}`);
   return await verifyExportFolder(crypto, path, options);
 }
 
@@ -68,7 +69,7 @@ async function verifyData(config: Config, crypto: Crypto, options: LedgerVerifyO
   return {
     kind: "data",
     file: layout.root,
-    keys: options.policy ?? layout.policy,
+    ...keysOf(options, layout.policy),
     verdict: worstOf(logs.map((log) => log.verdict)),
     checks: [],
     logs,
@@ -91,7 +92,13 @@ async function verifyExportFolder(crypto: Crypto, path: string, options: LedgerV
   });
   bar.stop();
   const logs = report.logs.map((log) => ({ ...log, root: shownRoot(log.root) }));
-  return { ...report, kind: "export", file: path, logs, ...(options.policy === undefined ? {} : { keys: options.policy }) };
+  return { ...report, kind: "export", file: path, logs, ...keysOf(options, undefined) };
+}
+
+/** Which keys are trusted and who named them; `own` is what this machine's platform says of itself. */
+function keysOf({ policy }: LedgerVerifyOptions, own: string | undefined): Pick<Verification, "keys" | "keysFrom"> {
+  if (policy !== undefined) return { keys: policy, keysFrom: "caller" };
+  return own === undefined ? {} : { keys: own, keysFrom: "operator" };
 }
 
 interface TextToVerify {
@@ -106,9 +113,9 @@ async function verifyText(given: TextToVerify): Promise<Verification> {
   const { config, crypto, options, file } = given;
   const text = await readHandedText(file, RANGE_BYTES_MAX);
   const own = layoutOf(config.RONGHE_DATA).policy;
-  const keys = options.policy ?? (existsSync(own) ? own : undefined);
+  const keys = options.policy ?? (isThere(own) ? own : undefined);
   const trust = keys === undefined ? undefined : await readTrustedKeys(crypto, keys);
-  const brought = keys === undefined ? { file } : { file, keys };
+  const brought = { file, ...keysOf(options, keys) };
   const kind = kindOfText(text);
   if (kind === "policy") throw new UsageError(`${file} is a policy: \`ronghe witness policy ${file}\` says what it asks for`);
   if (kind === "checkpoint" || kind === "consistency") return { ...brought, ...(await verifyHead(given, text, kind, trust)) };

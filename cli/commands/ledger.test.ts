@@ -245,7 +245,7 @@ describe("whatever somebody was handed", () => {
   });
 
   test("is verified by the one command, with one shape and one status", async () => {
-    const keys = ["kind", "file", "ok", "verdict", "keys", "checks", "logs", "proven", "asked", "claimed", "firstDefect"];
+    const keys = ["kind", "file", "ok", "verdict", "keys", "keysFrom", "checks", "logs", "proven", "asked", "claimed", "firstDefect"];
     for (const [kind, [path, options]] of Object.entries(handed)) {
       const { status, lines } = await verify(path, { policy, json: true, ...options });
       const report = JSON.parse(lines[0] ?? "") as object;
@@ -258,6 +258,20 @@ describe("whatever somebody was handed", () => {
     }
     const data = await run(() => ledgerVerify(config, undefined, { json: true }));
     expect([data.status, Object.keys(JSON.parse(data.lines[0] ?? "") as object)]).toEqual([0, keys]);
+  });
+
+  test("by the operator's own keys says so in both languages, for people and machines; by named keys it does not", async () => {
+    for (const path of [undefined, handed["receipt"]?.[0]]) {
+      const own = (await run(() => ledgerVerify(config, path, {}))).lines.join("\n");
+      expect(own).toContain("运营方自己的策略");
+      expect(own).toContain("the operator's own keys, not an auditor's");
+      const named = (await run(() => ledgerVerify(config, path, { policy }))).lines.join("\n");
+      expect(named).not.toContain("operator's own");
+      const said = async (options: object): Promise<unknown> =>
+        (JSON.parse((await run(() => ledgerVerify(config, path, { json: true, ...options }))).lines[0] ?? "") as { keysFrom: unknown })
+          .keysFrom;
+      expect([await said({}), await said({ policy })]).toEqual(["operator", "caller"]);
+    }
   });
 
   test("a range is incomplete without the auditor's question, refused for another, and never guessed", async () => {

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { asFen, formatYuan } from "../../core/protocol/money.ts";
 import { type EventMs, formatCst14 } from "../../core/protocol/time.ts";
@@ -15,6 +14,7 @@ import { type Config, UsageError } from "../config.ts";
 import { printJson, printTable } from "../output.ts";
 import { layoutOf, readPlatform } from "../platform/layout.ts";
 import { perform } from "../platform/office.ts";
+import { isThere } from "../platform/files.ts";
 
 export interface RunOptions {
   readonly rail: string;
@@ -32,7 +32,7 @@ export async function reconcileRun(config: Config, options: RunOptions): Promise
   const rail = railOf(options.rail);
   const day = dayOf(options.day);
   const { by, file, encoding, details } = options;
-  if (file !== undefined && !existsSync(file)) throw new UsageError(`${file} cannot be read`);
+  if (file !== undefined && !isThere(file)) throw new UsageError(`${file} cannot be read`);
   const answer = await done(config, {
     do: "reconcile.run",
     rail,
@@ -236,7 +236,7 @@ export async function done(config: Config, operation: OperationInput): Promise<u
 export async function reading<T>(config: Config, use: (store: Store) => Promise<T>): Promise<T> {
   const layout = layoutOf(config.RONGHE_DATA);
   readPlatform(layout);
-  if (!existsSync(layout.core.books)) throw new UsageError(`nothing has been reconciled on ${config.RONGHE_DATA} yet`);
+  if (!isThere(layout.core.books)) throw new UsageError(`nothing has been reconciled on ${config.RONGHE_DATA} yet`);
   const db = await openDatabase({ kind: "books", file: layout.core.books, readOnly: true });
   try {
     return await use(new Store(db));

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { cstDay, type EventMs } from "../../core/protocol/time.ts";
 import { fundName } from "../../core/settlement/day/fund-names.ts";
 import { decodeLeaf, type Leaf } from "../../ledger/verifier/leaf.ts";
@@ -10,6 +9,7 @@ import { printJson, printTable, printText } from "../output.ts";
 import { layoutOf, readPlatform } from "../platform/layout.ts";
 import { logFiles } from "../platform/verify.ts";
 import { type Lang, yuanText as yuan } from "../text/figures.ts";
+import { isThere } from "../platform/files.ts";
 
 const PAGE = 5_000;
 /** Neither agreed nor disagreed: a script that asks for agreement must not go on. */
@@ -30,7 +30,7 @@ export interface SuperviseOptions {
 export async function supervise(config: Config, options: SuperviseOptions): Promise<number> {
   if (options.day !== undefined && !/^\d{4}-\d{2}-\d{2}$/.test(options.day)) throw new UsageError("--day is yyyy-mm-dd");
   const layout = layoutOf(config.RONGHE_DATA);
-  if (!existsSync(layout.streams.database)) throw new UsageError(`nothing has been supervised on ${config.RONGHE_DATA} yet`);
+  if (!isThere(layout.streams.database)) throw new UsageError(`nothing has been supervised on ${config.RONGHE_DATA} yet`);
   const db = await openDatabase({ kind: "streams", file: layout.streams.database, readOnly: true });
   const rows = await supervisionReport(db, options.day);
   const findings = { gaps: await gapsOf(db), services: await servicesOf(db) };
@@ -117,7 +117,7 @@ function printFindings({ gaps, services }: Findings, lang: Lang): void {
 /** Settled and refunded entries of every shard, decoded from their exact bytes; `undefined` where no shard's file is. */
 async function settlementLeaves(config: Config): Promise<readonly Leaf[] | undefined> {
   const layout = layoutOf(config.RONGHE_DATA);
-  const shards = logFiles(layout, readPlatform(layout)).filter(({ origin, file }) => !origin.endsWith("/registry") && existsSync(file));
+  const shards = logFiles(layout, readPlatform(layout)).filter(({ origin, file }) => !origin.endsWith("/registry") && isThere(file));
   if (shards.length === 0) return undefined;
   const leaves: Leaf[] = [];
   for (const { origin, file } of shards) {

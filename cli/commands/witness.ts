@@ -1,5 +1,4 @@
 /** `ronghe witness …`: for a hospital, insurer, bank or auditor who stands by a log without trusting it. */
-import { existsSync } from "node:fs";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { printVerifierKey, verifyLogSignature } from "../../ledger/verifier/note.ts";
 import { describeQuorum, dishonestEnough } from "../../ledger/verifier/quorum.ts";
@@ -11,6 +10,7 @@ import { printErrorLine, printJson } from "../output.ts";
 import { readTrustedKeys } from "../platform/trust.ts";
 import { onStopAsked } from "../platform/stop.ts";
 import { initWitness, leaveAnswer, readWitnessKey, readWitnessName, runWitness, witnessLayout, witnessLine } from "../platform/witness.ts";
+import { isThere } from "../platform/files.ts";
 
 const STOP_MS_MAX = 10_000;
 
@@ -105,7 +105,7 @@ export async function witnessCheck(root: string, options: { readonly json?: bool
   readWitnessName(layout);
   const crypto = await loadCrypto();
   const policyFile = options.policy ?? layout.logs;
-  const policy = existsSync(policyFile) ? await readTrustedKeys(crypto, policyFile) : undefined;
+  const policy = isThere(policyFile) ? await readTrustedKeys(crypto, policyFile) : undefined;
   const db = await openDatabase({ kind: "witness", file: layout.database, readOnly: true });
   try {
     const store = openWitnessStore(db);

@@ -1,5 +1,4 @@
 /** The end of a demo's days: every payer's statement against the books, then the seals; and what the ledger says of it. */
-import { existsSync } from "node:fs";
 import type { AccountingDay } from "../../core/settlement/books.ts";
 import { addDays, dayStart } from "../../core/settlement/day/accounting-day.ts";
 import { RAIL_ORDER } from "../../core/settlement/plan.ts";
@@ -11,6 +10,7 @@ import type { PlannedClock } from "../platform/clock.ts";
 import { type Layout, type PlatformFile, readPlatform } from "../platform/layout.ts";
 import type { RunningPlatform } from "../platform/run.ts";
 import type { DemoSummary } from "./tally.ts";
+import { isThere } from "../platform/files.ts";
 
 /** Payers have closed their day by then. */
 const AFTER_MIDNIGHT_MS = 30 * 60_000;
@@ -80,7 +80,7 @@ async function booksLeaves(layout: Layout, platform: PlatformFile): Promise<read
 
 /** Cases that nobody has closed, and rows that still wait for the payer's next days. */
 async function openCases(layout: Layout): Promise<number> {
-  if (!existsSync(layout.core.books)) return 0;
+  if (!isThere(layout.core.books)) return 0;
   const db = await openDatabase({ kind: "books", file: layout.core.books, readOnly: true });
   const [row] = await db.read(
     `SELECT (SELECT count(*) FROM reconciliation_case WHERE ${IS_OPEN}) + (SELECT count(*) FROM unmatched WHERE state='waiting') AS n`,

@@ -1,5 +1,4 @@
 /** The books of a core: its shards, each opened once, and the office of reconciliation and day close over them. */
-import { readFile } from "node:fs/promises";
 import type { Crypto } from "../../core/crypto/port.ts";
 import type { OperatorPorts } from "../../core/http/operator-routes.ts";
 import { fromHex, toHex } from "../../core/protocol/bytes.ts";
@@ -18,6 +17,7 @@ import { startForwarder } from "../../streams/bus/outbox.ts";
 import { partitionOf } from "../../streams/bus/partition.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
 import { type Layout, type PlatformFile, writePrivate } from "./layout.ts";
+import { readIfThere } from "./files.ts";
 
 export interface BooksOptions {
   readonly layout: Layout;
@@ -147,6 +147,6 @@ async function operatorKey(layout: Layout, crypto: Crypto): Promise<Uint8Array> 
 }
 
 export async function readOperatorKey(layout: Layout): Promise<Uint8Array | undefined> {
-  const key = fromHex((await readFile(layout.core.operatorKey, "utf8").catch(() => "")).trim());
+  const key = fromHex(((await readIfThere(layout.core.operatorKey)) ?? "").trim());
   return key?.length === 32 ? key : undefined;
 }

@@ -5,9 +5,9 @@ import type { BusLog } from "../../streams/bus/log.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
 import { type Config, UsageError } from "../config.ts";
 import { systemClock } from "../../core/protocol/time.ts";
-import { existsSync } from "node:fs";
-import { layoutOf } from "./layout.ts";
+import { closePlatform, layoutOf } from "./layout.ts";
 import { printBusLine } from "./lines.ts";
+import { isThere } from "./files.ts";
 
 /** The bus of a running platform: the embedded log, owned by this process, or Kafka. */
 export async function openBus(config: Config, clock: Clock, clientId: string): Promise<EventBus> {
@@ -30,8 +30,10 @@ export const parkedBus: EventBus = {
 /** The bus for looking at: of another process when embedded. */
 export async function openBusForReading(config: Config): Promise<EventBus> {
   if (config.RONGHE_BUS === "kafka") return await connectKafka(config, "ronghe-read");
-  const { bus } = layoutOf(config.RONGHE_DATA);
-  if (!existsSync(bus)) throw new UsageError(`no embedded bus in ${config.RONGHE_DATA}: give --data, or RONGHE_BUS=kafka with its brokers`);
+  const layout = layoutOf(config.RONGHE_DATA);
+  const { bus } = layout;
+  closePlatform(layout);
+  if (!isThere(bus)) throw new UsageError(`no embedded bus in ${config.RONGHE_DATA}: give --data, or RONGHE_BUS=kafka with its brokers`);
   return await openEmbeddedBus({ file: bus, clock: systemClock, readOnly: true });
 }
 

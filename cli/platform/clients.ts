@@ -16,6 +16,7 @@ import { type Clock, formatCst14 } from "../../core/protocol/time.ts";
 import { createChannelClient } from "../../edge/sdk/channel.ts";
 import { UsageError } from "../config.ts";
 import type { Layout } from "./layout.ts";
+import { isThere } from "./files.ts";
 
 const clientProfile = v.strictObject({
   kind: v.picklist(["institution", "app"]),
@@ -43,7 +44,7 @@ export function clientFile(layout: Layout, profile: Pick<ClientProfile, "kind" |
 
 /** Profiles of one kind, in the order of their ids. */
 export async function readClients(layout: Layout, kind: ClientProfile["kind"]): Promise<readonly ClientProfile[]> {
-  const names = await readdir(layout.clients).catch(() => []);
+  const names = isThere(layout.clients) ? await readdir(layout.clients) : [];
   const profiles = await Promise.all(
     names
       .filter((name) => name.startsWith(`${kind}-`) && name.endsWith(".json"))

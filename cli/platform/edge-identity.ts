@@ -5,6 +5,7 @@ import { edgeSecretAad } from "../../edge/identity.ts";
 import { UsageError } from "../config.ts";
 import { EDGE_DATA_KEY, EDGE_REPLY_KEY } from "./keys.ts";
 import type { Layout, PlatformFile } from "./layout.ts";
+import { isThere, readIfThere } from "./files.ts";
 
 /** Who an edge is, as its folder says. */
 export interface EdgeIdentity {
@@ -20,10 +21,10 @@ const POINT_BYTES = 65;
 /** Reads it before anything starts, so that an edge that could serve nobody says so. */
 export async function readEdgeIdentity(layout: Layout, platform: PlatformFile, keys: KeyStore): Promise<EdgeIdentity> {
   const [sealed, trust] = await Promise.all([
-    readFile(layout.edge.secret).catch(() => undefined),
-    readFile(layout.edge.trust, "utf8").catch(() => ""),
+    isThere(layout.edge.secret) ? readFile(layout.edge.secret) : undefined,
+    readIfThere(layout.edge.trust),
   ]);
-  const platformKey = fromHex(trust.trim());
+  const platformKey = fromHex((trust ?? "").trim());
   const secret = sealed === undefined ? undefined : await openSecret(keys, sealed, platform.edgeId);
   if (sealed === undefined || secret === undefined || platformKey?.length !== POINT_BYTES)
     throw new UsageError(`${layout.edge.folder} is not the folder of an edge that \`sandbox init\` or an operator set up`);

@@ -1,5 +1,4 @@
 /** Erasure on a platform's own files: by the running core, or by a command that owns the folder while none runs. */
-import { existsSync } from "node:fs";
 import * as v from "valibot";
 import { type Eraser, type EraserOptions, openEraser } from "../../core/erasure/eraser.ts";
 import { ERASURE_REFUSALS, erasureOrder } from "../../core/erasure/order.ts";
@@ -13,6 +12,7 @@ import { openDatabase } from "../../migrations/database.ts";
 import { scrubDatabase } from "../../migrations/scrub.ts";
 import { partitionOf } from "../../streams/bus/partition.ts";
 import type { Layout, PlatformFile } from "./layout.ts";
+import { isThere } from "./files.ts";
 
 export const ERASE = "person.erase";
 
@@ -46,7 +46,7 @@ export async function eraserOptions(
       }
     },
     async forgetMedia(settlementIds) {
-      if (settlementIds.length === 0 || !existsSync(layout.core.rails)) return;
+      if (settlementIds.length === 0 || !isThere(layout.core.rails)) return;
       const db = await openDatabase({ kind: "rails", file: layout.core.rails });
       try {
         for (let from = 0; from < settlementIds.length; from += IDS_PER_WRITE) {
@@ -59,7 +59,7 @@ export async function eraserOptions(
     },
     async scrub() {
       const files = [layout.core.database, ...[...shards.keys()].map((shard) => layout.core.shard(shard)), layout.core.rails];
-      for (const file of files) if (existsSync(file) && !(await scrubDatabase(file))) return false;
+      for (const file of files) if (isThere(file) && !(await scrubDatabase(file))) return false;
       return true;
     },
   };

@@ -2,7 +2,7 @@
  * Founds a sandbox platform: keys, institutions, apps, people with their accounts at the sandbox payers, and the
  * callers' own profiles. Everything goes through the same doors as in a province: access, identity, vault.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import type { Crypto, KeyStore } from "../../core/crypto/port.ts";
 import { KEY_HANDLES } from "../../core/key-handles.ts";
 import type { CoreServices } from "../../core/services.ts";
@@ -13,6 +13,7 @@ import { type Clock, systemClock } from "../../core/protocol/time.ts";
 import type { SeedAccount } from "../../core/settlement/rails/sandbox/accounts.ts";
 import { printPolicy } from "../../ledger/verifier/policy.ts";
 import { verifierKey } from "../../ledger/verifier/note.ts";
+import { makeFolder } from "../../migrations/make-folder.ts";
 import type { Config } from "../config.ts";
 import { makeProvince, type Province, type SandboxPerson } from "../sandbox/province.ts";
 import { seededRandom } from "../sandbox/random.ts";
@@ -59,7 +60,7 @@ export async function foundSandbox(options: FoundOptions): Promise<Founded> {
     createdAtMs: clock.now(),
   };
   await makeFolders(layout);
-  await mkdir(layout.clients, { mode: 0o700, recursive: true });
+  await makeFolder(layout.clients);
   if (config.RONGHE_KEY_PASSPHRASE === undefined) await makeSandboxKek(crypto, layout);
   const keys = await openKeys(config, layout, crypto, "core");
   const edges = edgeIds(options.edges ?? 1);

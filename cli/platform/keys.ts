@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import type { Crypto, KeyStore } from "../../core/crypto/port.ts";
 import { KeyStoreDamagedError } from "../../core/crypto/keystore-file.ts";
 import { KeyStoreBusyError } from "../../core/crypto/keystore-lock.ts";
@@ -8,11 +7,12 @@ import { systemClock } from "../../core/protocol/time.ts";
 import { EDGE_DATA_KEY, EDGE_REPLY_KEY } from "../../edge/identity.ts";
 import { type Config, UsageError } from "../config.ts";
 import { type Layout, writePrivate } from "./layout.ts";
+import { readIfThere } from "./files.ts";
 
 /** What opens the key stores: a passphrase from the environment, else the file that `sandbox init` made. */
 export async function unlockOf(config: Config, layout: Layout): Promise<KeyStoreUnlock> {
   if (config.RONGHE_KEY_PASSPHRASE !== undefined) return { passphrase: config.RONGHE_KEY_PASSPHRASE };
-  const text = await readFile(layout.kek, "utf8").catch(() => undefined);
+  const text = await readIfThere(layout.kek);
   const kek = text === undefined ? undefined : fromHex(text.trim());
   if (kek === undefined) throw new UsageError(`the keys in ${layout.root} are locked: set RONGHE_KEY_PASSPHRASE`);
   return { kek };

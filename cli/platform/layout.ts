@@ -2,11 +2,14 @@
  * Where a platform keeps its things below `--data`. Each part touches only its own folder, so that parts can be
  * moved to machines of their own by copying one folder.
  */
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
-import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { chmod, rename, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import * as v from "valibot";
+import { makeFolder } from "../../migrations/make-folder.ts";
 import { type Config, UsageError } from "../config.ts";
+import { isThere, readIfThere } from "./files.ts";
+import { closeToOthers } from "./private-files.ts";
 
 export interface Layout {
   readonly root: string;
@@ -102,7 +105,7 @@ const platformFile = v.strictObject({
 export type PlatformFile = v.InferOutput<typeof platformFile>;
 
 export function platformExists(layout: Layout): boolean {
-  return existsSync(layout.platform) && !existsSync(layout.founding);
+  return isThere(layout.platform) && !isThere(layout.founding);
 }
 
 export function readPlatform(layout: Layout): PlatformFile {
@@ -110,14 +113,33 @@ export function readPlatform(layout: Layout): PlatformFile {
     throwIfShut(layout.root);
     throw new UsageError(`no platform in ${layout.root}: create one with \`ronghe sandbox init --data ${layout.root}\``);
   }
+  closePlatform(layout);
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), platformFile), readFileSync(layout.platform, "utf8"));
   if (!parsed.success) throw new UsageError(`${layout.platform} is not a platform file of this version`);
   return parsed.output;
 }
 
+/** Keys, accounts and what people did are for nobody else on this machine to read. What is no platform stays as it is. */
+export function closePlatform(layout: Layout): void {
+  if (!isThere(layout.platform) && !isThere(layout.founding)) return;
+  const ours = new Set(topNames(layout));
+  const bus = basename(layout.bus);
+  closeToOthers(layout.root, (name) => ours.has(name) || name.startsWith(`${bus}-`));
+}
+
+/** What of a layout lies at the top of its folder. */
+function topNames(layout: Layout): readonly string[] {
+  const { platform, founding, runtime, kek, bus, policy, codeKeys, clients, edges, core, edge, streams, sandbox } = layout;
+  const folders = [core, edge, streams, sandbox].map(({ folder }) => folder);
+  return [platform, founding, runtime, kek, bus, policy, codeKeys, clients, edges, ...folders].map((path) => basename(path));
+}
+
 /** A folder that this user may not look into is another thing than an empty one. */
 function throwIfShut(folder: string): void {
-  if (existsSync(folder)) accessSync(folder, constants.R_OK | constants.X_OK);
+  const stats = statSync(folder, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isDirectory()) throw new UsageError(`${folder} is no folder: --data or RONGHE_DATA names one`);
+  accessSync(folder, constants.R_OK | constants.X_OK);
 }
 
 /** Where a running platform listens; removed when it stops in order. */
@@ -131,16 +153,22 @@ const runtimeFile = v.object({
 });
 export type RuntimeFile = v.InferOutput<typeof runtimeFile>;
 
+/** `undefined` while nothing runs on this folder. */
+export async function knownRuntime(layout: Layout): Promise<RuntimeFile | undefined> {
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), runtimeFile), await readIfThere(layout.runtime));
+  return parsed.success ? parsed.output : undefined;
+}
+
 export async function readRuntime(layout: Layout): Promise<RuntimeFile> {
-  const text = await readFile(layout.runtime, "utf8").catch(() => undefined);
-  if (text === undefined)
+  const known = await knownRuntime(layout);
+  if (known === undefined)
     throw new UsageError(`no platform is running on ${layout.root}: start it with \`ronghe serve all --data ${layout.root}\``);
-  return v.parse(runtimeFile, JSON.parse(text));
+  return known;
 }
 
 /** Where an edge by itself finds the core: as it is told, as the core noted in this folder, else on this machine. */
 export async function coreUrlOf(config: Config, layout: Layout): Promise<string> {
-  const known = config.RONGHE_CORE_URL ?? (await readRuntime(layout).catch(() => undefined))?.coreUrl;
+  const known = config.RONGHE_CORE_URL ?? (await knownRuntime(layout))?.coreUrl;
   if (known !== undefined) return known;
   if (config.RONGHE_CORE_PORT === 0) throw new UsageError("RONGHE_CORE_URL is needed for this part");
   return `http://127.0.0.1:${config.RONGHE_CORE_PORT}`;
@@ -148,7 +176,7 @@ export async function coreUrlOf(config: Config, layout: Layout): Promise<string>
 
 /** An edge that ran by itself takes only its own address back: the next one finds core and payers by what they noted. */
 export async function forgetEdge(layout: Layout): Promise<void> {
-  const known = await readRuntime(layout).catch(() => undefined);
+  const known = await knownRuntime(layout);
   if (known === undefined) return;
   const { edgeUrl: _, ...others } = known;
   await writePrivate(layout.runtime, `${JSON.stringify(others, undefined, 2)}\n`);
@@ -156,7 +184,7 @@ export async function forgetEdge(layout: Layout): Promise<void> {
 
 /** Nobody is to pay with money of a sandbox that has ended. */
 export async function forgetSandbox(layout: Layout): Promise<void> {
-  const known = await readRuntime(layout).catch(() => undefined);
+  const known = await knownRuntime(layout);
   if (known === undefined) return;
   const { rails: _, railsAdminUrl: __, ...others } = known;
   await writePrivate(layout.runtime, `${JSON.stringify(others, undefined, 2)}\n`);
@@ -175,21 +203,4 @@ type Folder = "core" | "edge" | "streams" | "sandbox";
 /** The folders of some parts; of all, with that of the callers, when none is named. */
 export async function makeFolders(layout: Layout, parts: Iterable<Folder> = ["core", "edge", "streams", "sandbox"]): Promise<void> {
   for (const part of parts) await makeFolder(layout[part].folder);
-}
-
-/**
- * Step by step, because Node's own `recursive` never returns where a file system refuses new names with ENOENT
- * although the parent is there (`/proc`).
- */
-export async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "EEXIST") return;
-    const parent = dirname(path);
-    if (code !== "ENOENT" || parent === path || existsSync(parent)) throw error;
-    await makeFolder(parent);
-    await mkdir(path, { mode: 0o700 });
-  }
 }

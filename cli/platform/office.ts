@@ -21,7 +21,7 @@ import type { CoreOptions } from "./core-options.ts";
 import { openPlatformServices, openPlatformShard } from "./core.ts";
 import { type ERASE, openPlatformEraser, performErasure } from "./eraser.ts";
 import { openKeys } from "./keys.ts";
-import { type Layout, layoutOf, readPlatform, readRuntime } from "./layout.ts";
+import { type Layout, layoutOf, readPlatform, knownRuntime } from "./layout.ts";
 import { ownFolder } from "./owner.ts";
 import { chosenPayers, sandboxPayers } from "./payers.ts";
 
@@ -53,7 +53,7 @@ function tryOwn(layout: Layout): ReturnType<typeof ownFolder> | undefined {
 }
 
 async function askCore(layout: Layout, operation: Asked): Promise<OperationReply> {
-  const coreUrl = (await readRuntime(layout).catch(() => undefined))?.coreUrl;
+  const coreUrl = (await knownRuntime(layout))?.coreUrl;
   const key = await readOperatorKey(layout);
   if (coreUrl === undefined || key === undefined)
     throw new UsageError(`${layout.core.folder} is in use by a process that does not say where its core listens: try again in a moment`);

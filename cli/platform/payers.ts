@@ -4,7 +4,7 @@
  */
 import { type Config, UsageError } from "../config.ts";
 import type { RailUrls } from "./core.ts";
-import { type Layout, readRuntime } from "./layout.ts";
+import { type Layout, knownRuntime } from "./layout.ts";
 
 const ADDRESSES = {
   insurance: "RONGHE_RAIL_INSURANCE_URL",
@@ -40,7 +40,7 @@ export function chosenPayers(config: Config): ChosenPayers {
 
 /** The sandbox that another process runs on this folder, where the settings say that it is to be used. */
 export async function sandboxPayers(layout: Layout): Promise<RailUrls | undefined> {
-  return (await readRuntime(layout).catch(() => undefined))?.rails;
+  return (await knownRuntime(layout))?.rails;
 }
 
 /** For a core that no sandbox was started beside. */

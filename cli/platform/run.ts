@@ -23,7 +23,7 @@ import {
   makeFolders,
   type PlatformFile,
   readPlatform,
-  readRuntime,
+  knownRuntime,
   type RuntimeFile,
   writePrivate,
 } from "./layout.ts";
@@ -158,7 +158,7 @@ async function startParts(
 
   // Whoever pays with real money leaves no address of a sandbox behind.
   if (chosenPayers(config)?.kind === "real") await forgetSandbox(layout);
-  const known = await readRuntime(layout).catch(() => undefined);
+  const known = await knownRuntime(layout);
   const runtime: RuntimeFile = {
     ...(known !== undefined && parts.size < PARTS.length ? known : {}),
     pid: process.pid,

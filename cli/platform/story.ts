@@ -1,5 +1,4 @@
 /** The story of one settlement, read from a data folder beside whoever owns it: states, legs, transfers, entries, proofs. */
-import { existsSync } from "node:fs";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { settlementId } from "../../core/protocol/settlement-id.ts";
 import { numberOf, textOf, textOrNull } from "../../core/rows.ts";
@@ -20,6 +19,7 @@ import { partitionOf } from "../../streams/bus/partition.ts";
 import { shardOrigin } from "./core.ts";
 import { type Layout, readPlatform } from "./layout.ts";
 import { readTrustedKeys } from "./verify.ts";
+import { isThere } from "./files.ts";
 
 export interface Story {
   readonly settlement: Settlement;
@@ -71,11 +71,11 @@ export async function readStory(layout: Layout, crypto: Crypto, name: string): P
   const id = isId ? name : settlementId(crypto, institution, rest.join("/"));
   const shards = isId ? Array.from({ length: platform.partitions }, (_, n) => n) : [partitionOf(institution, platform.partitions)];
   const trustedKeys = await readTrustedKeys(crypto, layout.policy);
-  const books = existsSync(layout.core.books) ? await openDatabase({ kind: "books", file: layout.core.books, readOnly: true }) : undefined;
+  const books = isThere(layout.core.books) ? await openDatabase({ kind: "books", file: layout.core.books, readOnly: true }) : undefined;
   try {
     for (const shard of shards) {
       const file = layout.core.shard(shard);
-      if (!existsSync(file)) continue;
+      if (!isThere(file)) continue;
       const db = await openDatabase({ kind: "shard", file, readOnly: true });
       try {
         const origin = shardOrigin(platform, shard);

@@ -1,5 +1,5 @@
 /** Verifies all logs of a data folder, as an auditor who was handed the folder: reading only, from the bytes up. */
-import { existsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
 import { type EventMs, systemClock } from "../../core/protocol/time.ts";
@@ -12,6 +12,7 @@ import { UsageError } from "../config.ts";
 import { shardOrigin } from "./core.ts";
 import { type Layout, type PlatformFile, readPlatform } from "./layout.ts";
 import { readTrustedKeys } from "./trust.ts";
+import { isThere } from "./files.ts";
 
 export { readTrustedKeys } from "./trust.ts";
 
@@ -67,7 +68,7 @@ export async function verifyPlatform(options: VerifyPlatformOptions): Promise<re
     if (!origins.has(origin)) throw new UsageError(`a checkpoint is of ${JSON.stringify(origin)}, which is not a log of this platform`);
   const reports: LogReport[] = [];
   for (const { origin, file } of logFiles(layout, platform)) {
-    if (!existsSync(file)) {
+    if (!isThere(file)) {
       reports.push({
         origin,
         ok: false,
@@ -119,7 +120,7 @@ async function publishedCheckpoints(
   isSigned: (note: string) => boolean,
 ): Promise<ReadonlyMap<string, string[]>> {
   const newest = new Map<string, string[]>();
-  if (!existsSync(layout.bus)) return newest;
+  if (!isThere(layout.bus)) return newest;
   const bus = await openEmbeddedBus({ file: layout.bus, clock: systemClock, readOnly: true });
   try {
     const topic = "ledger.checkpoint.published.v1";
@@ -154,7 +155,7 @@ function collect(into: Map<string, string[]>, key: string, value: string): void 
 export async function newestEntryMs(layout: Layout, atLeastMs: EventMs): Promise<EventMs> {
   let newest: number = atLeastMs;
   for (const { origin, file } of logFiles(layout, readPlatform(layout))) {
-    if (!existsSync(file)) continue;
+    if (!isThere(file)) continue;
     const db = await openLogFile(origin, file);
     newest = Math.max(newest, Number((await db.read("SELECT coalesce(max(at_ms), 0) AS at FROM leaf"))[0]?.["at"] ?? 0));
     await db.close();

@@ -2,7 +2,7 @@
  * A witness on its own machine: one folder with its key, what it has cosigned, and the keys of the logs it witnesses. It
  * shares nothing with a platform.
  */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -18,10 +18,13 @@ import { startGossip } from "../../ledger/witness/gossip.ts";
 import { openWitnessStore, type SplitView } from "../../ledger/witness/store.ts";
 import { Witness } from "../../ledger/witness/witness.ts";
 import { openDatabase } from "../../migrations/database.ts";
+import { makeFolder } from "../../migrations/make-folder.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printLine } from "./lines.ts";
 import { ownFolder } from "./owner.ts";
+import { closeToOthers } from "./private-files.ts";
 import { readTrustedKeys } from "./trust.ts";
+import { isThere, readIfThere } from "./files.ts";
 
 const KEY_HANDLE = "witness.cosign/1";
 /** How often the folder is looked through for answers of the operator. */
@@ -53,26 +56,34 @@ export function witnessLayout(root: string): WitnessLayout {
   };
 }
 
+const WITNESS_FILE = /^(?:witness\.(?:json|db)|keys\.json|kek|logs-policy\.txt|split-view-|acknowledge-|owner\.pid)/;
+
+/** The key; and what it saw of others' logs. Evidence of a split view is handed over by its owner. */
+function closeWitness(root: string): void {
+  closeToOthers(root, (name) => WITNESS_FILE.test(name), true);
+}
+
 const settingsFile = v.strictObject({ name: v.pipe(v.string(), v.check(isName)), createdAtMs: v.number() });
 
 /** Makes the folder of a new witness with its key. */
 export async function initWitness(config: Config, crypto: Crypto, root: string, name: string): Promise<WitnessKey> {
   const layout = witnessLayout(root);
   if (!isName(name)) throw new UsageError("a witness's name is visible ASCII without a plus sign: witness.hospital.example");
-  if (existsSync(layout.settings)) throw new UsageError(`${root} already holds a witness`);
-  mkdirSync(root, { recursive: true, mode: 0o700 });
+  if (isThere(layout.settings)) throw new UsageError(`${root} already holds a witness`);
+  await makeFolder(root);
   if (config.RONGHE_KEY_PASSPHRASE === undefined) await writeFile(layout.kek, `${toHex(crypto.random(32))}\n`, { mode: 0o600, flag: "wx" });
   const keys = await openWitnessKeys(config, crypto, layout);
   await keys.ensure(KEY_HANDLE, "sm2");
   const db = await openDatabase({ kind: "witness", file: layout.database });
   await db.close();
   await writeFile(layout.settings, `${JSON.stringify({ name, createdAtMs: systemClock.now() })}\n`, { mode: 0o600 });
+  closeWitness(root);
   return await keyOf(crypto, keys, name);
 }
 
 async function openWitnessKeys(config: Config, crypto: Crypto, layout: WitnessLayout): Promise<KeyStore> {
   const passphrase = config.RONGHE_KEY_PASSPHRASE;
-  const kek = passphrase === undefined ? fromHex((await readFile(layout.kek, "utf8").catch(() => "")).trim()) : undefined;
+  const kek = passphrase === undefined ? fromHex(((await readIfThere(layout.kek)) ?? "").trim()) : undefined;
   const unlock = passphrase === undefined ? (kek === undefined || kek.length === 0 ? undefined : { kek }) : { passphrase };
   if (unlock === undefined) throw new UsageError(`the key in ${layout.root} is locked: set RONGHE_KEY_PASSPHRASE`);
   return await openKeyStore({ file: layout.keys, unlock, crypto, clock: systemClock });
@@ -83,9 +94,10 @@ async function keyOf(crypto: Crypto, keys: KeyStore, name: string): Promise<Witn
 }
 
 export function readWitnessName(layout: WitnessLayout): string {
-  if (!existsSync(layout.settings))
+  if (!isThere(layout.settings))
     throw new UsageError(`no witness in ${layout.root}: make one with \`ronghe witness init --data ${layout.root}\``);
-  const parsed = v.safeParse(settingsFile, JSON.parse(readFileSync(layout.settings, "utf8")));
+  closeWitness(layout.root);
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), settingsFile), readFileSync(layout.settings, "utf8"));
   if (!parsed.success) throw new UsageError(`${layout.settings} is not a witness file of this version`);
   return parsed.output.name;
 }
@@ -128,7 +140,7 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
   const layout = witnessLayout(root);
   const name = readWitnessName(layout);
   const policyFile = options.policy ?? layout.logs;
-  if (!existsSync(policyFile)) throw new UsageError(`no logs to witness: put their policy into ${layout.logs}, or give --policy FILE`);
+  if (!isThere(policyFile)) throw new UsageError(`no logs to witness: put their policy into ${layout.logs}, or give --policy FILE`);
   const policy: Policy = await readTrustedKeys(crypto, policyFile);
   const keys = await openWitnessKeys(config, crypto, layout);
   const key = await keyOf(crypto, keys, name);
@@ -168,7 +180,7 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
 
 async function writeEvidence(layout: WitnessLayout, found: SplitView): Promise<void> {
   const file = layout.splitView(found.id);
-  if (existsSync(file)) return;
+  if (isThere(file)) return;
   await writeFile(`${file}.new`, printSplitView(found));
   await rename(`${file}.new`, file);
 }

@@ -1,16 +1,16 @@
 /** Who cosigns this platform's logs, from its settings and its policy file. */
-import { existsSync } from "node:fs";
 import type { PublicationLine, Witnessing } from "../../core/checkpoint-publication.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { type Config, UsageError } from "../config.ts";
 import type { Layout } from "./layout.ts";
 import { readTrustedKeys } from "./trust.ts";
 import { printErrorLine } from "../output.ts";
+import { isThere } from "./files.ts";
 
 /** `undefined` when the policy names no witness. A witness that has no address is refused here: it could never be asked. */
 export async function readWitnessing(config: Config, layout: Layout, crypto: Crypto): Promise<Witnessing | undefined> {
   const file = config.RONGHE_WITNESS_POLICY ?? layout.policy;
-  if (config.RONGHE_WITNESS_POLICY === undefined && !existsSync(file)) return undefined;
+  if (config.RONGHE_WITNESS_POLICY === undefined && !isThere(file)) return undefined;
   const policy = await readTrustedKeys(crypto, file);
   if (policy.witnesses.length === 0) return undefined;
   const silent = policy.witnesses.find(({ url }) => url === undefined);

@@ -12,7 +12,7 @@ import { loadCrypto } from "../../core/crypto/index.ts";
 import { type Config, uplinkOf } from "../config.ts";
 import { readEdgeSecrets } from "./edge-secrets.ts";
 import { openKeys } from "./keys.ts";
-import { coreUrlOf, forgetEdge, layoutOf, makeFolders, readPlatform, readRuntime, writePrivate } from "./layout.ts";
+import { coreUrlOf, forgetEdge, layoutOf, makeFolders, readPlatform, knownRuntime, writePrivate } from "./layout.ts";
 import { ownFolder } from "./owner.ts";
 import { printText } from "../output.ts";
 
@@ -37,7 +37,7 @@ export async function startWorkerdEdge(config: Config, stopAsked: Promise<undefi
   try {
     const owned = ownFolder(layout.edge.folder);
     opened.defer(() => owned.release());
-    const known = await readRuntime(layout).catch(() => undefined);
+    const known = await knownRuntime(layout);
     const coreUrl = await coreUrlOf(config, layout);
     const crypto = await loadCrypto();
     const keys = await openKeys(config, layout, crypto, "edge");

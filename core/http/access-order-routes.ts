@@ -1,8 +1,12 @@
-/** `POST /operator/v1/access`: orders of operators to a running core, sealed (`protocol/operator.ts`). */
+/**
+ * `POST /operator/v1/access`: orders of operators to a running core, sealed (`protocol/operator.ts`). Each counts once, and a
+ * restart forgets none of them.
+ */
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { Access } from "../access/access.ts";
 import { accessCommand, carryOut } from "../access/commands.ts";
+import type { Nonces } from "../access/nonces.ts";
 import type { KeyStore } from "../crypto/port.ts";
 import type { Bindings } from "../vault/bindings.ts";
 import { KEY_HANDLES } from "../key-handles.ts";
@@ -19,25 +23,14 @@ export interface AccessOrderPorts {
   readonly bindings: Pick<Bindings, "step">;
   readonly clock: Clock;
   readonly operatorKeys: Pick<KeyStore, "seal" | "open">;
+  readonly nonces: Nonces;
 }
 
-/** Orders remembered at once; operators are people. */
-const SEEN_MAX = 10_000;
-
-export function accessOrderRoutes({ access, bindings, clock, operatorKeys }: AccessOrderPorts): Hono<DoorCall> {
+export function accessOrderRoutes({ access, bindings, clock, operatorKeys, nonces }: AccessOrderPorts): Hono<DoorCall> {
   const routes = new Hono<DoorCall>();
-  /** Nonces and when they may be forgotten, oldest first. */
-  const seen = new Map<string, number>();
-
-  function isFirst(nonce: string, nowMs: number): boolean {
-    for (const [oldest, forgetAtMs] of seen) {
-      if (forgetAtMs > nowMs) break;
-      seen.delete(oldest);
-    }
-    if (seen.has(nonce) || seen.size >= SEEN_MAX) return false;
-    seen.set(nonce, nowMs + 2 * ORDER_WINDOW_MS);
-    return true;
-  }
+  // The window's both sides, so that a nonce outlives every instant it could come with.
+  const isFirst = async (nonce: string, nowMs: number): Promise<boolean> =>
+    await nonces.claim(`operator.access ${nonce}`, nowMs + 2 * ORDER_WINDOW_MS);
 
   routes.post("/access", async function operatorOrder(c) {
     const text = await readTextWithin(c.req.raw, { bytesMax: INTERNAL_BODY_BYTES_MAX });
@@ -48,7 +41,7 @@ export function accessOrderRoutes({ access, bindings, clock, operatorKeys }: Acc
     const order = await openOrder(operatorKeys, KEY_HANDLES.operator, text.value);
     const nowMs = clock.now();
     // One answer for whatever is not an order of ours, now: there is nobody to explain it to.
-    if (order === undefined || Math.abs(nowMs - order.atMs) > ORDER_WINDOW_MS || !isFirst(order.nonce, nowMs)) {
+    if (order === undefined || Math.abs(nowMs - order.atMs) > ORDER_WINDOW_MS || !(await isFirst(order.nonce, nowMs))) {
       c.set("outcome", "unauthorised");
       return c.json({ error: "unauthorised" }, 401);
     }

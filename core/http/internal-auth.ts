@@ -1,11 +1,13 @@
 /**
  * Lets in only edges that signed the call (scheme: `core/protocol/internal-auth.ts`), once per nonce, and signs the
- * reply. Nonces are kept in memory for two windows: what a restart forgets can only repeat a read, or a resolve, and
- * that is idempotent by its transaction.
+ * reply. Nonces are kept in memory for two windows: what a restart forgets of an edge's calls can only repeat a read, a
+ * resolve, which is idempotent by its transaction, or events that are remembered by their ids. Where a call repeated is
+ * a step taken twice, as an operator's is, `durable` remembers it too.
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { parseDecimal } from "../../ledger/verifier/bytes.ts";
 import type { Access } from "../access/access.ts";
+import type { Nonces } from "../access/nonces.ts";
 import type { EdgeContacts } from "../access/edge-contacts.ts";
 import type { Crypto } from "../crypto/port.ts";
 import {
@@ -39,6 +41,8 @@ export interface InternalAuthOptions {
   readonly heard?: (edgeId: string, call: { readonly atMs: number; readonly saidMs: number; readonly url: URL }) => void;
   /** Nonces remembered at once; when so many calls are inside the window, new ones are refused. */
   readonly noncesMax?: number;
+  /** Claims each nonce once more, where a restart forgets none. */
+  readonly durable?: Nonces;
 }
 
 export function internalAuth(options: InternalAuthOptions): MiddlewareHandler<InternalCall> {
@@ -76,8 +80,11 @@ export function internalAuth(options: InternalAuthOptions): MiddlewareHandler<In
       return await signReply();
     }
     // Claimed only after the signature holds: nobody else can use up an edge's nonces.
-    const claimed = nonces.claim(`${claim.edge} ${claim.nonce}`, nowMs);
+    const nonce = `${claim.edge} ${claim.nonce}`;
+    const claimed = nonces.claim(nonce, nowMs);
     if (claimed !== "first") return refuse(c, claimed === "seen" ? "requestReplayed" : "rateLimited");
+    const isFirst = (await options.durable?.claim(nonce, nowMs + 2 * INTERNAL_WINDOW_MS)) ?? true;
+    if (!isFirst) return refuse(c, "requestReplayed");
     c.set("edgeId", claim.edge);
     c.set("body", body);
     await next();

@@ -4,6 +4,7 @@
  * Whose work it is, each request says: names are recorded as given.
  */
 import { Hono } from "hono";
+import type { Nonces } from "../access/nonces.ts";
 import type { Crypto } from "../crypto/port.ts";
 import { utf8Text } from "../protocol/bytes.ts";
 import { parseStrictJson, toPlainJson } from "../protocol/json.ts";
@@ -23,7 +24,7 @@ export interface OperatorPorts {
 
 export function operatorRoutes(
   operator: OperatorPorts,
-  { crypto, clock }: { readonly crypto: Crypto; readonly clock: Clock },
+  { crypto, clock, nonces }: { readonly crypto: Crypto; readonly clock: Clock; readonly nonces: Nonces },
 ): Hono<InternalCall> {
   const routes = new Hono<InternalCall>();
   routes.use(
@@ -32,6 +33,7 @@ export function operatorRoutes(
       clock,
       bodyBytesMax: INTERNAL_BODY_BYTES_MAX,
       secretsOf: (name) => Promise.resolve(name === OPERATOR ? [operator.key] : []),
+      durable: nonces,
     }),
   );
   routes.post("/perform", async (c) => {

@@ -1,10 +1,11 @@
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../../migrations/make-folder.ts";
 import { inOrder, type QueueEntry, type QueueStore } from "./terminal-queue.ts";
 
 /** For terminals on Node or Deno: a folder with one file for each entry, readable by its owner only. */
 export async function folderQueue(folder: string): Promise<QueueStore> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   const fileOf = (outTradeNo: string): string => join(folder, `${outTradeNo}.json`);
   return {
     async all() {

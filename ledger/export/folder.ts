@@ -1,6 +1,7 @@
 /** The files of an export in a folder of this machine. */
-import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
+import { makeFolder } from "../../migrations/make-folder.ts";
 import { bytesMaxOf } from "../verifier/export-layout.ts";
 import { type ExportFiles, UnfitFileError } from "../verifier/export-files.ts";
 import { readRegularFile, UNREAD_WORDS } from "./regular-file.ts";
@@ -16,6 +17,9 @@ export interface ExportFolder extends ExportFiles {
 /** Behind the name of a file that is not whole yet. */
 export const PART_SUFFIX = ".part";
 
+/** An export is for others to read, as far as the umask lets them. */
+const PUBLIC = 0o777;
+
 export function exportFolder(root: string): ExportFolder {
   const made = new Set<string>();
   return {
@@ -30,7 +34,7 @@ export function exportFolder(root: string): ExportFolder {
     async write(path, bytes) {
       const file = join(root, path);
       const folder = dirname(file);
-      if (!made.has(folder)) await mkdir(folder, { recursive: true });
+      if (!made.has(folder)) await makeFolder(folder, PUBLIC);
       made.add(folder);
       await writeFile(`${file}${PART_SUFFIX}`, bytes);
       await rename(`${file}${PART_SUFFIX}`, file);

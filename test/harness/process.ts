@@ -16,8 +16,13 @@ export function environment(settings: Readonly<Record<string, string>>): NodeJS.
   return { ...Object.fromEntries(inherited), ...settings };
 }
 
-export async function ronghe(args: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: environment(settings), stdio: ["ignore", "pipe", "pipe"] });
+/** `who`: another user of this machine, where the tests run as one who may be anybody. */
+export async function ronghe(
+  args: readonly string[],
+  settings: Readonly<Record<string, string>> = {},
+  who: { readonly uid?: number; readonly gid?: number } = {},
+): Promise<Ended> {
+  const child = spawn(process.execPath, [MAIN, ...args], { ...who, env: environment(settings), stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));

@@ -6,7 +6,7 @@
  */
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { finished } from "node:stream/promises";
 import { toHex, utf8 } from "../../protocol/bytes.ts";
@@ -19,6 +19,7 @@ import type { ReconcilePorts } from "./ports.ts";
 import { InstitutionSums, sameInstitutions, sameTotals, type Totals, TotalsSum } from "../rails/statement-totals.ts";
 import { BadStatementError, type StatementLine } from "./statement.ts";
 import type { Workbench } from "./workbench.ts";
+import { makeFolder } from "../../../migrations/make-folder.ts";
 
 /** Reads a file of the payer; gives the file in which its rows are kept, and the SM3 of that, hex. */
 export async function bringFile(
@@ -80,7 +81,7 @@ async function keep(
   { rail, day, totals }: { readonly rail: RailName; readonly day: AccountingDay; readonly totals: Totals },
 ): Promise<{ readonly file: string; readonly hash: string }> {
   const folder = join(ports.folder, "statements");
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   const draft = join(folder, `${rail}-${day}.new`);
   const hash = ports.crypto.sm3Stream();
   const stream = createWriteStream(draft, { mode: 0o600 });

@@ -25,16 +25,16 @@ export interface Office {
 
 export async function openOffice(options: OfficeOptions): Promise<Office> {
   const db = await openDatabase({ kind: "books", file: options.file });
-  const reconciler = await openReconciler({ ...options, db });
+  const foundedOn = dayOf(options.foundedAtMs);
+  const reconciler = await openReconciler({ ...options, db, foundedOn });
   const { store, recorder } = reconciler;
   return {
     db,
     reconciler,
-    closeDay: (request) =>
-      reconciler.inTurn(() => closeDay({ ...options, db, store, recorder, foundedOn: dayOf(options.foundedAtMs) }, request)),
+    closeDay: (request) => reconciler.inTurn(() => closeDay({ ...options, db, store, recorder, foundedOn }, request)),
     async nextDay() {
       const last = (await closings(db)).findLast((one) => one.closedAtMs !== undefined);
-      return last === undefined ? dayOf(options.foundedAtMs) : addDays(last.day, 1);
+      return last === undefined ? foundedOn : addDays(last.day, 1);
     },
     async close() {
       await reconciler.idle();

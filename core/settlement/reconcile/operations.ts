@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { codePoints } from "../../protocol/texts.ts";
-import { parseDay } from "../day/accounting-day.ts";
+import { parseDay, printDay } from "../day/accounting-day.ts";
 import type { AccountingDay } from "../books.ts";
 import { RAIL_ORDER } from "../plan.ts";
 import { CASE_REASONS, CASE_REFUSALS, type CaseStep } from "./cases.ts";
@@ -83,7 +83,7 @@ async function carryOut(office: Office, asked: Operation): Promise<OperationRepl
           ? ({ kind: "service", details: details ? "always" : "asNeeded" } as const)
           : ({ kind: "file", file, encoding } as const);
       const answer = await office.reconciler.run({ rail, day: asked.day, by, input });
-      return answer.ok ? answer : no(answer.error.code, runMessage(answer.error));
+      return answer.ok ? answer : no(answer.error.code, runMessage(answer.error, asked.day));
     }
     case "case.assign":
     case "case.resolve":
@@ -133,12 +133,14 @@ function stepOf(asked: Extract<Operation, { do: `case.${string}` }>): CaseStep {
   }
 }
 
-function runMessage(refusal: RunRefusal): string {
+function runMessage(refusal: RunRefusal, day: AccountingDay): string {
   switch (refusal.code) {
     case "personMalformed":
       return CASE_REFUSALS.personMalformed;
     case "dayNotOver":
-      return "the day is not over";
+      return notOver(day);
+    case "beforeFounding":
+      return beforeFounding(day);
     case "payerDayOpen":
       return "the payer has not closed this day yet: ask again later";
     case "payerUnreadable":
@@ -159,17 +161,20 @@ function closeMessage(refusal: CloseRefusal, day: AccountingDay): string {
     case "reasonMalformed":
       return "the reason for closing without reconciliation is 3 to 100 plain letters: it stands in the ledger";
     case "dayNotOver":
-      return `${day} is not over`;
+      return notOver(day);
     case "beforeFounding":
-      return `${day} lies before the platform's first day`;
+      return beforeFounding(day);
     case "earlierDayOpen":
-      return `${refusal.day} is still open: days are closed in order`;
+      return `${printDay(refusal.day)} is still open: days are closed in order`;
     case "reconciliationMissing":
-      return `${day} is not reconciled row by row (--details) with ${refusal.rails.join(", ")}`;
+      return `${printDay(day)} is not reconciled row by row (--details) with ${refusal.rails.join(", ")}`;
     case "trialBalanceBroken":
       return `the trial balance of ${refusal.fundSource} is not zero: run \`ronghe ledger verify\``;
   }
 }
+
+const notOver = (day: AccountingDay): string => `${printDay(day)} is not over`;
+const beforeFounding = (day: AccountingDay): string => `${printDay(day)} lies before the platform's first day`;
 
 function no(code: string, message: string): OperationReply {
   return { ok: false, code, message };

@@ -1,7 +1,7 @@
 /** What the reconciliation room is given; nothing in it opens a shard or knows where a payer is. */
 import type { Crypto } from "../../crypto/port.ts";
 import type { Clock } from "../../protocol/time.ts";
-import type { ShardBooks } from "../books.ts";
+import type { AccountingDay, ShardBooks } from "../books.ts";
 import type { RailName } from "../plan.ts";
 import type { StatementRail } from "../rails/port.ts";
 import type { EntryRecorder } from "./entries.ts";
@@ -22,4 +22,6 @@ export interface ReconcilePorts {
   /** Where working files and fetched statements lie. */
   readonly folder: string;
   readonly rules: ReconcileRules;
+  /** The platform's first day: there is nothing to compare before it. */
+  readonly foundedOn?: AccountingDay;
 }

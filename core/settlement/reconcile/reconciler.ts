@@ -24,6 +24,8 @@ export interface ReconcilerOptions extends Pick<ReconcilePorts, "shards" | "shar
   readonly db: Database;
   readonly find: FindEntry;
   readonly rules?: ReconcilePorts["rules"];
+  /** The platform's first day. */
+  readonly foundedOn?: NonNullable<ReconcilePorts["foundedOn"]>;
   /** Told when an event waits in the outbox of `db`. */
   readonly onEvent?: () => void;
 }

@@ -36,7 +36,7 @@ export interface RunRequest {
     | { readonly kind: "service"; readonly details: "asNeeded" | "always" };
 }
 export type RunRefusal =
-  | { readonly code: "personMalformed" | "dayNotOver" | "payerDayOpen" | "noPayer" }
+  | { readonly code: "personMalformed" | "dayNotOver" | "beforeFounding" | "payerDayOpen" | "noPayer" }
   /** The payer did not answer, or its answer is no statement. */
   | { readonly code: "payerUnreadable"; readonly reason: StatementError["reason"] }
   | { readonly code: "badStatement"; readonly defect: StatementDefect };
@@ -49,6 +49,7 @@ export async function reconcileDay(ports: ReconcilePorts, request: RunRequest): 
   const { rail, day } = request;
   if (!isPerson(request.by)) return refused({ code: "personMalformed" });
   if (ports.clock.now() < dayEnd(day)) return refused({ code: "dayNotOver" });
+  if (ports.foundedOn !== undefined && day < ports.foundedOn) return refused({ code: "beforeFounding" });
   const bench = await Workbench.open(join(ports.folder, `reconcile-${rail}.working.db`));
   try {
     const brought = await bring(ports, bench, request);
