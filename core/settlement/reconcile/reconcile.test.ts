@@ -498,7 +498,7 @@ describe("a run", () => {
     desk.payers.bank.statementTotals = (day) =>
       Promise.resolve({ day, closed: true, captures: 2, captured: asFen(300n), refunds: 0, refunded: asFen(0n) });
     const answer = await desk.reconciler.run({ rail: "bank", day: DAY, by: "li", input: { kind: "service", details: "asNeeded" } });
-    expect(answer).toMatchObject({ ok: false, error: { code: "badStatement", defect: { code: "totalsDisagree" } } });
+    expect(answer).toMatchObject({ ok: false, error: { code: "badStatement", defects: [{ code: "totalsDisagree" }] } });
     expect(await desk.reconciler.store.runs()).toEqual([]);
   });
 
@@ -507,7 +507,7 @@ describe("a run", () => {
     desk = await openDesk({ version: "test/1", secondLookDays: 2, midnightMs: 1_800_000, proposalWindowMs: 600_000, unmatchedMax: 3 });
     for (let n = 0; n < 5; n++) desk.payers.bank.rows.push(row(settle(n), 100n));
     const answer = await desk.reconciler.run({ rail: "bank", day: DAY, by: "li", input: { kind: "service", details: "asNeeded" } });
-    expect(answer).toMatchObject({ ok: false, error: { defect: { code: "tooManyUnmatched" } } });
+    expect(answer).toMatchObject({ ok: false, error: { defects: [{ code: "tooManyUnmatched" }] } });
   });
 });
 
