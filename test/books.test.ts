@@ -6,6 +6,7 @@ import { systemClock } from "../core/protocol/time.ts";
 import type { AccountingDay } from "../core/settlement/books.ts";
 import { addDays, dayOf, printDay } from "../core/settlement/day/accounting-day.ts";
 import { csvText } from "../core/settlement/reconcile/testing/csv-text.ts";
+import { gb18030 } from "../core/settlement/reconcile/testing/gb18030.ts";
 import { FREE_PORTS, temporaryFolder } from "./harness/folder.ts";
 import { type Ended, ronghe, serve, type Serving } from "./harness/process.ts";
 
@@ -74,9 +75,9 @@ describe("beside a running core", () => {
   });
 
   it("a day that is not over is neither reconciled nor closed", async () => {
-    expect(said(await books("reconcile", "run", "--rail", "bank", "--day", printDay(TODAY), "--by", "li"))).toEqual(
-      one(3, "the day is not over (dayNotOver)"),
-    );
+    const early = ["reconcile", "run", "--rail", "bank", "--day", printDay(TODAY), "--by", "li"];
+    expect(said(await books(...early))).toEqual(one(3, "该日尚未结束 (dayNotOver)"));
+    expect(said(await books(...early, "--lang", "en"))).toEqual(one(3, "the day is not over (dayNotOver)"));
     expect(said(await books("day", "close", TOMORROW, "--by", "li"))).toEqual(one(3, "is not over (dayNotOver)"));
   });
 
@@ -131,7 +132,9 @@ describe("on a folder whose core does not run", () => {
     const at = `${before(5)}101500`;
     const good = await csv("five.csv", `B-77,B77,capture,${institution},12.34,,${at}`);
     await appendFile(good, "broken\r\n");
-    expect(said(await compare(before(5), good))).toEqual(one(3, "the statement is refused, nothing was taken in: row 4: wanted 7 fields"));
+    expect(said(await compare(before(5), good))).toEqual(
+      one(3, "对账单被拒，未取入任何内容：第 4 行：合计行之后不应再有内容 (badStatement)"),
+    );
     const fixed = await csv("five.csv", `B-77,B77,capture,${institution},12.34,,${at}`);
     expect(json(await compare(before(5), fixed))).toMatchObject({ repeated: false, counts: { waiting: "1", surplus: "0" } });
     expect(json(await compare(before(5), fixed))).toMatchObject({ repeated: true, counts: { waiting: "1" } });
@@ -199,8 +202,67 @@ describe("on a folder whose core does not run", () => {
 
   it("payers that do not run cannot be asked, and that is said in one line", async () => {
     expect(said(await books("reconcile", "run", "--rail", "bank", "--day", printDay(before(2)), "--by", "li"))).toEqual(
-      one(3, "no payer can be asked here"),
+      one(3, "此处没有可询问的支付方"),
     );
+  });
+
+  it("a bank's own file is tried, its mapping set, and the file compared under it; a bad one is refused row by row in the reader's language", async () => {
+    const mapping = join(folder.path, "bank.json");
+    await writeFile(
+      mapping,
+      JSON.stringify({
+        columns: { reference: "流水号", kind: "交易类型", amount: "金额", postedAt: "交易时间" },
+        institution,
+        totals: { words: ["合计"], net: 3 },
+      }),
+    );
+    const at = printDay(before(4));
+    const file = join(folder.path, "bank.txt");
+    const bank = (...rows: string[]): Promise<void> =>
+      writeFile(file, gb18030([`商户对账单|||`, `交易时间|交易类型|金额（元）|流水号`, ...rows, ""].join("\r\n")));
+    await bank(`${at} 10:15:00.999|支付|1,012.34|'B78`, "合计||1,012.34|", "|||");
+    const tried = await books("reconcile", "mapping", "test", file, "--rail", "bank", "--mapping", mapping);
+    expect(tried.code, tried.stderr).toBe(0);
+    expect(tried.stdout).toMatch(/支付 1 \/ 1012\.34[\s\S]*B78/);
+    // Nothing is in force yet.
+    expect(said(await books("reconcile", "mapping", "test", file, "--rail", "bank"))).toEqual(one(3, "(header)"));
+    expect(said(await books("reconcile", "mapping", "set", file, "--rail", "bank", "--by", "li"))).toEqual(one(2, "is not JSON"));
+    const set = await books("reconcile", "mapping", "set", mapping, "--rail", "bank", "--by", "li", "--json");
+    expect(set.code, set.stderr).toBe(0);
+    const { hash } = json(set) as { hash: string };
+    expect(json(await books("reconcile", "mapping", "list", "--json"))).toMatchObject({
+      mappings: [{ rail: "bank", version: 1, setBy: "li", hash }],
+    });
+    expect(JSON.parse((await books("reconcile", "mapping", "show", "--rail", "bank")).stdout)).toMatchObject({ institution, unit: "yuan" });
+    expect(json(await compare(before(4), file))).toMatchObject({ mappingHash: hash, totals: "stated", counts: { waiting: "1" } });
+
+    await bank(`${at} 10:15:00|支付|十二|B79`, `${at} 10:16:00|罚款|1.00|B80`);
+    const bad = await books("reconcile", "run", "--rail", "bank", "--day", at, "--by", "li", "--file", file);
+    expect(said(bad)).toEqual({
+      status: 3,
+      lines: [
+        "ronghe: 对账单被拒，未取入任何内容：第 3 行“金额”：应为元，两位小数 (badStatement)",
+        expect.stringMatching(/^ {2}第 4 行“交易类型”：/),
+      ],
+    });
+    await bank(`${at} 10:15:00|支付|101234|B78`, "合计||101234|");
+    const inFen = ["reconcile", "run", "--rail", "bank", "--day", at, "--by", "li", "--file", file, "--lang", "en"];
+    expect(said(await books(...inFen))).toEqual(one(3, "no amount has decimals: the file seems to be in fen"));
+  });
+
+  it("the list shows open differences first with their kind of movement, closed ones behind them with --all, and one run of each payer and day", async () => {
+    const nothing = await csv("nothing.csv");
+    expect(json(await compare(before(2), nothing))).toMatchObject({ counts: { surplus: "0", opened: "1" } });
+    const list = (await books("reconcile", "list")).stdout;
+    expect(list).toMatch(/^差异: 1\n.*类型[\s\S]*长款 +支付[\s\S]*待二次核对[\s\S]*方式/);
+    const all = json(await books("reconcile", "list", "--all", "--json")) as { cases: { state: string; day: string }[]; runs: object[] };
+    expect(all.cases.map(({ state, day }) => [state, day])).toEqual([
+      ["open", before(4)],
+      ["writtenOff", before(5)],
+    ]);
+    const few = json(await books("reconcile", "list", "--json")) as { runs: { rail: string; day: string }[] };
+    expect(new Set(few.runs.map(({ rail, day }) => `${rail} ${day}`)).size).toBe(few.runs.length);
+    expect(few.runs.length).toBeLessThan(all.runs.length);
   });
 
   it.each([

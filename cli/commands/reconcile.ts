@@ -4,8 +4,9 @@ import { type EventMs, formatCst14 } from "../../core/protocol/time.ts";
 import { parseDay, printDay } from "../../core/settlement/day/accounting-day.ts";
 import { fundName, RAIL_NAMES } from "../../core/settlement/day/fund-names.ts";
 import { RAIL_ORDER, type RailName } from "../../core/settlement/plan.ts";
-import { CASE_REASONS, type CaseReason, IS_OPEN } from "../../core/settlement/reconcile/cases.ts";
+import { CASE_REASONS, type CaseReason, IS_OPEN, isClosed } from "../../core/settlement/reconcile/cases.ts";
 import { caseStory } from "../../core/settlement/reconcile/reconciler.ts";
+import type { Encoding } from "../../core/settlement/reconcile/mapping.ts";
 import type { Case } from "../../core/settlement/reconcile/records.ts";
 import { type RunSummary, Store } from "../../core/settlement/reconcile/store.ts";
 import type { OperationInput } from "../../core/settlement/reconcile/operations.ts";
@@ -21,7 +22,7 @@ export interface RunOptions {
   readonly day: string;
   readonly by: string;
   readonly file?: string;
-  readonly encoding?: "utf-8" | "gb18030";
+  readonly encoding?: Encoding;
   readonly details?: boolean;
   readonly json?: boolean;
   readonly lang: "zh" | "en";
@@ -41,6 +42,7 @@ export async function reconcileRun(config: Config, options: RunOptions): Promise
     ...(file === undefined ? {} : { file: resolve(file) }),
     ...(encoding === undefined ? {} : { encoding }),
     ...(details === undefined ? {} : { details }),
+    lang: options.lang,
   });
   if (typeof answer === "number") return answer;
   if (options.json === true) {
@@ -77,7 +79,7 @@ export async function reconcileList(config: Config, options: ListOptions): Promi
     return {
       runs: newestRuns(await store.runs({ rail, day }), options.all === true || day !== undefined),
       waiting: await store.unmatched(`${where} AND state='waiting' ORDER BY day, rail, id`, rail ?? null, day ?? null),
-      cases: await store.cases(`${where} AND ${open}`, rail ?? null, day ?? null),
+      cases: openFirst(await store.cases(`${where} AND ${open}`, rail ?? null, day ?? null)),
     };
   });
   if (options.json === true) {
@@ -102,6 +104,10 @@ export async function reconcileList(config: Config, options: ListOptions): Promi
       ]),
     );
   printRuns(found.runs, options.lang);
+}
+
+function openFirst(cases: readonly Case[]): readonly Case[] {
+  return [...cases.filter((one) => !isClosed(one.state)), ...cases.filter((one) => isClosed(one.state))];
 }
 
 /** Runs shown where nobody asked for more: one per payer and day. */
@@ -228,7 +234,8 @@ function targetOf({ settlement, institution }: StepOptions): { readonly institut
 export async function done(config: Config, operation: OperationInput): Promise<unknown> {
   const reply = await perform(config, operation);
   if (reply.ok) return reply.value;
-  console.error(`ronghe: ${reply.message} (${reply.code})`);
+  const [first = "", ...more] = reply.message.split("\n");
+  console.error([`ronghe: ${first} (${reply.code})`, ...more.map((line) => `  ${line}`)].join("\n"));
   return 3;
 }
 
@@ -298,7 +305,7 @@ function printRuns(runs: readonly RunSummary[], lang: "zh" | "en"): void {
   );
 }
 
-const KIND_NAMES = { capture: "支付", refund: "退款", reversal: "冲正" } as const;
+export const KIND_NAMES = { capture: "支付", refund: "退款", reversal: "冲正" } as const;
 const STATE_NAMES: Readonly<Record<Case["state"], { readonly zh: string; readonly en: string }>> = {
   open: { zh: "待处理", en: "open" },
   investigating: { zh: "核查中", en: "investigating" },

@@ -1,5 +1,6 @@
 /** The commands of accountants: one bill, payers' statements, accounting days; and erasure under an order. */
 import { type Command, Option } from "commander";
+import { ENCODINGS } from "../../core/settlement/reconcile/mapping.ts";
 import { byOption, configured, dataOption, langOption } from "./options.ts";
 
 export function addAccountCommands(program: Command): void {
@@ -20,11 +21,11 @@ export function addAccountCommands(program: Command): void {
   reconcile
     .command("run")
     .description("compare a payer's day: totals first, rows where they differ or something is open")
-    .addOption(new Option("--rail <rail>", "insurance, commercial or bank").makeOptionMandatory())
+    .addOption(railOption())
     .addOption(new Option("--day <yyyy-mm-dd>", "the payer's day").makeOptionMandatory())
     .addOption(byOption())
     .option("--file <csv>", "the statement as a file, instead of asking the payer")
-    .addOption(new Option("--encoding <encoding>", "of the file").choices(["utf-8", "gb18030"]))
+    .addOption(new Option("--encoding <encoding>", "of the file (default: what the mapping or the file says)").choices(ENCODINGS))
     .option("--details", "compare row by row even where the totals are equal")
     .addOption(dataOption())
     .addOption(langOption())
@@ -84,6 +85,61 @@ export function addAccountCommands(program: Command): void {
         process.exitCode = await reconcileStep(configured(options), what, id, options);
       });
   }
+  addMappingCommands(reconcile);
+}
+
+const railOption = (): Option => new Option("--rail <rail>", "insurance, commercial or bank").makeOptionMandatory();
+
+function addMappingCommands(reconcile: Command): void {
+  const mapping = reconcile.command("mapping").description("how each payer writes its statement files (列映射)");
+  mapping
+    .command("set")
+    .description("read this payer's files so from now on; kept with who set it, when, and its hash")
+    .argument("<file>", "the mapping, JSON (docs/settlement.md)")
+    .addOption(railOption())
+    .addOption(byOption())
+    .addOption(dataOption())
+    .addOption(langOption())
+    .option("--json", "print one JSON object")
+    .action(async (file: string, options) => {
+      const { mappingSet } = await import("../commands/mapping.ts");
+      process.exitCode = await mappingSet(configured(options), file, options);
+    });
+  mapping
+    .command("show")
+    .description("the mapping in force for a payer, as JSON that can be set again")
+    .addOption(railOption())
+    .addOption(dataOption())
+    .option("--json", "with who set it, when, and its hash")
+    .action(async (options) => {
+      const { mappingShow } = await import("../commands/mapping.ts");
+      await mappingShow(configured(options), options);
+    });
+  mapping
+    .command("list")
+    .description("every mapping that was ever set")
+    .option("--rail <rail>", "one payer only")
+    .addOption(dataOption())
+    .addOption(langOption())
+    .option("--json", "print one JSON object")
+    .action(async (options) => {
+      const { mappingList } = await import("../commands/mapping.ts");
+      await mappingList(configured(options), options);
+    });
+  mapping
+    .command("test")
+    .description("read a file and show what it says; nothing is compared, nothing is written")
+    .argument("<statement>", "the payer's file")
+    .addOption(railOption())
+    .option("--mapping <file>", "a mapping that is not set yet, instead of the one in force")
+    .addOption(new Option("--encoding <encoding>", "of the file (default: what the mapping or the file says)").choices(ENCODINGS))
+    .addOption(dataOption())
+    .addOption(langOption())
+    .option("--json", "print one JSON object")
+    .action(async (file: string, options) => {
+      const { mappingTest } = await import("../commands/mapping.ts");
+      process.exitCode = await mappingTest(configured(options), file, options);
+    });
 }
 
 export function addErasureCommand(program: Command): void {

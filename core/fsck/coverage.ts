@@ -71,6 +71,7 @@ export const COVERAGE: Readonly<Record<DatabaseKind, Coverage>> = {
       ...OUTBOX,
       run: "what a run of reconciliation read; its end is an entry of each shard that it concerns",
       run_count: "figures of a run",
+      statement_mapping: "how payers write their files; its hash is in the entry of each run that read one",
       entry: "rows of payers' statements and ours side by side; payers keep the first, the shards the second",
       unmatched: "rows that wait for their other side",
       reconciliation_case: "work of people; each correction of money is an entry of the shard",

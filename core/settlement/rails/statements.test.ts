@@ -149,6 +149,19 @@ async function readNoUtf8(): Promise<void> {
   for await (const row of readStatementCsv(bytes())) throw new Error(row.key);
 }
 
+test("an insurer's day above 10^14 yuan is told to the fen: 3201 has no field that holds so much, so its rows are summed", async () => {
+  const rig = await openPayersRig();
+  try {
+    const most = "99999999999999.99";
+    const taken = [await settleLeg(rig.payers.insurance, "s1", most), await settleLeg(rig.payers.insurance, "s2", most)];
+    const { captures, captured } = await rig.payers.insurance.statementTotals("20260801");
+    expect([captures, captured]).toEqual([2, taken.reduce((sum, fen) => sum + fen, 0n)]);
+    expect((await rig.rows("insurance")).map((row) => row.amount)).toEqual(taken);
+  } finally {
+    await rig.close();
+  }
+});
+
 describe("totals of a day", () => {
   const one = { captures: 1, captured: "1.00", refunds: 0, refunded: "0.00" };
   const funds = [{ fundSource: "psn_cash_pay", captured: "1.00", refunded: "0.00" }];

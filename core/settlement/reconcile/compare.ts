@@ -29,11 +29,13 @@ export async function compareRows({ ports, bench, tally, ours, answers }: Compar
   const disagreeing: Pair[] = [];
   const answered: { readonly line: StatementLine; readonly call: OpenCall }[] = [];
   const { unmatchedMax } = ports.rules;
+  const scale = new Scale();
   const pair = (mine: OurRow, theirs: StatementLine, byReference: boolean): void => {
     const what = disagreements(mine, theirs);
+    scale.add(mine.amount, theirs.amount);
     if (what.length > 0) disagreeing.push({ ours: mine, theirs, what });
     else tally.add(mine.shard, byReference ? "byReference" : "matched");
-    if (disagreeing.length > unmatchedMax) throw tooMany(unmatchedMax);
+    if (disagreeing.length > unmatchedMax) throw scale.fault() ?? tooMany(unmatchedMax);
   };
   let left = 0;
   for await (const { ours: mine, theirs } of sideBySide(ours, bench.byKey())) {
@@ -44,8 +46,10 @@ export async function compareRows({ ports, bench, tally, ours, answers }: Compar
     if (theirs !== undefined) countTheirs(theirs);
     const call = theirs === undefined ? undefined : answers(theirs.key);
     // A run that was cut short may find its own healing posted already: it stays what it was, a healing.
-    if (theirs !== undefined && call !== undefined) answered.push({ line: theirs, call });
-    else if (mine !== undefined && theirs !== undefined) pair(mine, theirs, false);
+    if (theirs !== undefined && call !== undefined) {
+      answered.push({ line: theirs, call });
+      scale.add(call.amount, theirs.amount);
+    } else if (mine !== undefined && theirs !== undefined) pair(mine, theirs, false);
     else if (mine !== undefined) await bench.leaveOurs(mine);
     else if (theirs !== undefined) await bench.leaveTheirs(theirs.line);
     if ((mine === undefined || theirs === undefined) && ++left > 2 * unmatchedMax) throw tooMany(unmatchedMax);
@@ -57,6 +61,8 @@ export async function compareRows({ ports, bench, tally, ours, answers }: Compar
   const leftTheirs = await bench.leftTheirs();
   for (const row of leftTheirs) if (row.key === "") countTheirs(row);
   for (const { ours: mine, theirs } of pairs) pair(mine, theirs, true);
+  const fault = scale.fault();
+  if (fault !== undefined) throw fault;
   return {
     ours: (await bench.leftOurs()).filter((row) => !usedOurs.has(row.key)),
     theirs: leftTheirs.filter((row) => !usedTheirs.has(row.line)),
@@ -71,10 +77,44 @@ export async function compareRows({ ports, bench, tally, ours, answers }: Compar
   }
 }
 
+/** A hundred fen are a yuan: one amount a hundred times the other is a slip, nearly all of them are another unit. */
+const SCALED_ROWS_MIN = 2;
+const SCALED_TENTHS_MIN = 9n;
+
+class Scale {
+  #pairs = 0n;
+  /** Theirs a hundred times ours, and ours a hundred times theirs. */
+  #above = 0n;
+  #below = 0n;
+
+  add(ours: bigint, theirs: bigint): void {
+    this.#pairs++;
+    if (theirs === ours * 100n) this.#above++;
+    else if (ours === theirs * 100n) this.#below++;
+  }
+
+  fault(): BadStatementError | undefined {
+    const off = this.#above > this.#below ? this.#above : this.#below;
+    if (off < SCALED_ROWS_MIN || off * 10n < this.#pairs * SCALED_TENTHS_MIN) return undefined;
+    const above = off === this.#above;
+    return new BadStatementError({
+      code: "inFen",
+      line: undefined,
+      detail: {
+        zh: `能对上的 ${this.#pairs} 笔中有 ${off} 笔的金额恰为我方的 ${above ? "100 倍" : "1/100"}：单位（元、分）弄错了，请核对映射中的 unit`,
+        en: `of ${this.#pairs} movements that both sides have, ${off} are exactly ${above ? "100 times" : "1/100 of"} ours: yuan and fen are mixed up, see the mapping's unit`,
+      },
+    });
+  }
+}
+
 function tooMany(max: number): BadStatementError {
-  return new BadStatementError(
-    "tooManyUnmatched",
-    undefined,
-    `more than ${max} rows have no counterpart: a statement of another day or of another payer?`,
-  );
+  return new BadStatementError({
+    code: "tooManyUnmatched",
+    line: undefined,
+    detail: {
+      zh: `无对应记录的行超过 ${max}：是否为另一日或另一支付方的对账单？`,
+      en: `more than ${max} rows have no counterpart: a statement of another day or of another payer?`,
+    },
+  });
 }

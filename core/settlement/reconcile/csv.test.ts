@@ -7,7 +7,8 @@ import { asFen } from "../../protocol/money.ts";
 import type { EventMs } from "../../protocol/time.ts";
 import { addDays, dayEnd, dayStart } from "../day/accounting-day.ts";
 import type { StatementRow } from "../rails/port.ts";
-import { CSV_HEADER, type CsvEncoding, printCsvRow, readCsv } from "./csv.ts";
+import { printCsvRow, readCsv } from "./csv.ts";
+import { CSV_HEADER, type Encoding } from "./mapping.ts";
 import { BadStatementError, type StatementDefect, type StatementLine } from "./statement.ts";
 import { csvText } from "./testing/csv-text.ts";
 import { DAY, type Desk, openDesk, row } from "./testing/desk.ts";
@@ -20,7 +21,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function read(content: string | Uint8Array, encoding?: CsvEncoding): Promise<readonly StatementLine[] | StatementDefect> {
+async function read(content: string | Uint8Array, encoding?: Encoding): Promise<readonly StatementLine[] | StatementDefect> {
   const file = join(folder, "statement.csv");
   await writeFile(file, content);
   const rows: StatementLine[] = [];
@@ -28,7 +29,7 @@ async function read(content: string | Uint8Array, encoding?: CsvEncoding): Promi
     await readCsv({ file, ...(encoding === undefined ? {} : { encoding }) }, (line) => void rows.push(line));
     return rows;
   } catch (error) {
-    if (error instanceof BadStatementError) return error.defect;
+    if (error instanceof BadStatementError) return error.defects[0];
     throw error;
   }
 }
@@ -63,36 +64,37 @@ describe("a statement file", () => {
     expect(await read(csvText([]))).toEqual([]);
   });
 
-  test("in GB 18030 is read when that is said, and refused when it is not", async () => {
+  test("in GB 18030 is read as that, and refused when it is said to be another encoding", async () => {
     const content = Buffer.concat([
       Buffer.from(`${CSV_HEADER}\r\n${GOOD}\r\n,B2,capture,`),
       Buffer.from([0xb3, 0xc9]),
       Buffer.from(",1.00,,20260105093000\r\n"),
     ]);
-    expect(await read(content)).toMatchObject({ code: "encoding" });
+    expect(await read(content, "utf-8")).toMatchObject({ code: "encoding" });
     // Read as what it is, the field is text, and only not an institution's code.
-    expect(await read(content, "gb18030")).toMatchObject({ code: "malformedRow", line: 3 });
+    for (const encoding of [undefined, "gb18030"] as const)
+      expect(await read(content, encoding)).toMatchObject({ code: "malformedRow", line: 3, column: "institution" });
     expect(await read(csvText([GOOD]), "gb18030")).toMatchObject([{ line: 2 }]);
   });
 
   test.each<[string, string, StatementDefect["code"], number | undefined]>([
     ["empty", "", "header", 1],
     ["without a header", `${GOOD}\r\n`, "header", 1],
-    ["with other columns", `${CSV_HEADER},more\r\n${GOOD},x\r\n`, "header", 1],
-    ["with the columns in another order", `${CSV_HEADER.replace("key,reference", "reference,key")}\r\n`, "header", 1],
+    ["without one of the columns", `${CSV_HEADER.replace(",kind", ",sort")}\r\n`, "header", 1],
+    ["with a column twice", `${CSV_HEADER},key\r\n`, "header", 1],
     ["with a field too few", `${CSV_HEADER}\r\n${GOOD}\r\nrs2/bank/capture,B2,capture,H1,1.00,\r\n`, "malformedRow", 3],
     ["with a field too many", `${CSV_HEADER}\r\n${GOOD}\r\n${GOOD},x\r\n`, "malformedRow", 3],
     ["with an empty line between rows", `${CSV_HEADER}\r\n\r\n${GOOD}\r\n`, "malformedRow", 2],
     ["with a quote left open", `${CSV_HEADER}\r\n"${GOOD}\r\n`, "malformedRow", undefined],
     ["with a key that is none", `${CSV_HEADER}\r\n${GOOD.replace("rs1/bank/capture", "rs 1")}\r\n`, "malformedRow", 2],
     ["without a reference", `${CSV_HEADER}\r\n${GOOD.replace(",B1,", ",,")}\r\n`, "malformedRow", 2],
-    ["with an unknown kind", `${CSV_HEADER}\r\n${GOOD.replace(",capture,", ",payment,")}\r\n`, "malformedRow", 2],
+    ["with an unknown kind", `${CSV_HEADER}\r\n${GOOD.replace(",capture,", ",fee,")}\r\n`, "malformedRow", 2],
     ["without an institution", `${CSV_HEADER}\r\n${GOOD.replace(",H1,", ",,")}\r\n`, "malformedRow", 2],
     ["with one decimal", `${CSV_HEADER}\r\n${GOOD.replace("12.50", "12.5")}\r\n`, "malformedRow", 2],
     ["with three decimals", `${CSV_HEADER}\r\n${GOOD.replace("12.50", "12.500")}\r\n`, "malformedRow", 2],
     ["with an amount below zero", `${CSV_HEADER}\r\n${GOOD.replace("12.50", "-12.50")}\r\n`, "malformedRow", 2],
     ["with nothing as amount", `${CSV_HEADER}\r\n${GOOD.replace("12.50", "0.00")}\r\n`, "malformedRow", 2],
-    ["with separated thousands", `${CSV_HEADER}\r\n${GOOD.replace("12.50", '"1,012.50"')}\r\n`, "malformedRow", 2],
+    ["with thousands separated elsewhere", `${CSV_HEADER}\r\n${GOOD.replace("12.50", '"10,12.50"')}\r\n`, "malformedRow", 2],
     ["with parts that do not add up", `${CSV_HEADER}\r\n${GOOD.replace("12.50,,", "12.50,hifp_pay=12.49,")}\r\n`, "malformedRow", 2],
     ["with the same fund twice", `${CSV_HEADER}\r\n${GOOD.replace("12.50,,", "12.50,a=6.25;a=6.25,")}\r\n`, "malformedRow", 2],
     ["with 30 February", `${CSV_HEADER}\r\n${GOOD.replace("20260105", "20260230")}\r\n`, "malformedRow", 2],
@@ -116,7 +118,9 @@ describe("a statement file", () => {
 
   test("that is not there is refused", async () => {
     const missing = readCsv({ file: join(folder, "none.csv") }, () => undefined);
-    await expect(missing).rejects.toMatchObject({ defect: { code: "unreadable", detail: "the file cannot be read (ENOENT)" } });
+    await expect(missing).rejects.toMatchObject({
+      defects: [{ code: "unreadable", detail: { zh: "文件无法读取（ENOENT）", en: "the file cannot be read (ENOENT)" } }],
+    });
   });
 
   test("reads back what is printed", async () => {
@@ -165,7 +169,7 @@ describe("an import", () => {
   ])("of %s is refused with the row's number, and nothing of it is taken in", async (_, rows, code, line) => {
     const file = await desk.csv("bad.csv", rows);
     const answer = await desk.reconciler.run({ rail: "bank", day: DAY, by: "li", input: { kind: "file", file } });
-    expect(answer).toMatchObject({ ok: false, error: { code: "badStatement", defect: { code, line } } });
+    expect(answer).toMatchObject({ ok: false, error: { code: "badStatement", defects: [{ code, line }] } });
     for (const table of ["run", "unmatched", "reconciliation_case", "entry"])
       expect(await desk.db.read(`SELECT 1 FROM ${table}`)).toEqual([]);
   });
@@ -179,7 +183,7 @@ describe("an import", () => {
     const wrong = await desk.reconciler.run({ ...request, day: next, input: { kind: "file", file } });
     expect(wrong).toMatchObject({
       ok: false,
-      error: { defect: { code: "otherDay", detail: `this very statement was compared as that of ${DAY}` } },
+      error: { defects: [{ code: "otherDay", detail: { en: `this very statement was compared as that of ${DAY}` } }] },
     });
     const empty = await desk.csv("empty.csv", []);
     for (const day of [next, addDays(DAY, 2)])
@@ -191,7 +195,7 @@ describe("an import", () => {
     const rows = Array.from({ length: 5_000 }, (_, n) => printCsvRow(row(`k${String(n).padStart(5, "0")}`, 1n)));
     await writeFile(file, [CSV_HEADER, ...rows, "broken"].join("\r\n"));
     const answer = await desk.reconciler.run({ rail: "bank", day: DAY, by: "li", input: { kind: "file", file } });
-    expect(answer).toMatchObject({ ok: false, error: { defect: { code: "malformedRow", line: 5_002 } } });
+    expect(answer).toMatchObject({ ok: false, error: { defects: [{ code: "malformedRow", line: 5_002 }] } });
     expect(await desk.db.read("SELECT 1 FROM run")).toEqual([]);
   });
 

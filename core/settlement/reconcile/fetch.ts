@@ -14,9 +14,10 @@ import { addDays, dayEnd, dayStart } from "../day/accounting-day.ts";
 import type { AccountingDay } from "../books.ts";
 import { RAIL_ORDER, type RailName } from "../plan.ts";
 import type { StatementRail, StatementTotals } from "../rails/port.ts";
-import { CSV_HEADER, type CsvEncoding, printCsvRow, printCsvTrailer, readCsv } from "./csv.ts";
+import { printCsvRow, printCsvTrailer, readCsv } from "./csv.ts";
+import { CSV_HEADER, type Encoding, type StatementMapping } from "./mapping.ts";
 import type { ReconcilePorts } from "./ports.ts";
-import { InstitutionSums, sameInstitutions, sameTotals, type Totals, TotalsSum } from "../rails/statement-totals.ts";
+import { InstitutionSums, sameInstitutions, sameTotals, type Totals } from "../rails/statement-totals.ts";
 import { BadStatementError, type StatementLine } from "./statement.ts";
 import type { Workbench } from "./workbench.ts";
 import { makeFolder } from "../../../migrations/make-folder.ts";
@@ -25,18 +26,22 @@ import { makeFolder } from "../../../migrations/make-folder.ts";
 export async function bringFile(
   ports: Pick<ReconcilePorts, "crypto" | "rules" | "folder">,
   bench: Workbench,
-  from: { readonly file: string; readonly encoding?: CsvEncoding | undefined; readonly rail: RailName; readonly day: AccountingDay },
-): Promise<{ readonly file: string; readonly hash: string }> {
-  const { file, encoding, rail, day } = from;
-  const sum = new TotalsSum();
-  await readCsv({ file, ...(encoding === undefined ? {} : { encoding }) }, (row) => {
+  from: {
+    readonly file: string;
+    readonly mapping?: StatementMapping | undefined;
+    readonly encoding?: Encoding | undefined;
+    readonly rail: RailName;
+    readonly day: AccountingDay;
+  },
+): Promise<{ readonly file: string; readonly hash: string; readonly stated: boolean }> {
+  const { rail, day } = from;
+  const { totals, stated } = await readCsv(from, (row) => {
     checkPayer(row, rail);
     checkDay(row, day, ports.rules);
-    sum.add(row);
     return bench.add(row);
   });
   await bench.order();
-  return await keep(ports, bench, { rail, day, totals: sum.totals });
+  return { ...(await keep(ports, bench, { rail, day, totals })), stated };
 }
 
 /** Asks the payer for its rows, checks them against its own totals, and keeps them; gives file name and hash. */
@@ -57,7 +62,14 @@ export async function bringRows(
   }
   const { institutions } = totals;
   if (!sameTotals(sum.totals, totals) || (institutions !== undefined && !sameInstitutions(institutions, sum.institutions)))
-    throw new BadStatementError("totalsDisagree", undefined, "the payer's rows do not add up to its own totals: ask again later");
+    throw new BadStatementError({
+      code: "totalsDisagree",
+      line: undefined,
+      detail: {
+        zh: "支付方的明细与其总额不符：请稍后再取",
+        en: "the payer's rows do not add up to its own totals: ask again later",
+      },
+    });
   await bench.order();
   return await keep(ports, bench, { rail: payer.name, day, totals });
 }
@@ -66,13 +78,21 @@ export async function bringRows(
 function checkPayer(row: StatementLine, rail: RailName): void {
   const called = row.key.split("/").at(-2);
   if (called !== rail && RAIL_ORDER.some((name) => name === called))
-    throw new BadStatementError("otherPayer", row.line, "the row answers a call to another payer");
+    throw new BadStatementError({
+      code: "otherPayer",
+      line: row.line,
+      detail: { zh: "该行对应发给另一支付方的请求", en: "the row answers a call to another payer" },
+    });
 }
 
 /** A payer may book on this day what happened on the days before; its clock is its own, too. */
 function checkDay(row: StatementLine, day: AccountingDay, { midnightMs, secondLookDays }: ReconcilePorts["rules"]): void {
   if (row.atMs < dayStart(addDays(day, -secondLookDays)) - midnightMs || row.atMs >= dayEnd(day) + midnightMs)
-    throw new BadStatementError("otherDay", row.line, "the row is of another day than the statement");
+    throw new BadStatementError({
+      code: "otherDay",
+      line: row.line,
+      detail: { zh: "该行不属于本对账日", en: "the row is of another day than the statement" },
+    });
 }
 
 async function keep(

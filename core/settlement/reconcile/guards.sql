@@ -16,3 +16,7 @@ CREATE TRIGGER run_no_delete BEFORE DELETE ON run BEGIN SELECT RAISE(ABORT, 'a r
 CREATE TRIGGER day_seal_no_update BEFORE UPDATE ON day_seal BEGIN SELECT RAISE(ABORT, 'a seal is kept as it is'); END
 --> statement-breakpoint
 CREATE TRIGGER day_seal_no_delete BEFORE DELETE ON day_seal BEGIN SELECT RAISE(ABORT, 'a seal is kept as it is'); END
+--> statement-breakpoint
+CREATE TRIGGER statement_mapping_no_update BEFORE UPDATE ON statement_mapping BEGIN SELECT RAISE(ABORT, 'a mapping is kept as it was set'); END
+--> statement-breakpoint
+CREATE TRIGGER statement_mapping_no_delete BEFORE DELETE ON statement_mapping BEGIN SELECT RAISE(ABORT, 'a mapping is kept as it was set'); END

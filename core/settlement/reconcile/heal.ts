@@ -91,10 +91,10 @@ async function say(ports: ReconcilePorts, run: Run, call: OpenCall, found: Evide
   return await books.heal(evidence, ports.clock.now());
 }
 
-/** Days of the payer that were compared row by row, this one included. */
+/** Days of the payer that were compared row by row with a statement that is whole by its own totals. */
 async function coveredDays(ports: ReconcilePorts, run: Run): Promise<ReadonlySet<AccountingDay>> {
-  const days = await ports.store.reconciledDays(run.rail);
-  return new Set([run.day, ...[...days].filter(([, methods]) => methods.has("details")).map(([day]) => day)]);
+  const days = await ports.store.provenDays(run.rail);
+  return new Set([...(run.totals === "stated" ? [run.day] : []), ...days]);
 }
 
 /**

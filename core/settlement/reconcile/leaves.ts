@@ -25,6 +25,8 @@ export function runEntries(run: Run, counts: ReadonlyMap<number, Counts>, atMs: 
         day: run.day,
         source: run.source,
         method: run.method,
+        ...(run.mappingHash === undefined ? {} : { mapping: run.mappingHash }),
+        ...(run.totals === "stated" ? {} : { totals: run.totals }),
         ...Object.fromEntries(COUNT_NAMES.map((name) => [`count.${name}`, own[name].toString()])),
       },
     },

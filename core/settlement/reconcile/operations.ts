@@ -8,9 +8,11 @@ import { parseDay, printDay } from "../day/accounting-day.ts";
 import type { AccountingDay } from "../books.ts";
 import { RAIL_ORDER } from "../plan.ts";
 import { CASE_REASONS, CASE_REFUSALS, type CaseStep } from "./cases.ts";
-import { CSV_ENCODINGS } from "./csv.ts";
+import { ENCODINGS } from "./mapping.ts";
+import type { MappingRefusal } from "./mappings.ts";
 import type { Office } from "./office.ts";
 import type { RunRefusal } from "./run.ts";
+import { type Said, sayDefect } from "./statement.ts";
 import type { CloseRefusal } from "../day/close.ts";
 
 const day = v.pipe(
@@ -22,6 +24,8 @@ const day = v.pipe(
 const person = v.string();
 const note = v.optional(v.pipe(v.string(), codePoints(0, 500)));
 const caseId = v.pipe(v.string(), codePoints(1, 80));
+/** In which a refusal is told. */
+const lang = v.optional(v.picklist(["zh", "en"]), "zh");
 const reason = v.picklist(CASE_REASONS);
 const ofCase = { case: caseId, by: person, note };
 
@@ -33,9 +37,12 @@ export const operation = v.variant("do", [
     by: person,
     /** Path on the core's machine; without it the payer is asked. */
     file: v.optional(v.pipe(v.string(), codePoints(1, 4_096))),
-    encoding: v.optional(v.picklist(CSV_ENCODINGS)),
+    encoding: v.optional(v.picklist(ENCODINGS)),
     details: v.optional(v.boolean(), false),
+    lang,
   }),
+  /** The mapping itself is read where it is set, so that what is wrong with it is said in full. */
+  v.strictObject({ do: v.literal("mapping.set"), rail: v.picklist(RAIL_ORDER), by: person, mapping: v.unknown(), lang }),
   v.strictObject({ do: v.literal("case.assign"), ...ofCase, owner: person }),
   v.strictObject({ do: v.literal("case.resolve"), ...ofCase, reason }),
   v.strictObject({ do: v.literal("case.suspend"), ...ofCase, reason }),
@@ -83,7 +90,11 @@ async function carryOut(office: Office, asked: Operation): Promise<OperationRepl
           ? ({ kind: "service", details: details ? "always" : "asNeeded" } as const)
           : ({ kind: "file", file, encoding } as const);
       const answer = await office.reconciler.run({ rail, day: asked.day, by, input });
-      return answer.ok ? answer : no(answer.error.code, runMessage(answer.error, asked.day));
+      return answer.ok ? answer : no(runCode(answer.error), runMessage(answer.error, asked.day, asked.lang));
+    }
+    case "mapping.set": {
+      const answer = await office.reconciler.setMapping(asked);
+      return answer.ok ? answer : no(answer.error.code, mappingMessage(answer.error)[asked.lang]);
     }
     case "case.assign":
     case "case.resolve":
@@ -133,25 +144,47 @@ function stepOf(asked: Extract<Operation, { do: `case.${string}` }>): CaseStep {
   }
 }
 
-function runMessage(refusal: RunRefusal, day: AccountingDay): string {
+/** One line for each thing that is wrong. */
+function runMessage(refusal: RunRefusal, day: AccountingDay, lang: keyof Said): string {
+  if (refusal.code !== "badStatement") return whyNot(refusal, day)[lang];
+  const [first, ...others] = refusal.defects;
+  const begun = lang === "zh" ? "对账单被拒，未取入任何内容：" : "the statement is refused, nothing was taken in: ";
+  const lines = [`${begun}${sayDefect(first, lang)}`, ...others.map((one) => sayDefect(one, lang))];
+  return lines.join("\n");
+}
+
+/** A file in another unit is told apart from one with bad rows: it is the mapping that is to be looked at. */
+function runCode(refusal: RunRefusal): string {
+  return refusal.code === "badStatement" && refusal.defects[0].code === "inFen" ? "inFen" : refusal.code;
+}
+
+function whyNot(refusal: Exclude<RunRefusal, { readonly code: "badStatement" }>, day: AccountingDay): Said {
   switch (refusal.code) {
     case "personMalformed":
-      return CASE_REFUSALS.personMalformed;
+      return PERSON;
     case "dayNotOver":
-      return notOver(day);
+      return { zh: `${printDay(day)} 尚未结束`, en: notOver(day) };
     case "beforeFounding":
-      return beforeFounding(day);
+      return { zh: `${printDay(day)} 早于平台的首日`, en: beforeFounding(day) };
     case "payerDayOpen":
-      return "the payer has not closed this day yet: ask again later";
+      return { zh: "支付方尚未日切，请稍后再试", en: "the payer has not closed this day yet: ask again later" };
     case "payerUnreadable":
-      return `the payer's statement cannot be had (${refusal.reason}): ask again later`;
+      return {
+        zh: `无法取得支付方对账单（${refusal.reason}），请稍后再试`,
+        en: `the payer's statement cannot be had (${refusal.reason}): ask again later`,
+      };
     case "noPayer":
-      return "no payer can be asked here: start the platform, or give the statement as a file";
-    case "badStatement": {
-      const { line, detail } = refusal.defect;
-      return `the statement is refused, nothing was taken in: ${line === undefined ? "" : `row ${line}: `}${detail}`;
-    }
+      return {
+        zh: "此处没有可询问的支付方：请启动平台，或以文件给出对账单",
+        en: "no payer can be asked here: start the platform, or give the statement as a file",
+      };
   }
+}
+
+const PERSON: Said = { zh: "经办人为 1 至 32 位 a-z、0-9、点、下划线或连字符", en: CASE_REFUSALS.personMalformed };
+
+function mappingMessage(refusal: MappingRefusal): Said {
+  return refusal.code === "personMalformed" ? PERSON : refusal.detail;
 }
 
 function closeMessage(refusal: CloseRefusal, day: AccountingDay): string {

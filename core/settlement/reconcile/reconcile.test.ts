@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { asFen } from "../../protocol/money.ts";
+import { asFen, FEN_MAX } from "../../protocol/money.ts";
 import type { EventMs } from "../../protocol/time.ts";
 import { addDays, dayStart } from "../day/accounting-day.ts";
 import type { StatementRow } from "../rails/port.ts";
@@ -94,6 +94,40 @@ describe("equal totals", () => {
 
   test("of nothing at all are a reconciled day", async () => {
     expect(counts(await run())).toEqual({});
+  });
+});
+
+/** The largest amount there is, three times on both sides. */
+function three(): readonly StatementRow[] {
+  for (let n = 1; n <= 3; n++) desk.both(settle(n), FEN_MAX);
+  return desk.payers.bank.rows;
+}
+
+describe("a day above 10^14 yuan", () => {
+  const net = 3n * FEN_MAX;
+
+  test.each<[string, (rows: readonly StatementRow[]) => Promise<RunRequest["input"]>, string]>([
+    ["by equal totals", () => Promise.resolve({ kind: "service", details: "asNeeded" }), "totalsEqual"],
+    ["by the payer's rows", () => Promise.resolve({ kind: "service", details: "always" }), "matched"],
+    ["by a file with its totals", async (rows) => ({ kind: "file", file: await desk.csv("much.csv", rows) }), "matched"],
+  ])("is compared to the fen %s, and its run, entry and event say so", async (_, input, name) => {
+    const answer = await run({ input: await input(three()) });
+    expect(answer.counts).toMatchObject({ fenOurs: net, fenTheirs: net, [name]: 3n });
+    await desk.reopen();
+    expect(await desk.reconciler.store.run(answer.id)).toMatchObject({ counts: { fenOurs: net, fenTheirs: net } });
+    const entry = desk.shards.get(0)?.leaves.find(({ kind }) => kind === "reconciliation.finished");
+    expect(entry?.facts).toMatchObject({ "count.fenOurs": "29999999999999997", "count.fenTheirs": "29999999999999997" });
+    const [event] = await desk.db.read("SELECT value FROM outbox");
+    expect(Buffer.from(event?.["value"] as ArrayBuffer).toString()).toContain(
+      '"net":{"ours":"299999999999999.97","theirs":"299999999999999.97"}',
+    );
+  });
+
+  test("is told apart from one that differs by a fen", async () => {
+    const rows = three().map((one, n) => (n === 2 ? { ...one, amount: asFen(one.amount - 1n) } : one));
+    const answer = await run({ input: { kind: "file", file: await desk.csv("less.csv", rows) } });
+    expect(answer.counts).toMatchObject({ fenOurs: net, fenTheirs: net - 1n, matched: 2n, amount: 1n });
+    expect(await cases()).toEqual([["amount", "open", FEN_MAX, FEN_MAX - 1n]]);
   });
 });
 
@@ -586,7 +620,7 @@ describe("a run", () => {
     desk.payers.bank.statementTotals = (day) =>
       Promise.resolve({ day, closed: true, captures: 2, captured: asFen(300n), refunds: 0, refunded: asFen(0n) });
     const answer = await desk.reconciler.run({ rail: "bank", day: DAY, by: "li", input: { kind: "service", details: "asNeeded" } });
-    expect(answer).toMatchObject({ ok: false, error: { code: "badStatement", defect: { code: "totalsDisagree" } } });
+    expect(answer).toMatchObject({ ok: false, error: { code: "badStatement", defects: [{ code: "totalsDisagree" }] } });
     expect(await desk.reconciler.store.runs()).toEqual([]);
   });
 
@@ -595,7 +629,7 @@ describe("a run", () => {
     desk = await openDesk({ version: "test/1", secondLookDays: 2, midnightMs: 1_800_000, proposalWindowMs: 600_000, unmatchedMax: 3 });
     for (let n = 0; n < 5; n++) desk.payers.bank.rows.push(row(settle(n), 100n));
     const answer = await desk.reconciler.run({ rail: "bank", day: DAY, by: "li", input: { kind: "service", details: "asNeeded" } });
-    expect(answer).toMatchObject({ ok: false, error: { defect: { code: "tooManyUnmatched" } } });
+    expect(answer).toMatchObject({ ok: false, error: { defects: [{ code: "tooManyUnmatched" }] } });
   });
 });
 

@@ -16,6 +16,7 @@ import { correctionsOf } from "./orders.ts";
 import type { ReconcilePorts } from "./ports.ts";
 import { type Case, owedBySource, type Unmatched } from "./records.ts";
 import { type ReconcileRules, RULES } from "./rules.ts";
+import { type KeptMapping, type MappingRefusal, setMapping } from "./mappings.ts";
 import { reconcileDay, type RunAnswer, type RunRefusal, type RunRequest } from "./run.ts";
 import { aloneAgain, insertSteps, RUN_KIND, type Step, stepCase, type StepRow, Store } from "./store.ts";
 
@@ -34,6 +35,12 @@ export interface Reconciler {
   readonly store: Store;
   readonly recorder: EntryRecorder;
   run(request: RunRequest): Promise<Result<RunAnswer, RunRefusal>>;
+  /** How a payer writes its files from now on. */
+  setMapping(request: {
+    readonly rail: RailName;
+    readonly by: string;
+    readonly mapping: unknown;
+  }): Promise<Result<KeptMapping, MappingRefusal>>;
   /** What a person does with a case. `settle` is nobody's to do. */
   step(caseId: string, step: CaseStep): Promise<Result<Case, CaseRefusal>>;
   show(caseId: string): Promise<CaseStory | undefined>;
@@ -80,6 +87,11 @@ class LibsqlReconciler implements Reconciler {
 
   run(request: RunRequest): Promise<Result<RunAnswer, RunRefusal>> {
     return this.inTurn(() => reconcileDay(this.#ports, request));
+  }
+
+  setMapping(request: Parameters<Reconciler["setMapping"]>[0]): ReturnType<Reconciler["setMapping"]> {
+    const { crypto, clock } = this.#ports;
+    return this.inTurn(() => setMapping({ db: this.store.db, crypto, nowMs: clock.now() }, request));
   }
 
   step(caseId: string, step: CaseStep): Promise<Result<Case, CaseRefusal>> {

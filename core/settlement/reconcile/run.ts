@@ -14,15 +14,16 @@ import { compareRows } from "./compare.ts";
 import { conclude, type Found } from "./conclude.ts";
 import { carryOutCorrections, insertCorrections, refusedCorrection } from "./corrections.ts";
 import { signed, Tally } from "./counts.ts";
-import type { CsvEncoding } from "./csv.ts";
 import { bringFile, bringRows } from "./fetch.ts";
 import { ourUnmatched, theirUnmatched } from "./findings.ts";
 import { heal } from "./heal.ts";
+import { type Encoding, mappingHash } from "./mapping.ts";
+import { mappingFor } from "./mappings.ts";
 import { inOrderOfKeys } from "./match.ts";
 import { type OpenCall, openCalls, type TriedCall } from "./open-calls.ts";
 import type { ReconcilePorts } from "./ports.ts";
 import { InstitutionSums, sameInstitutions } from "../rails/statement-totals.ts";
-import { BadStatementError, type StatementDefect, totalsText } from "./statement.ts";
+import { BadStatementError, totalsText } from "./statement.ts";
 import { insertRun, type Run, type RunSummary, type Store } from "./store.ts";
 import { type OurRow, Workbench } from "./workbench.ts";
 
@@ -31,7 +32,7 @@ export interface RunRequest {
   readonly day: AccountingDay;
   readonly by: string;
   readonly input:
-    | { readonly kind: "file"; readonly file: string; readonly encoding?: CsvEncoding | undefined }
+    | { readonly kind: "file"; readonly file: string; readonly encoding?: Encoding | undefined }
     /** `always`: rows even where the totals are equal. */
     | { readonly kind: "service"; readonly details: "asNeeded" | "always" };
 }
@@ -39,7 +40,7 @@ export type RunRefusal =
   | { readonly code: "personMalformed" | "dayNotOver" | "beforeFounding" | "payerDayOpen" | "noPayer" }
   /** The payer did not answer, or its answer is no statement. */
   | { readonly code: "payerUnreadable"; readonly reason: StatementError["reason"] }
-  | { readonly code: "badStatement"; readonly defect: StatementDefect };
+  | { readonly code: "badStatement"; readonly defects: BadStatementError["defects"] };
 export interface RunAnswer extends RunSummary {
   /** The same statement stands already under the same rules: this is what came of it then. */
   readonly repeated: boolean;
@@ -56,7 +57,7 @@ export async function reconcileDay(ports: ReconcilePorts, request: RunRequest): 
     if (!brought.ok) return brought;
     return ok(await runOnce(ports, bench, request, brought.value));
   } catch (error) {
-    if (error instanceof BadStatementError) return refused({ code: "badStatement", defect: error.defect });
+    if (error instanceof BadStatementError) return refused({ code: "badStatement", defects: error.defects });
     if (error instanceof StatementError) return refused({ code: "payerUnreadable", reason: error.reason });
     throw error;
   } finally {
@@ -68,13 +69,16 @@ export async function reconcileDay(ports: ReconcilePorts, request: RunRequest): 
 interface Brought {
   readonly method: Run["method"];
   readonly hash: string;
+  readonly mappingHash: string | undefined;
+  readonly totals: Run["totals"];
 }
 
 async function bring(ports: ReconcilePorts, bench: Workbench, request: RunRequest): Promise<Result<Brought, RunRefusal>> {
   const { rail, day, input } = request;
   if (input.kind === "file") {
-    const { hash } = await bringFile(ports, bench, { ...input, rail, day });
-    return ok({ method: "details", hash });
+    const mapping = await mappingFor(ports.store.db, rail, input.file);
+    const { hash, stated } = await bringFile(ports, bench, { ...input, rail, day, mapping });
+    return ok({ method: "details", hash, mappingHash: mappingHash(ports.crypto, mapping), totals: stated ? "stated" : "none" });
   }
   const payer = ports.payers[rail];
   if (payer === undefined) return refused({ code: "noPayer" });
@@ -83,10 +87,13 @@ async function bring(ports: ReconcilePorts, bench: Workbench, request: RunReques
   const stated = totals.captures + totals.refunds === 0 ? [] : totals.institutions;
   const equal = stated !== undefined && sameInstitutions(stated, (await ourTotals(ports, rail, day)).institutions);
   if (equal && input.details !== "always" && !(await wantsRows(ports, rail, day)))
-    return ok({ method: "totals", hash: toHex(ports.crypto.sm3(utf8(totalsText(rail, day, stated)))) });
+    return ok({ ...FROM_SERVICE, method: "totals", hash: toHex(ports.crypto.sm3(utf8(totalsText(rail, day, stated)))) });
   const { hash } = await bringRows(ports, bench, { payer, day, totals });
-  return ok({ method: "details", hash });
+  return ok({ ...FROM_SERVICE, method: "details", hash });
 }
+
+/** A service speaks our contract or the insurer's, and says what its rows sum to. */
+const FROM_SERVICE = { mappingHash: undefined, totals: "stated" } as const;
 
 /**
  * Equal totals prove nothing about a call whose answer is missing, nor about a row of an earlier day that is looked for,
@@ -105,13 +112,23 @@ async function ourTotals(ports: ReconcilePorts, rail: RailName, day: AccountingD
   return sum;
 }
 
-/** The id says: this payer, this day, this statement, these rules; of a statement that was compared before, also behind which run. */
+/**
+ * The id says: this payer, this day, this statement, these rules; of a statement without totals, that it has none, for it
+ * proves less; of one that was compared before, also behind which run.
+ */
 export function runIdOf(
   ports: Pick<ReconcilePorts, "crypto" | "rules">,
-  of: { readonly rail: RailName; readonly day: AccountingDay; readonly hash: string; readonly behind?: string },
+  of: {
+    readonly rail: RailName;
+    readonly day: AccountingDay;
+    readonly hash: string;
+    readonly totals: Run["totals"];
+    readonly behind?: string;
+  },
 ): string {
-  const { rail, day, hash, behind } = of;
-  const text = `ronghe.reconciliation/v1\n${rail}\n${day}\n${hash}\n${ports.rules.version}${behind === undefined ? "" : `\n${behind}`}`;
+  const { rail, day, hash, totals, behind } = of;
+  const more = [...(totals === "stated" ? [] : ["no totals"]), ...(behind === undefined ? [] : [behind])];
+  const text = ["ronghe.reconciliation/v1", rail, day, hash, ports.rules.version, ...more].join("\n");
   return `rc${toHex(ports.crypto.sm3(utf8(text))).slice(0, 40)}`;
 }
 
@@ -119,19 +136,19 @@ export function runIdOf(
  * The same statement again is the same run. When another one was compared since, a wrong file for example, it is a run
  * of its own behind that one: the newest statement of a day stands, and what the other one left is taken back.
  */
-async function runIdFor(ports: ReconcilePorts, { rail, day }: RunRequest, { method, hash }: Brought): Promise<string> {
+async function runIdFor(ports: ReconcilePorts, { rail, day }: RunRequest, { method, hash, totals }: Brought): Promise<string> {
   const { store, rules } = ports;
-  const own = runIdOf(ports, { rail, day, hash });
+  const own = runIdOf(ports, { rail, day, hash, totals });
   const last = method === "details" ? await store.lastFinished(rail, day) : undefined;
   if (last === undefined || (await store.run(own))?.state !== "finished") return own;
-  if (last.statementHash === hash && last.ruleVersion === rules.version) return last.id;
-  return runIdOf(ports, { rail, day, hash, behind: last.id });
+  if (last.statementHash === hash && last.totals === totals && last.ruleVersion === rules.version) return last.id;
+  return runIdOf(ports, { rail, day, hash, totals, behind: last.id });
 }
 
 async function runOnce(ports: ReconcilePorts, bench: Workbench, request: RunRequest, brought: Brought): Promise<RunAnswer> {
   const { store, recorder, clock, rules } = ports;
   const { rail, day } = request;
-  const { method, hash } = brought;
+  const { method, hash, mappingHash, totals } = brought;
   const id = await runIdFor(ports, request, brought);
   await refuseOtherDays(store, bench, request, hash);
   const known = await store.run(id);
@@ -144,6 +161,8 @@ async function runOnce(ports: ReconcilePorts, bench: Workbench, request: RunRequ
     method,
     statementHash: hash,
     ruleVersion: rules.version,
+    mappingHash,
+    totals,
     state: "healing",
     startedAtMs: clock.now(),
     finishedAtMs: undefined,
@@ -167,7 +186,15 @@ async function runOnce(ports: ReconcilePorts, bench: Workbench, request: RunRequ
 async function refuseOtherDays(store: Store, bench: Workbench, { rail, day }: RunRequest, hash: string): Promise<void> {
   if (await bench.isEmpty()) return;
   const other = (await store.runs({ rail })).find((run) => run.statementHash === hash && run.day !== day);
-  if (other !== undefined) throw new BadStatementError("otherDay", undefined, `this very statement was compared as that of ${other.day}`);
+  if (other !== undefined)
+    throw new BadStatementError({
+      code: "otherDay",
+      line: undefined,
+      detail: {
+        zh: `同一对账单已作为 ${other.day} 的对过`,
+        en: `this very statement was compared as that of ${other.day}`,
+      },
+    });
 }
 
 /** Equal totals: every posting of ours is in them, and none was looked at. */

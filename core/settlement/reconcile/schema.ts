@@ -19,6 +19,12 @@ export const run = sqliteTable(
     /** SM3 of the statement in the form in which it is kept, hex. */
     statementHash: text("statement_hash").notNull(),
     ruleVersion: text("rule_version").notNull(),
+    /** Under which mapping a file was read: the hash that `statement_mapping` has, or that of the kept form; null where no file was. */
+    mappingHash: text("mapping_hash"),
+    /** Whether the statement says itself that it is whole; what one without totals lacks proves nothing. */
+    totals: text("totals", { enum: ["stated", "none"] })
+      .notNull()
+      .default("stated"),
     state: text("state", { enum: ["healing", "finished"] }).notNull(),
     startedAtMs: integer("started_at_ms").notNull(),
     finishedAtMs: integer("finished_at_ms"),
@@ -38,6 +44,23 @@ export const runCount = sqliteTable(
     value: integer("value").notNull(),
   },
   (t) => [primaryKey({ columns: [t.runId, t.shard, t.name] })],
+);
+
+/** How a payer writes its files: append-only, the newest is in force. */
+export const statementMapping = sqliteTable(
+  "statement_mapping",
+  {
+    rail: text("rail").notNull(),
+    /** From 1, per payer. */
+    version: integer("version").notNull(),
+    /** As `printMapping` writes it. */
+    mapping: text("mapping").notNull(),
+    /** SM3 of that text, hex. */
+    hash: text("hash").notNull(),
+    setBy: text("set_by").notNull(),
+    setAtMs: integer("set_at_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.rail, t.version] })],
 );
 
 /** A row of one side without counterpart on its day. Rows of both sides meet here later (T+1, T+2) or become cases. */

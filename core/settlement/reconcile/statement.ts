@@ -6,8 +6,14 @@ export type MovementKind = StatementRow["kind"];
 export const MOVEMENT_KINDS: readonly MovementKind[] = ["capture", "refund", "reversal"];
 
 export interface StatementLine extends StatementRow {
-  /** Row of the file, the header being row 1; what a service answers is kept as such a file. */
+  /** Row of the file, as the file has it; what a service answers is kept as a file whose header is row 1. */
   readonly line: number;
+}
+
+/** One thing to be read by people, in their language. */
+export interface Said {
+  readonly zh: string;
+  readonly en: string;
 }
 
 /** Why a statement was not taken in; nothing of it was. */
@@ -24,22 +30,40 @@ export interface StatementDefect {
     | "otherDay"
     | "otherPayer"
     | "totalsDisagree"
+    | "inFen"
     | "tooManyUnmatched";
-  /** Row of the file, the header being row 1. */
+  /** Row of the file, as the file has it. */
   readonly line: number | undefined;
+  /** The column as the mapping names it. */
+  readonly column?: string;
   /** What was wanted; never what stood there. */
-  readonly detail: string;
+  readonly detail: Said;
 }
 
-/** Ends an import at its first defect; turned into the one answer at the edge of the room. */
+/** Defects told of one statement: enough to mend a file by, not a second file. */
+export const DEFECTS_MAX = 20;
+
+/** Ends an import; turned into the one answer at the edge of the room. */
 export class BadStatementError extends Error {
   override readonly name = "BadStatementError";
-  readonly defect: StatementDefect;
+  /** In the order of the file. */
+  readonly defects: readonly [StatementDefect, ...StatementDefect[]];
 
-  constructor(code: StatementDefect["code"], line: number | undefined, detail: string) {
-    super(line === undefined ? detail : `row ${line}: ${detail}`);
-    this.defect = { code, line, detail };
+  constructor(first: StatementDefect, ...others: readonly StatementDefect[]) {
+    super(sayDefect(first, "en"));
+    this.defects = [first, ...others];
   }
+}
+
+/** One line. @example `第 3 行 “交易金额”：应为两位小数的元` */
+export function sayDefect({ line, column, detail }: StatementDefect, lang: keyof Said): string {
+  const places =
+    lang === "zh"
+      ? [line === undefined ? "" : `第 ${line} 行`, column === undefined ? "" : `“${column}”`]
+      : [line === undefined ? "" : `row ${line}`, column === undefined ? "" : `"${column}"`];
+  const where = places.filter((place) => place !== "").join(lang === "zh" ? "" : ", ");
+  if (where === "") return detail[lang];
+  return lang === "zh" ? `${where}：${detail.zh}` : `${where}: ${detail.en}`;
 }
 
 /** The totals as text, to be hashed where they are all that was compared. */

@@ -18,6 +18,10 @@ export interface Run {
   readonly method: "totals" | "details";
   readonly statementHash: string;
   readonly ruleVersion: string;
+  /** Under which mapping its file was read. */
+  readonly mappingHash: string | undefined;
+  /** Whether the statement has totals of its own; what one without them lacks proves nothing. */
+  readonly totals: "stated" | "none";
   readonly state: "healing" | "finished";
   readonly startedAtMs: EventMs;
   readonly finishedAtMs: EventMs | undefined;
@@ -106,6 +110,12 @@ export class Store {
     return days;
   }
 
+  /** Days of a payer of which a statement says that it is whole: what it lacks was not done. */
+  async provenDays(rail: RailName): Promise<readonly AccountingDay[]> {
+    const sql = "SELECT DISTINCT day FROM run WHERE rail=? AND state='finished' AND method='details' AND totals='stated'";
+    return (await this.db.read(sql, rail)).map((row) => textOf(row, "day") as AccountingDay);
+  }
+
   async unmatched(where: string, ...args: readonly InValue[]): Promise<readonly Unmatched[]> {
     return (await this.db.read(`SELECT * FROM unmatched WHERE ${where}`, ...args)).map(unmatchedFromRow);
   }
@@ -170,6 +180,8 @@ function runFromRow(row: Row): Run {
     method: wordOf(row, "method", ["totals", "details"]),
     statementHash: textOf(row, "statement_hash"),
     ruleVersion: textOf(row, "rule_version"),
+    mappingHash: textOrNull(row, "mapping_hash"),
+    totals: wordOf(row, "totals", ["stated", "none"]),
     state: wordOf(row, "state", ["healing", "finished"]),
     startedAtMs: numberOf(row, "started_at_ms") as EventMs,
     finishedAtMs: row["finished_at_ms"] === null ? undefined : (numberOf(row, "finished_at_ms") as EventMs),
@@ -180,7 +192,21 @@ function runFromRow(row: Row): Run {
 export function insertRun(run: Run): readonly Statement[] {
   return insertRows(
     "run",
-    ["id", "rail", "day", "source", "method", "statement_hash", "rule_version", "state", "started_at_ms", "finished_at_ms", "started_by"],
+    [
+      "id",
+      "rail",
+      "day",
+      "source",
+      "method",
+      "statement_hash",
+      "rule_version",
+      "mapping_hash",
+      "totals",
+      "state",
+      "started_at_ms",
+      "finished_at_ms",
+      "started_by",
+    ],
     [
       [
         run.id,
@@ -190,6 +216,8 @@ export function insertRun(run: Run): readonly Statement[] {
         run.method,
         run.statementHash,
         run.ruleVersion,
+        run.mappingHash ?? null,
+        run.totals,
         run.state,
         run.startedAtMs,
         run.finishedAtMs ?? null,

@@ -146,7 +146,14 @@ export class Workbench {
   async #refuse(what: "key" | "reference", code: "duplicateKey" | "duplicateReference", sql: string): Promise<void> {
     const [twice] = await this.#db.read(sql);
     if (twice !== undefined)
-      throw new BadStatementError(code, numberOf(twice, "line"), `the same ${what} stands in row ${numberOf(twice, "first")}`);
+      throw new BadStatementError({
+        code,
+        line: numberOf(twice, "line"),
+        detail: {
+          zh: `与第 ${numberOf(twice, "first")} 行的${what === "key" ? "我方编号" : "支付方流水号"}相同`,
+          en: `the same ${what} stands in row ${numberOf(twice, "first")}`,
+        },
+      });
   }
 
   async #flushTheirs(): Promise<void> {

@@ -3,7 +3,7 @@
  * where it does not, or where rows are wanted, 3202 with its file. Rows come back under our calls' keys, found by msgid.
  */
 import * as v from "valibot";
-import { asFen, formatYuan } from "../../../protocol/money.ts";
+import { asFen, FEN_MAX, formatYuan } from "../../../protocol/money.ts";
 import type { Clock } from "../../../protocol/time.ts";
 import type { AccountingDay } from "../../books.ts";
 import { dayEnd, dayOf, dayStart, parseDay, printDay } from "../../day/accounting-day.ts";
@@ -102,7 +102,9 @@ export class InsurerStatement {
     return billIn((await this.#ports.store.leg(settlementId))?.bill?.total);
   }
 
+  /** Sums beyond `numeric(16,2)` have no place in 3201: of such a day nothing is asked, and its rows are summed. */
   async #agrees(institution: string, day: AccountingDay, ours: Ours): Promise<boolean> {
+    if ([ours.medfee, ours.fund, ours.account].some((sum) => sum > FEN_MAX || sum < -FEN_MAX)) return false;
     const data = {
       insutype: "",
       clr_type: "",

@@ -1,6 +1,7 @@
 /** A payer's file as tests write it: the rows given, under the header, and their totals behind them. */
 import { asFen, parseYuan } from "../../../protocol/money.ts";
-import { CSV_HEADER, printCsvTrailer } from "../csv.ts";
+import { printCsvTrailer } from "../csv.ts";
+import { CSV_HEADER } from "../mapping.ts";
 import { TotalsSum } from "../../rails/statement-totals.ts";
 
 /** @param rows as `printCsvRow` gives them; not all need be good ones. */
