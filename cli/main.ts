@@ -8,6 +8,7 @@ import { addAccountCommands, addDayCommands, addErasureCommand } from "./program
 import { addLedgerCommands } from "./program/ledger.ts";
 import { configured, dataOption, langOption, wholeNumber } from "./program/options.ts";
 import { addWitnessCommands } from "./program/witness.ts";
+import { versionLine } from "./platform/version.ts";
 import { keepFilesPrivate } from "./platform/private-files.ts";
 import { guardConsole } from "./output.ts";
 
@@ -18,7 +19,14 @@ const program = new Command("ronghe")
   .description("One health code: identity and settlement, recorded in an SM3 ledger that anyone can verify")
   .exitOverride()
   .showHelpAfterError("(ronghe --help lists the commands)")
-  .enablePositionalOptions();
+  .enablePositionalOptions()
+  .option("-V, --version", "print version, commit and runtime");
+
+// Looked up only when it is asked for: it takes a file and a process.
+program.on("option:version", () => {
+  console.log(versionLine());
+  throw new CommanderError(0, "commander.version", "");
+});
 
 // An empty name is a variable that was not set: it must not mean the folder one happens to stand in.
 program.hook("preAction", (_, command) => {

@@ -13,6 +13,11 @@ const print = (...values: readonly unknown[]): void => void (stdout += `${format
 const warn = (...values: readonly unknown[]): void => void (stderr += `${format(...values)}\n`);
 console.log = print;
 console.error = warn;
+// What guards the console writes here, as help does.
+process.stdout.write = (text: string | Uint8Array): boolean => {
+  stdout += text.toString();
+  return true;
+};
 process.stderr.write = (text: string | Uint8Array): boolean => {
   stderr += text.toString();
   return true;
