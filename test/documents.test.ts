@@ -103,8 +103,12 @@ describe("the README's way, typed in its order on a fresh folder,", () => {
       const lines = blocksOf(textOf("README.md")).find((block) => block[0]?.includes("sandbox init")) ?? [];
       expect(lines.length).toBeGreaterThan(12);
       let [hospital, bill] = ["", ""];
+      const today = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10);
       for (const written of lines) {
-        const line = written.replaceAll(/H…\/T…|INSTITUTION\/OUTTRADENO/g, `${hospital}/${bill}`).replaceAll("H…", hospital);
+        const line = written
+          .replaceAll(/H…\/T…|INSTITUTION\/OUTTRADENO/g, `${hospital}/${bill}`)
+          .replaceAll("H…", hospital)
+          .replaceAll("2026-12-01", today);
         if (line.includes("serve all")) {
           platform = await serve(["all"], { ...FREE_PORTS, RONGHE_DATA: `${folder.path}/province` });
           continue;
