@@ -15,13 +15,14 @@ import { type IngestPorts, ingestRoutes, outcomeRoutes } from "./http/ingest-rou
 import { internalRoutes, type InternalPorts } from "./http/internal-routes.ts";
 import { operatorRoutes, type OperatorPorts } from "./http/operator-routes.ts";
 import { isChannelOperation } from "./http/channel-operations.ts";
+import { tellTrouble } from "./protocol/server/trouble.ts";
 import { CALL_SECONDS, Metrics, METRICS_CONTENT_TYPE } from "./protocol/metrics.ts";
 import { readTraceparent, TRACEPARENT, Tracing } from "./protocol/tracing.ts";
 
 export interface CorePorts extends DoorPorts, ChannelPorts, InternalPorts, IngestPorts, AccessOrderPorts {
   readonly vault: ChannelPorts["vault"] & InternalPorts["vault"];
   /** What must hold before calls are sent here, by name: `{ checkpoint: true, bus: false }`. */
-  readonly ready: () => Readonly<Record<string, boolean>>;
+  readonly ready: () => Readonly<Record<string, boolean>> | Promise<Readonly<Record<string, boolean>>>;
   /** The logs that are open here: what of them is public is served under `/ledger/v1`. */
   readonly logs?: () => readonly PublicLog[];
   /** One wide line per call; absent means no log. Holds no name, number, code, token or key. */
@@ -91,10 +92,13 @@ export function createCoreApp(ports: CorePorts): Hono<CoreCall> {
   app.get("/metrics", async (c) =>
     c.text(await metrics.text(), 200, { "content-type": METRICS_CONTENT_TYPE, "cache-control": "no-store" }),
   );
-  app.get("/health", (c) => c.json({ status: "ok", ...(ports.logs === undefined ? {} : { ledger: witnessReport(ports.logs()).status }) }));
+  app.get("/health", (c) => {
+    const storage = ports.storage?.failing()[0]?.cause ?? "ok";
+    return c.json({ status: "ok", storage, ...(ports.logs === undefined ? {} : { ledger: witnessReport(ports.logs()).status }) });
+  });
   app.get("/openapi.json", (c) => c.json((document ??= channelOpenApi())));
-  app.get("/ready", (c) => {
-    const checks = ports.ready();
+  app.get("/ready", async (c) => {
+    const checks = await ports.ready();
     const ready = Object.values(checks).every(Boolean);
     return c.json({ status: ready ? "ok" : "unavailable", checks }, ready ? 200 : 503);
   });
@@ -114,7 +118,7 @@ export function createCoreApp(ports: CorePorts): Hono<CoreCall> {
   app.notFound((c) => c.json({ ok: false, error: "unknownAddress" }, 404));
   // The caller learns that it failed and nothing else; what failed is for the operator.
   app.onError((error, c) => {
-    ports.onBug?.(error);
+    tellTrouble(ports, error);
     return c.json({ ok: false, error: "internal" }, 500);
   });
   return app;

@@ -21,6 +21,7 @@ import { openDatabase } from "../../migrations/database.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printLine } from "./lines.ts";
 import { ownFolder } from "./owner.ts";
+import { watchStorage } from "./storage.ts";
 import { readTrustedKeys } from "./trust.ts";
 
 const KEY_HANDLE = "witness.cosign/1";
@@ -133,7 +134,8 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
   const keys = await openWitnessKeys(config, crypto, layout);
   const key = await keyOf(crypto, keys, name);
   const owned = ownFolder(root);
-  const db = await openDatabase({ kind: "witness", file: layout.database });
+  const storage = watchStorage("witness", config, systemClock);
+  const db = await openDatabase({ kind: "witness", file: layout.database, storage });
   const store = openWitnessStore(db);
   const keep = (found: SplitView): void => {
     say(
@@ -148,7 +150,7 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
   const { peers, proofs, gossipMs } = options;
   const gossip = startGossip({ witness, store, crypto, peers, proofs, everyMs: gossipMs, timeoutMs: PEER_TIMEOUT_MS });
   const log = config.RONGHE_LOG === "json" ? { log: printLine } : {};
-  const app = witnessApp({ witness, store, comparisons: () => gossip.comparisons(), now: () => systemClock.now(), ...log });
+  const app = witnessApp({ witness, store, comparisons: () => gossip.comparisons(), now: () => systemClock.now(), storage, ...log });
   const server = await listen((request) => app.fetch(request), { host: options.host, port: options.port });
   let looking = Promise.resolve();
   const looks = setInterval(() => (looking = looking.then(() => takeAnswers(layout, store, say)).catch(() => undefined)), LOOK_MS);
