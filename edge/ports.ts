@@ -18,7 +18,7 @@ import type {
 } from "../core/protocol/internal.ts";
 import type { SettlementReply } from "../core/protocol/operations.ts";
 import type { Result } from "../core/protocol/result.ts";
-import type { StorageWatch } from "../core/protocol/server/storage-watch.ts";
+import type { StorageStanding } from "../core/protocol/server/storage-watch.ts";
 import type { Clock, EventMs } from "../core/protocol/time.ts";
 import type { Tracing } from "../core/protocol/tracing.ts";
 import type { OutboxRecord } from "../streams/bus/outbox-port.ts";
@@ -43,7 +43,7 @@ export interface EdgePorts {
   /** Absent: traces that come in are handed on, and none begins here. */
   readonly tracing?: Tracing;
   /** Whether what is taken can be kept. Absent: nobody watches. */
-  readonly storage?: StorageWatch;
+  readonly storage?: StorageStanding;
   /** Told of exceptions that are bugs (`core/protocol/server/trouble.ts`). Their text may hold input: never into the request log. */
   readonly onBug?: (error: Error) => void;
   /**

@@ -12,7 +12,7 @@ import type { ErrorName } from "../protocol/errors.ts";
 import { refused, type Result } from "../protocol/result.ts";
 import { readBytesWithin } from "../protocol/server/body.ts";
 import { ReplyWriter } from "../protocol/server/replies.ts";
-import type { StorageWatch } from "../protocol/server/storage-watch.ts";
+import type { StorageStanding } from "../protocol/server/storage-watch.ts";
 import { TokenBuckets } from "../protocol/server/token-bucket.ts";
 import { tellTrouble } from "../protocol/server/trouble.ts";
 import type { Clock } from "../protocol/time.ts";
@@ -28,7 +28,7 @@ export interface ChannelPorts extends ChannelServices {
   /** Signs replies as the platform. */
   readonly sign: MessageSigner;
   /** Whether what is taken can be kept. Absent: nobody watches. */
-  readonly storage?: StorageWatch;
+  readonly storage?: StorageStanding;
   /** Told of exceptions that are bugs. */
   readonly onBug?: (error: Error) => void;
 }

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { type Counter, Metrics, METRICS_CONTENT_TYPE } from "../../core/protocol/metrics.ts";
 import { storageMetrics } from "../../core/protocol/server/storage-metrics.ts";
-import type { StorageWatch } from "../../core/protocol/server/storage-watch.ts";
+import type { StorageStanding } from "../../core/protocol/server/storage-watch.ts";
 import { tellTrouble } from "../../core/protocol/server/trouble.ts";
 import { printVerifierKey } from "../verifier/note.ts";
 import { REQUEST_BYTES_MAX } from "./request.ts";
@@ -22,7 +22,7 @@ export interface WitnessPorts {
   /** For ages and lines; without it there are neither. */
   readonly now?: () => number;
   /** Whether what is cosigned can be kept: a witness that forgets heads would cosign a fork. */
-  readonly storage?: StorageWatch;
+  readonly storage?: StorageStanding;
 }
 
 export interface WitnessLine {

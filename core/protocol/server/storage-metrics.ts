@@ -1,8 +1,8 @@
 /** What `GET /metrics` says of storage, under the same names for every part. */
 import type { Metrics } from "../metrics.ts";
-import type { StorageWatch } from "./storage-watch.ts";
+import type { StorageStanding } from "./storage-watch.ts";
 
-export function storageMetrics(metrics: Metrics, storage: StorageWatch): void {
+export function storageMetrics(metrics: Metrics, storage: StorageStanding): void {
   metrics.gauge(
     {
       name: "ronghe_storage_failing",

@@ -83,17 +83,28 @@ export interface StorageWatchOptions {
 /** However many ask, storage is tried once in this time. */
 export const STORAGE_LOOK_MS = 1_000;
 
-export class StorageWatch {
+/** What doors, pages and metrics read. */
+export interface StorageStanding {
+  /** Tries what was not tried a moment ago, then gives what is known. */
+  look(): Promise<readonly FailingStorage[]>;
+  /** What is known, without trying anything. */
+  failing(): readonly FailingStorage[];
+  /** Counts a call that failed because of its storage, which is then no bug. */
+  callFailed(cause: StorageCause): void;
+  /** Calls that failed for want of storage since the start. */
+  failedCalls(): number;
+}
+
+export class StorageWatch implements StorageStanding {
   readonly #options: StorageWatchOptions;
   readonly #members = new Set<StorageMember>();
   #looking: Promise<void> | undefined;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
-  #began: FailingStorage | undefined;
-  #failedCalls = 0;
-  #failedCallsEver = 0;
+  readonly #episodes: StorageEpisodes;
 
   constructor(options: StorageWatchOptions) {
     this.#options = options;
+    this.#episodes = new StorageEpisodes(options.notice);
   }
 
   /** Watches one more database, until it is closed. */
@@ -110,27 +121,22 @@ export class StorageWatch {
     return member;
   }
 
-  /** What is known, without trying anything. */
   failing(): readonly FailingStorage[] {
     return [...this.#members].flatMap((member) => member.failing() ?? []);
   }
 
-  /** Tries every database, unless that was done a moment ago; then gives what is known. */
   async look(): Promise<readonly FailingStorage[]> {
     this.#begin();
     await this.#looking;
     return this.failing();
   }
 
-  /** Counts a call that failed because of its storage, which is then no bug. */
   callFailed(): void {
-    this.#failedCalls++;
-    this.#failedCallsEver++;
+    this.#episodes.callFailed();
   }
 
-  /** Calls that failed for want of storage since the start. */
   failedCalls(): number {
-    return this.#failedCallsEver;
+    return this.#episodes.failedCalls();
   }
 
   now(): number {
@@ -151,22 +157,45 @@ export class StorageWatch {
     this.#changed();
   }
 
-  /** Says when it begins and when it ends. */
   #changed(): void {
-    const [first] = this.failing();
-    const atMs = this.now();
+    const failing = this.failing();
+    this.#episodes.now(failing, this.now());
+    // Work goes on again before anybody asks: whoever only reads the log learns of it too.
+    if (failing.length > 0 && [...this.#members].some((member) => member.hopeful)) this.#begin();
+  }
+}
+
+/** Says when storage begins to fail and when it has ended, however much fails between. */
+export class StorageEpisodes {
+  readonly #notice: StorageWatchOptions["notice"];
+  #began: FailingStorage | undefined;
+  #failedCalls = 0;
+  #failedCallsEver = 0;
+
+  constructor(notice: StorageWatchOptions["notice"]) {
+    this.#notice = notice;
+  }
+
+  now([first]: readonly FailingStorage[], atMs: number): void {
     if (first !== undefined && this.#began === undefined) {
       this.#began = first;
-      this.#options.notice?.({ atMs, notice: "storage.failing", database: first.database, cause: first.cause });
+      this.#notice?.({ atMs, notice: "storage.failing", database: first.database, cause: first.cause });
     } else if (first === undefined && this.#began !== undefined) {
       const { database, cause, sinceMs } = this.#began;
       const forMs = Math.max(0, atMs - sinceMs);
-      this.#options.notice?.({ atMs, notice: "storage.recovered", database, cause, forMs, failedCalls: this.#failedCalls });
+      this.#notice?.({ atMs, notice: "storage.recovered", database, cause, forMs, failedCalls: this.#failedCalls });
       this.#began = undefined;
       this.#failedCalls = 0;
     }
-    // Work goes on again before anybody asks: whoever only reads the log learns of it too.
-    if (first !== undefined && [...this.#members].some((member) => member.hopeful)) this.#begin();
+  }
+
+  callFailed(): void {
+    this.#failedCalls++;
+    this.#failedCallsEver++;
+  }
+
+  failedCalls(): number {
+    return this.#failedCallsEver;
   }
 }
 
@@ -182,6 +211,7 @@ export class StorageMember {
   readonly #watching: Watching;
   #failing: FailingStorage | undefined;
   #hopeful = false;
+  #suspected = false;
 
   constructor(storage: WatchedStorage, watching: Watching) {
     this.#storage = storage;
@@ -203,6 +233,11 @@ export class StorageMember {
     this.#watching.changed();
   }
 
+  /** Somebody else has seen it fail, before this began: a small write proves nothing then. */
+  suspect(): void {
+    this.#suspected = true;
+  }
+
   /** Whatever else fails a statement is nothing that storage could mend. */
   failed(error: unknown): void {
     const cause = storageCauseOf(error);
@@ -219,9 +254,11 @@ export class StorageMember {
   }
 
   async look(freeBytesMin: number): Promise<void> {
+    const size = this.#failing === undefined && !this.#suspected ? "small" : "large";
     this.#hopeful = false;
+    this.#suspected = false;
     try {
-      await this.#storage.try(this.#failing === undefined ? "small" : "large");
+      await this.#storage.try(size);
       const free = freeBytesMin === 0 ? undefined : await this.#storage.freeBytes?.();
       if (free !== undefined && free < freeBytesMin) this.#fail("lowSpace");
       else this.#failing = undefined;
