@@ -94,12 +94,10 @@ async function until(url: string, status: number): Promise<Record<string, unknow
   }
 }
 
-/** Lines about storage, in order. */
+/** Lines about storage, in order; wrangler puts words of its own around those of a Worker. */
 function storageLines(output: string, part: string): readonly Record<string, unknown>[] {
-  return output
-    .split("\n")
-    .filter((line) => line.startsWith("{") && line.includes('"storage.'))
-    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  return [...output.matchAll(/\{"atMs"[^{}]*"notice":"storage\.[^{}]*\}/g)]
+    .map(([line]) => JSON.parse(line) as Record<string, unknown>)
     .filter((line) => line["part"] === part);
 }
 
