@@ -13,6 +13,10 @@ const print = (...values: readonly unknown[]): void => void (stdout += `${format
 const warn = (...values: readonly unknown[]): void => void (stderr += `${format(...values)}\n`);
 console.log = print;
 console.error = warn;
+process.stdout.write = (text: string | Uint8Array): boolean => {
+  stdout += text.toString();
+  return true;
+};
 process.stderr.write = (text: string | Uint8Array): boolean => {
   stderr += text.toString();
   return true;
