@@ -73,6 +73,8 @@ const environment = v.pipe(
     /** How the insurer's province counts: `docs/rails.md`. */
     RONGHE_PROVINCE: v.optional(v.picklist(["hunan", "guangdong"]), "hunan"),
     RONGHE_OUTBOX_MAX: v.optional(whole(1, 999_999_999), "200000"),
+    /** Space left on a volume, MiB, below which what stands on it is not ready; 0 lets it fill up. */
+    RONGHE_FREE_SPACE_MIN_MB: v.optional(whole(0, 9_999_999), "64"),
     RONGHE_LOG: v.optional(v.picklist(["json", "off"]), "json"),
     /** Where traces go, by OTLP over HTTP; without it there are none. */
     RONGHE_OTLP_URL: v.optional(origin),

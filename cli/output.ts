@@ -4,6 +4,7 @@
  */
 import { format } from "node:util";
 import { toHex } from "../core/protocol/bytes.ts";
+import { storageCauseOf } from "../core/protocol/server/storage-watch.ts";
 import { escaped } from "./text/escape.ts";
 import { layTable } from "./text/table.ts";
 
@@ -30,6 +31,17 @@ export function printText(text: string): void {
 /** A line for people on standard error. */
 export function printErrorLine(text: string): void {
   process.stderr.write(`${escaped(text)}\n`);
+}
+
+/**
+ * For processes that serve: a log that stands on the disk that is full loses lines, and ends nobody. Any other end of its
+ * reader is still an end.
+ */
+export function outliveFullDisk(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (error) => {
+      if (storageCauseOf(error) === undefined) throw error;
+    });
 }
 
 /** A picture of our own making, as a QR code is: printed as it stands. Nothing of another party's may be in it. */

@@ -8,7 +8,7 @@
  */
 import type { LeafDraft, LedgerPosition } from "../ledger/leaf-draft.ts";
 import type { Log } from "../ledger/port.ts";
-import { openDatabase, type Database, type Statement } from "../migrations/database.ts";
+import { openDatabase, type Database, type Statement, type StorageObserver } from "../migrations/database.ts";
 import { GroupCommit } from "../migrations/queue.ts";
 import { enqueue } from "../streams/bus/outbox.ts";
 import type { OutboxRecord } from "../streams/bus/outbox-port.ts";
@@ -65,12 +65,13 @@ export interface RegistryOptions {
   readonly crypto: Crypto;
   readonly keys: KeyStore;
   readonly clock: Clock;
+  readonly storage?: StorageObserver | undefined;
   readonly batchMax?: number;
 }
 
 export async function openRegistry(options: RegistryOptions): Promise<Registry> {
   await ensureCoreKeys(options.keys);
-  const db = await openDatabase({ kind: "core", file: options.file });
+  const db = await openDatabase({ kind: "core", file: options.file, storage: options.storage });
   const origin = `${options.platform}/registry`;
   const { crypto, keys } = options;
   const log = await openKeyedLog({ db, origin, crypto, keys, firstHandle: KEY_HANDLES.registrySign });

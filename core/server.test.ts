@@ -71,7 +71,7 @@ describe("every address", () => {
 
 describe("health", () => {
   it("says that it lives, that it is ready, and why not", async () => {
-    expect(await (await app.request("/health")).json()).toEqual({ status: "ok" });
+    expect(await (await app.request("/health")).json()).toEqual({ status: "ok", storage: "ok" });
     expect((await app.request("/ready")).status).toBe(200);
     const repacked = [{ topic: "a.b.v1", compression: "lz4" }];
     for (const [skewMs, status] of [

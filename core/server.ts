@@ -15,6 +15,7 @@ import { type IngestPorts, ingestRoutes, outcomeRoutes } from "./http/ingest-rou
 import { internalRoutes, type InternalPorts } from "./http/internal-routes.ts";
 import { operatorRoutes, type OperatorPorts } from "./http/operator-routes.ts";
 import { isChannelOperation } from "./http/channel-operations.ts";
+import { tellTrouble } from "./protocol/server/trouble.ts";
 import { CALL_SECONDS, Metrics, METRICS_CONTENT_TYPE } from "./protocol/metrics.ts";
 import { readTraceparent, TRACEPARENT, Tracing } from "./protocol/tracing.ts";
 import type { BusHealth } from "../streams/bus/port.ts";
@@ -23,7 +24,7 @@ import { SKEW_MS_MAX } from "../streams/bus/watch.ts";
 export interface CorePorts extends DoorPorts, ChannelPorts, InternalPorts, IngestPorts, AccessOrderPorts {
   readonly vault: ChannelPorts["vault"] & InternalPorts["vault"];
   /** What must hold before calls are sent here, by name: `{ checkpoint: true, bus: false }`. */
-  readonly ready: () => Readonly<Record<string, boolean>>;
+  readonly ready: () => Readonly<Record<string, boolean>> | Promise<Readonly<Record<string, boolean>>>;
   /** How the bus stands, as it was last looked at. */
   readonly bus?: () => BusHealth;
   /** The logs that are open here: what of them is public is served under `/ledger/v1`. */
@@ -95,16 +96,18 @@ export function createCoreApp(ports: CorePorts): Hono<CoreCall> {
   app.get("/metrics", async (c) =>
     c.text(await metrics.text(), 200, { "content-type": METRICS_CONTENT_TYPE, "cache-control": "no-store" }),
   );
-  app.get("/health", (c) =>
-    c.json({
+  app.get("/health", (c) => {
+    const storage = ports.storage?.failing()[0]?.cause ?? "ok";
+    return c.json({
       status: "ok",
+      storage,
       ...(ports.logs === undefined ? {} : { ledger: witnessReport(ports.logs()).status }),
       ...(ports.bus === undefined ? {} : { bus: busReport(ports.bus()) }),
-    }),
-  );
+    });
+  });
   app.get("/openapi.json", (c) => c.json((document ??= channelOpenApi())));
-  app.get("/ready", (c) => {
-    const checks = { ...ports.ready(), ...(ports.bus === undefined ? {} : { busClock: isNear(ports.bus()) }) };
+  app.get("/ready", async (c) => {
+    const checks = { ...(await ports.ready()), ...(ports.bus === undefined ? {} : { busClock: isNear(ports.bus()) }) };
     const ready = Object.values(checks).every(Boolean);
     return c.json({ status: ready ? "ok" : "unavailable", checks }, ready ? 200 : 503);
   });
@@ -124,7 +127,7 @@ export function createCoreApp(ports: CorePorts): Hono<CoreCall> {
   app.notFound((c) => c.json({ ok: false, error: "unknownAddress" }, 404));
   // The caller learns that it failed and nothing else; what failed is for the operator.
   app.onError((error, c) => {
-    ports.onBug?.(error);
+    tellTrouble(ports, error);
     return c.json({ ok: false, error: "internal" }, 500);
   });
   return app;

@@ -20,6 +20,7 @@ import { startLedgerPublisher } from "./ledger-publisher.ts";
 import { createOutcomeFeed } from "./outcome-feed.ts";
 import { openRegistry, type Registry } from "./registry.ts";
 import type { CorePorts } from "./server.ts";
+import type { StorageWatch } from "./protocol/server/storage-watch.ts";
 import type { Clock } from "./protocol/time.ts";
 import { createCredentialOpener, type CredentialOpener } from "./vault/sealed-credential.ts";
 import { type ConfirmAccount, openAppAccounts } from "./vault/app-accounts.ts";
@@ -63,6 +64,8 @@ export interface CoreServicesOptions {
   readonly witnessing?: Witnessing | undefined;
   readonly log?: CorePorts["log"];
   readonly onBug?: (error: Error) => void;
+  /** Watches the core's database, and makes its readiness follow. */
+  readonly storage?: StorageWatch | undefined;
   /** A partner that bundles for edges leave out, because its rows are wrong. */
   readonly onLeftOut?: (partner: LeftOut) => void;
 }
@@ -120,7 +123,11 @@ export async function openCoreServices(options: CoreServicesOptions): Promise<Co
       ...(options.onLeftOut === undefined ? {} : { onLeftOut: options.onLeftOut }),
     }),
     sign: (message, userId) => keys.sm2Sign(KEY_HANDLES.platformSign, message, userId),
-    ready: () => ({ checkpoint: registry.checkpointFailure() === undefined }),
+    ready: async () => ({
+      checkpoint: registry.checkpointFailure() === undefined,
+      ...(options.storage === undefined ? {} : { storage: (await options.storage.look()).length === 0 }),
+    }),
+    ...(options.storage === undefined ? {} : { storage: options.storage }),
     ...(options.log === undefined ? {} : { log: options.log }),
     ...(options.onBug === undefined ? {} : { onBug: options.onBug }),
   };

@@ -286,7 +286,13 @@ describe("the envelope", () => {
 
 describe("beside the operations", () => {
   test("health, readiness and the documents answer without signature", async () => {
-    expect(await (await platform.app.request("/health")).json()).toEqual({ status: "ok", edge: "e1", standing: "normal", clock: "ok" });
+    expect(await (await platform.app.request("/health")).json()).toEqual({
+      status: "ok",
+      edge: "e1",
+      standing: "normal",
+      clock: "ok",
+      storage: "ok",
+    });
     const ready = await platform.app.request("/ready");
     expect(ready.status).toBe(200);
     expect(await ready.json()).toMatchObject({ ready: true, core: "reachable", results: "running", bundle: { version: 1 } });

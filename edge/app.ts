@@ -14,6 +14,7 @@ import { clockIsWrong } from "./app/clock.ts";
 import { readTextWithin } from "../core/protocol/server/body.ts";
 import { LinkMonitor } from "./app/link.ts";
 import { edgeMetrics } from "./app/metrics.ts";
+import { tellTrouble } from "../core/protocol/server/trouble.ts";
 import { Shield } from "../core/protocol/server/shield.ts";
 import { edgeStatus, findingsNow, standingOf } from "./app/status.ts";
 import { statusPage, statusPolicy } from "./app/status-page.ts";
@@ -92,7 +93,8 @@ export function createEdgeApp(given: EdgePorts): Hono {
   app.all(`${PREFIX}*`, answer);
   page("/health", (c) => {
     const clock = clockIsWrong(ports, ports.clock.now()) ? "wrong" : "ok";
-    return c.json({ status: "ok", edge: ports.edgeId, standing: standingOf(findingsNow(ports)), clock });
+    const storage = ports.storage?.failing()[0]?.cause ?? "ok";
+    return c.json({ status: "ok", edge: ports.edgeId, standing: standingOf(findingsNow(ports)), clock, storage });
   });
   page("/ready", async function ready(c) {
     const state = await readiness(ports);
@@ -118,7 +120,7 @@ export function createEdgeApp(given: EdgePorts): Hono {
   });
   app.notFound((c) => noted(c, "other", c.json({ error: "no such address" }, 404), ports.clock.now()));
   app.onError((error, c) => {
-    ports.onBug?.(error);
+    tellTrouble(ports, error);
     return noted(c, "other", c.json({ error: "internal" }, 500), ports.clock.now());
   });
   return app;

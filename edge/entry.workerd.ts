@@ -2,6 +2,7 @@
  * The edge on Cloudflare Workers: a stateless front that checks envelopes and codes, and Durable Objects behind it that
  * keep what must be remembered (`edge/workerd/`). Bindings and variables: `wrangler.toml`.
  */
+import { storageCauseOf } from "../core/protocol/server/storage-watch.ts";
 import type { WorkerEnv } from "./workerd/bindings.ts";
 import { type Isolate, openIsolate, type RequestContext } from "./workerd/isolate.ts";
 
@@ -26,8 +27,9 @@ export default {
       return await isolate.answer(request, env, ctx);
     } catch (error) {
       // No keys, no sound cryptography or no storage: nothing was taken, and callers may try elsewhere.
-      // oxlint-disable-next-line no-console
-      console.error(JSON.stringify({ atMs: Date.now(), part: "edge", bug: error instanceof Error ? error.name : typeof error }));
+      if (storageCauseOf(error) === undefined)
+        // oxlint-disable-next-line no-console
+        console.error(JSON.stringify({ atMs: Date.now(), part: "edge", bug: error instanceof Error ? error.name : typeof error }));
       return Response.json({ error: "unavailable" }, { status: 503 });
     }
   },

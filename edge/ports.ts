@@ -18,6 +18,7 @@ import type {
 } from "../core/protocol/internal.ts";
 import type { SettlementReply } from "../core/protocol/operations.ts";
 import type { Result } from "../core/protocol/result.ts";
+import type { StorageStanding } from "../core/protocol/server/storage-watch.ts";
 import type { Clock, EventMs } from "../core/protocol/time.ts";
 import type { Tracing } from "../core/protocol/tracing.ts";
 import type { OutboxRecord } from "../streams/bus/outbox-port.ts";
@@ -41,8 +42,10 @@ export interface EdgePorts {
   readonly log?: RequestLog;
   /** Absent: traces that come in are handed on, and none begins here. */
   readonly tracing?: Tracing;
-  /** Told of exceptions, which are bugs or a broken disk. Their text may hold input: never into the request log. */
-  readonly onBug?: (error: unknown) => void;
+  /** Whether what is taken can be kept. Absent: nobody watches. */
+  readonly storage?: StorageStanding;
+  /** Told of exceptions that are bugs (`core/protocol/server/trouble.ts`). Their text may hold input: never into the request log. */
+  readonly onBug?: (error: Error) => void;
   /**
    * Where a request comes from, as the runtime knows it (the peer's address; never a header that anybody can write).
    * Absent, or without an answer: no limit by source.

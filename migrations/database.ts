@@ -2,6 +2,8 @@
  * The only place that opens libSQL files. One process owns a file and has one writing connection for it; every write is
  * one transaction, put in a queue, with no await between BEGIN and COMMIT.
  */
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 import { Connection, type InValue, type ResultSet, type Row, type Statement } from "./connection.ts";
 import { checkSchema, migrate, type DatabaseKind } from "./migrate.ts";
 
@@ -25,6 +27,20 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** Who watches whether writes can be kept (`core/protocol/server/storage-watch.ts`). */
+export interface StorageObserver {
+  watch(storage: {
+    readonly database: DatabaseKind;
+    try(size: "small" | "large"): Promise<void>;
+    freeBytes(): Promise<number | undefined>;
+  }): ObservedStorage;
+}
+export interface ObservedStorage {
+  wrote(): void;
+  failed(error: unknown): void;
+  close(): void;
+}
+
 export interface OpenOptions {
   readonly kind: DatabaseKind;
   /** Path of the libSQL file, created when missing. */
@@ -33,7 +49,18 @@ export interface OpenOptions {
   readonly readOnly?: boolean;
   /** Sorts in temporary files: this build of libSQL sorts in memory unless told, which then grows with the rows. */
   readonly sortOnDisk?: boolean;
+  /** Told of every write, and tries some of its own. */
+  readonly storage?: StorageObserver | undefined;
 }
+
+/** More than the largest ordinary group of writes: where this fits, calls have room again. */
+const LARGE_TRIAL_BYTES = 256 * 1024;
+/** Written and taken out in one transaction: its pages go through the log of the database, and nothing is left behind. */
+const LARGE_TRIAL: readonly Statement[] = [
+  { sql: "CREATE TABLE storage_trial (bytes BLOB)", args: [] },
+  { sql: `INSERT INTO storage_trial VALUES (zeroblob(${LARGE_TRIAL_BYTES}))`, args: [] },
+  { sql: "DROP TABLE storage_trial", args: [] },
+];
 
 const BUSY_TRIES_MAX = 8;
 
@@ -55,7 +82,9 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   const reader = new Connection(options.file);
   reader.run({ sql: "PRAGMA query_only=ON", args: [] });
   if (options.sortOnDisk === true) for (const connection of [writer, reader]) connection.run({ sql: "PRAGMA temp_store=FILE", args: [] });
-  return new LibsqlDatabase(options.file, writer, reader);
+  const db = new LibsqlDatabase(options.file, writer, reader);
+  if (options.storage !== undefined) db.observe(options.kind, options.storage);
+  return db;
 }
 
 class LibsqlDatabase implements Database {
@@ -67,6 +96,8 @@ class LibsqlDatabase implements Database {
   #closed = false;
   /** What the writing connection is set to; `undefined` for a new one. */
   #durability: Durability | undefined;
+  #observed: ObservedStorage | undefined;
+  #trials = 0;
 
   constructor(file: string, writer: Connection, reader: Connection) {
     this.file = file;
@@ -78,26 +109,56 @@ class LibsqlDatabase implements Database {
     return this.#busyCount;
   }
 
-  write(statements: readonly Statement[], durability: Durability = "power"): Promise<readonly ResultSet[]> {
-    if (this.#closed) return Promise.reject(this.#closedError());
-    const run = this.#tail.then(() => this.#batch(statements, durability));
-    this.#tail = run.catch(() => undefined);
-    return run;
+  observe(database: DatabaseKind, observer: StorageObserver): void {
+    this.#observed = observer.watch({
+      database,
+      try: async (size) => void (await this.#queue(size === "small" ? this.#smallTrial() : LARGE_TRIAL, "power")),
+      freeBytes: () => freeBytesAt(this.file),
+    });
+  }
+
+  async write(statements: readonly Statement[], durability: Durability = "power"): Promise<readonly ResultSet[]> {
+    try {
+      const results = await this.#queue(statements, durability);
+      if (statements.length > 0) this.#observed?.wrote();
+      return results;
+    } catch (error) {
+      this.#observed?.failed(error);
+      throw error;
+    }
   }
 
   read(sql: string, ...args: readonly InValue[]): Promise<readonly Row[]> {
     return new Promise((resolve, reject) => {
-      if (this.#closed) reject(this.#closedError());
-      else resolve(this.#reader.run({ sql, args }).rows);
+      if (this.#closed) return reject(this.#closedError());
+      try {
+        resolve(this.#reader.run({ sql, args }).rows);
+      } catch (error) {
+        this.#observed?.failed(error);
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
     });
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#observed?.close();
     await this.#tail;
     this.#reader.close();
     if (this.#writer !== this.#reader) this.#writer.close();
+  }
+
+  #queue(statements: readonly Statement[], durability: Durability): Promise<readonly ResultSet[]> {
+    if (this.#closed) return Promise.reject(this.#closedError());
+    const run = this.#tail.then(() => this.#batch(statements, durability));
+    this.#tail = run.catch(() => undefined);
+    return run;
+  }
+
+  /** A number of the file's that nothing reads; SQLite writes no page whose bytes stay as they are. */
+  #smallTrial(): readonly Statement[] {
+    return [{ sql: `PRAGMA user_version=${(this.#trials = (this.#trials % 1_000_000) + 1)}`, args: [] }];
   }
 
   /** A BUSY answer poisons a libSQL connection (libsql-client-ts #352): take a new one, wait a little, try again. */
@@ -126,6 +187,16 @@ class LibsqlDatabase implements Database {
 
   #closedError(): Error {
     return new Error(`the database ${this.file} is closed`);
+  }
+}
+
+/** `undefined` where the system does not say. */
+async function freeBytesAt(file: string): Promise<number | undefined> {
+  try {
+    const { bavail, bsize } = await statfs(dirname(file));
+    return bavail * bsize;
+  } catch {
+    return undefined;
   }
 }
 

@@ -197,6 +197,30 @@ describe("ledger fsck of the registry", () => {
     ["signingKey", `UPDATE signing_key SET public_key='04${"ab".repeat(64)}' WHERE purpose='code'`],
     ["binding", "UPDATE binding SET state='REVOKED' WHERE rowid=1"],
     ["binding", "UPDATE binding SET binding_id=lower(hex(randomblob(16))) WHERE rowid=1"],
+    ["codeToken", "UPDATE code_token SET state='ISSUED' WHERE state='CONSUMED'"],
+    ["codeToken", "UPDATE code_token SET expires_at_ms=expires_at_ms+86400000"],
+    ["codeToken", "UPDATE code_token SET purpose='verify'"],
+    ["codeToken", "UPDATE code_token SET person_id=(SELECT person_id FROM person p WHERE p.person_id<>code_token.person_id LIMIT 1)"],
+    ["codeToken", "UPDATE code_token SET visit_id=NULL WHERE state='CONSUMED'"],
+    [
+      "codeToken",
+      "INSERT INTO code_token SELECT 'f', app_id, person_id, purpose, form, 'ISSUED', issued_at_ms, expires_at_ms, NULL FROM code_token LIMIT 1",
+    ],
+    ["visit", "UPDATE visit SET settled_by=NULL"],
+    ["visit", "UPDATE visit SET institution='H1'"],
+    ["visit", "UPDATE visit SET expires_at_ms=expires_at_ms+86400000"],
+    ["visit", "UPDATE visit SET token_fingerprint=token_fingerprint || '0'"],
+    ["visit", "UPDATE visit SET person_id=(SELECT person_id FROM person p WHERE p.person_id<>visit.person_id LIMIT 1)"],
+    ["credentialUse", "UPDATE credential_use SET bindings='[]' WHERE step='settlement'"],
+    ["credentialUse", "UPDATE credential_use SET leaf_hash=randomblob(32)"],
+    ["credentialUse", "UPDATE credential_use SET credential='x'"],
+    ["credentialUse", "DELETE FROM credential_use WHERE step='settlement'"],
+    [
+      "person",
+      "INSERT INTO person SELECT 'p', 'f', 'q', main_index, identity, ehc_id, 'e', key_version, registered_at_ms, 0 FROM person LIMIT 1",
+    ],
+    ["person", "DELETE FROM person WHERE rowid=(SELECT max(rowid) FROM person)"],
+    ["binding", "UPDATE binding SET person_id=(SELECT person_id FROM person p WHERE p.person_id<>binding.person_id LIMIT 1) WHERE rowid=1"],
   ])("names as %s: %s", async (name, sql) => {
     await using copy = await copyOfShard();
     const core = join(copy.file, "..", "core.db");

@@ -22,8 +22,8 @@ class HeldShard extends EdgeShard {
     await this.ctx.storage.setAlarm(Date.now());
   }
 
-  depth(): number {
-    return this.status().backlog.depth;
+  async depth(): Promise<number> {
+    return (await this.status()).backlog.depth;
   }
 
   override async alarm(): Promise<void> {

@@ -12,7 +12,7 @@ import type { FindEntry } from "../../core/settlement/reconcile/entries.ts";
 import { performOperation } from "../../core/settlement/reconcile/operations.ts";
 import type { Shard } from "../../core/settlement/shard.ts";
 import type { InstitutionStatements } from "../../core/settlement/statement-port.ts";
-import { type Database, openDatabase } from "../../migrations/database.ts";
+import { type Database, openDatabase, type StorageObserver } from "../../migrations/database.ts";
 import { startForwarder } from "../../streams/bus/outbox.ts";
 import { partitionOf } from "../../streams/bus/partition.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
@@ -25,6 +25,7 @@ export interface BooksOptions {
   readonly crypto: Crypto;
   readonly clock: Clock;
   readonly bus: EventBus;
+  readonly storage?: StorageObserver | undefined;
 }
 
 export interface AllShards {
@@ -80,6 +81,7 @@ export async function openBooks(
   const told = { event: nobodyListens };
   const office = await openOffice({
     file: layout.core.books,
+    storage: options.storage,
     folder: layout.core.folder,
     shards: new Map([...shards].map(([partition, shard]) => [partition, shard.books])),
     shardOf: (institution) => partitionOf(institution, platform.partitions),

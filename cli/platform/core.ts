@@ -2,6 +2,7 @@
 import type { CoreOptions } from "./core-options.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { SEALING, SEALING_VERSION } from "../../core/key-handles.ts";
+import { storageMetrics } from "../../core/protocol/server/storage-metrics.ts";
 import { Metrics } from "../../core/protocol/metrics.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import { Tracing } from "../../core/protocol/tracing.ts";
@@ -24,6 +25,7 @@ import { reportBug } from "./bugs.ts";
 import { watchCore } from "./core-metrics.ts";
 import { isErasure, openPlatformEraser, performErasure } from "./eraser.ts";
 import type { PlatformFile } from "./layout.ts";
+import { watchStorage } from "./storage.ts";
 import { readWitnessing } from "./witnessing.ts";
 import { printLine, printNotice } from "./lines.ts";
 
@@ -41,6 +43,7 @@ export async function openPlatformServices(options: CoreOptions): Promise<CoreSe
     keys,
     clock,
     bus,
+    storage: options.storage,
     file: options.layout.core.database,
     platform: platform.platform,
     witnessing: options.witnessing,
@@ -89,12 +92,14 @@ async function startOver(given: ServingOptions, onOpened: (close: () => Promise<
   const { tracing = new Tracing() } = given;
   const metrics = new Metrics();
   const watch = new SettlementTelemetry({ tracing, metrics });
-  const options = { ...given, watch, witnessing: await readWitnessing(config, given.layout, crypto) };
+  const storage = watchStorage("core", config, clock);
+  const options = { ...given, watch, storage, witnessing: await readWitnessing(config, given.layout, crypto) };
   const services = await openPlatformServices(options);
   onOpened(() => services.stop());
   const rails = await openPayers({
     urls: options.rails,
     file: options.layout.core.rails,
+    storage,
     sealing: sealingKey(options.keys, `${SEALING.rails}/${SEALING_VERSION}`),
     clock,
     timeoutMs: config.RONGHE_RAIL_TIMEOUT_S * 1000,
@@ -130,6 +135,7 @@ async function startOver(given: ServingOptions, onOpened: (close: () => Promise<
   onOpened(() => busWatch.stop());
   // A bus that is away must not keep the core from starting.
   void busWatch.look();
+  storageMetrics(metrics, storage);
   watchCore(metrics, {
     clock,
     bus,
@@ -226,7 +232,7 @@ export function shardOrigin(platform: PlatformFile, partition: number): string {
 
 export async function openPlatformShard(options: CoreOptions, partition: number): Promise<Shard> {
   const { config, crypto, keys, clock, bus } = options;
-  const db = await openDatabase({ kind: "shard", file: options.layout.core.shard(partition) });
+  const db = await openDatabase({ kind: "shard", file: options.layout.core.shard(partition), storage: options.storage });
   const origin = shardOrigin(options.platform, partition);
   const log = await openKeyedLog({ db, origin, crypto, keys, firstHandle: shardKeyHandle(partition) });
   if (log.size === 0n) await openingEntry(db, log, clock);

@@ -9,6 +9,7 @@ import { readEdgeIdentity } from "./edge-identity.ts";
 import { EDGE_REPLY_KEY } from "./keys.ts";
 import type { Layout, PlatformFile } from "./layout.ts";
 import { printLine, printNotice } from "./lines.ts";
+import { watchStorage } from "./storage.ts";
 
 export interface PlatformEdgeOptions {
   readonly config: Config;
@@ -53,6 +54,7 @@ export async function startPlatformEdge(options: PlatformEdgeOptions): Promise<R
       clock: options.clock,
       coreFetch: options.coreFetch ?? ((request) => fetch(request)),
       onBug: reportBug("edge"),
+      storage: watchStorage("edge", config, options.clock),
       ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
       notice: (notice) => printNotice({ part: "edge", ...notice }),
       ...(config.RONGHE_LOG === "json" && options.quiet !== true ? { log: printLine } : {}),

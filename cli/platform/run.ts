@@ -30,6 +30,7 @@ import {
 import { ownFolder } from "./owner.ts";
 import { chosenPayers, payersOfCore } from "./payers.ts";
 import { type RunningStreams, startStreams } from "./streams.ts";
+import { watchStorage } from "./storage.ts";
 import { openTraces } from "./tracing.ts";
 
 export const PARTS = ["core", "edge", "streams", "sandbox"] as const;
@@ -140,7 +141,10 @@ async function startParts(
         })
       : undefined;
   if (core !== undefined) stops.push(() => core.stop());
-  const streams = bus !== undefined && parts.has("streams") ? await startStreams({ ...common, bus }) : undefined;
+  const streams =
+    bus !== undefined && parts.has("streams")
+      ? await startStreams({ ...common, bus, storage: watchStorage("streams", config, clock) })
+      : undefined;
   if (streams !== undefined) stops.push(() => streams.stop());
   const edge = parts.has("edge")
     ? await startPlatformEdge({

@@ -1,4 +1,5 @@
 import type { Crypto } from "../../core/crypto/port.ts";
+import type { StorageWatch } from "../../core/protocol/server/storage-watch.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import type { BusLog } from "../../streams/bus/log.ts";
@@ -33,9 +34,10 @@ export async function startStreams(options: {
   readonly bus: EventBus;
   readonly crypto: Crypto;
   readonly clock: Clock;
+  readonly storage?: StorageWatch | undefined;
 }): Promise<RunningStreams> {
   const { bus, crypto, clock, layout } = options;
-  const db = await openDatabase({ kind: "streams", file: layout.streams.database });
+  const db = await openDatabase({ kind: "streams", file: layout.streams.database, storage: options.storage });
   const logOf =
     (service: string): BusLog =>
     (level, message, fields) =>

@@ -23,6 +23,7 @@ import { type Config, UsageError } from "../config.ts";
 import { printLine } from "./lines.ts";
 import { ownFolder } from "./owner.ts";
 import { closeToOthers } from "./private-files.ts";
+import { watchStorage } from "./storage.ts";
 import { readTrustedKeys } from "./trust.ts";
 import { isThere, readIfThere } from "./files.ts";
 
@@ -145,7 +146,8 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
   const keys = await openWitnessKeys(config, crypto, layout);
   const key = await keyOf(crypto, keys, name);
   const owned = ownFolder(root);
-  const db = await openDatabase({ kind: "witness", file: layout.database });
+  const storage = watchStorage("witness", config, systemClock);
+  const db = await openDatabase({ kind: "witness", file: layout.database, storage });
   const store = openWitnessStore(db);
   const keep = (found: SplitView): void => {
     say(
@@ -160,7 +162,7 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
   const { peers, proofs, gossipMs } = options;
   const gossip = startGossip({ witness, store, crypto, peers, proofs, everyMs: gossipMs, timeoutMs: PEER_TIMEOUT_MS });
   const log = config.RONGHE_LOG === "json" ? { log: printLine } : {};
-  const app = witnessApp({ witness, store, comparisons: () => gossip.comparisons(), now: () => systemClock.now(), ...log });
+  const app = witnessApp({ witness, store, comparisons: () => gossip.comparisons(), now: () => systemClock.now(), storage, ...log });
   const server = await listen((request) => app.fetch(request), { host: options.host, port: options.port });
   let looking = Promise.resolve();
   const looks = setInterval(() => (looking = looking.then(() => takeAnswers(layout, store, say)).catch(() => undefined)), LOOK_MS);

@@ -15,7 +15,16 @@ import type { OfflineAllowance } from "../protocol/internal.ts";
 import { refused, type Result } from "../protocol/result.ts";
 import type { Desk, Registry } from "../registry.ts";
 import { type Change, decideChanges } from "./changes.ts";
-import { type App, type Directory, type Edge, type Institution, readDirectory, type Status, type Terminal } from "./directory.ts";
+import {
+  type App,
+  type Directory,
+  type Edge,
+  type Institution,
+  readDirectory,
+  type Status,
+  type Terminal,
+  type UnreadableRow,
+} from "./directory.ts";
 import { acceptedDraft } from "./drafts.ts";
 import { createEdges, type Edges } from "./edges.ts";
 import {
@@ -63,6 +72,8 @@ export interface Access {
   edgeKey(edgeId: string): Promise<Uint8Array | undefined>;
   readonly edges: Edges;
   readonly signing: SigningKeys;
+  /** Rows that were left out at start because this version cannot read them. */
+  unreadable(): readonly UnreadableRow[];
 
   registerInstitution(registration: InstitutionRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>>;
   registerTerminal(orgId: string, terminal: TerminalRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>>;
@@ -125,6 +136,10 @@ class RegistryAccess implements Access {
     this.#keys = options.keys;
     this.#directory = directory;
     this.#changes = changes;
+  }
+
+  unreadable(): readonly UnreadableRow[] {
+    return [...this.#directory.unreadable.values()];
   }
 
   institution(orgId: string): Institution | undefined {
@@ -285,7 +300,7 @@ class RegistryAccess implements Access {
     };
     return await this.#changes.submit({
       touches: `institution/${orgId}`,
-      check: ({ institutions }) => (institutions.has(orgId) ? "idempotencyConflict" : undefined),
+      check: ({ institutions, unreadable }) => (institutions.has(orgId) || unreadable.has(orgId) ? "idempotencyConflict" : undefined),
       draft: {
         ...acceptedDraft(kind === "app" ? "access.app.registered" : "access.institution.registered", by, orgId, orgId),
         facts: {

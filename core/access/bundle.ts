@@ -53,6 +53,12 @@ export function createBundleMaker(options: BundleMakerOptions): BundleMaker {
   const { access, keys, crypto } = options;
   let lastVersion = 0;
   const leftOut = new Map<string, LeftOut>();
+  // Unreadable since the start, and so in no list that bundles are made from.
+  for (const { id, field } of access.unreadable()) {
+    const partner = { orgId: id, fields: [field] };
+    leftOut.set(id, partner);
+    options.onLeftOut?.(partner);
+  }
 
   /** Nothing of a partner whose rows are wrong: edges would refuse the bundle of all. */
   async function partnerOf(institution: Institution, nowMs: number): Promise<readonly InstitutionSettings[]> {

@@ -3,7 +3,7 @@ import type { Database, Row } from "../../migrations/database.ts";
 import { canonicalPublicKey } from "../crypto/sm2-key-text.ts";
 import { isPartnerDialect, type PartnerDialect } from "../protocol/dialects.ts";
 import type { InstitutionSettings } from "../protocol/internal.ts";
-import { bytesOf, numberOf, textOf, textOrNull, wordOf } from "../rows.ts";
+import { bytesOf, ColumnError, numberOf, textOf, textOrNull, wordOf } from "../rows.ts";
 
 export interface Terminal {
   readonly termId: string;
@@ -79,12 +79,32 @@ export interface Directory {
   readonly edges: Map<string, Edge>;
   /** By handle, oldest first. */
   readonly signingKeys: Map<string, SigningKey>;
+  /** Rows that this version cannot read, by institution, app, edge or handle: each is left out alone, and its id stays taken. */
+  readonly unreadable: ReadonlyMap<string, UnreadableRow>;
+}
+
+export interface UnreadableRow {
+  readonly id: string;
+  /** As `InstitutionSettings` spells it; never its value. */
+  readonly field: string;
 }
 
 export async function readDirectory(db: Database): Promise<Directory> {
+  const unreadable = new Map<string, UnreadableRow>();
+  const readable = <T>(rows: readonly Row[], key: string, read: (row: Row) => T): T[] =>
+    rows.flatMap((row) => {
+      try {
+        return [read(row)];
+      } catch (error) {
+        if (!(error instanceof ColumnError)) throw error;
+        const id = String(row[key]);
+        unreadable.set(id, { id, field: error.column.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()) });
+        return [];
+      }
+    });
   const keys = grouped(await db.read("SELECT org_id, public_key, retired_at_ms FROM partner_key ORDER BY added_at_ms DESC, rowid"));
   const terminals = grouped(await db.read("SELECT org_id, term_id, latitude, longitude, status FROM terminal"));
-  const institutions = (await db.read("SELECT * FROM institution")).map((row): Institution => {
+  const institutions = readable(await db.read("SELECT * FROM institution"), "org_id", (row): Institution => {
     const orgId = textOf(row, "org_id");
     return {
       orgId,
@@ -113,20 +133,21 @@ export async function readDirectory(db: Database): Promise<Directory> {
       },
     };
   });
-  const apps = (await db.read("SELECT * FROM app")).map((row): App => ({
+  const apps = readable(await db.read("SELECT * FROM app"), "app_id", (row): App => ({
     appId: textOf(row, "app_id"),
     name: textOf(row, "name"),
     status: wordOf(row, "status", STATUSES),
   }));
   const secrets = grouped(await db.read("SELECT * FROM edge_key ORDER BY until_ms IS NOT NULL, added_at_ms DESC"), "edge_id");
-  const edges = (await db.read("SELECT * FROM edge")).map((row): Edge => ({
+  const edges = readable(await db.read("SELECT * FROM edge"), "edge_id", (row): Edge => ({
     edgeId: textOf(row, "edge_id"),
     status: wordOf(row, "status", STATUSES),
     keys: (secrets.get(textOf(row, "edge_id")) ?? []).map(readEdgeKey),
     serves: servedBy(textOrNull(row, "serves")),
   }));
-  const signingKeys = (await db.read("SELECT * FROM signing_key ORDER BY added_at_ms, rowid")).map(readSigningKey);
+  const signingKeys = readable(await db.read("SELECT * FROM signing_key ORDER BY added_at_ms, rowid"), "handle", readSigningKey);
   return {
+    unreadable,
     signingKeys: new Map(signingKeys.map((key) => [key.handle, key])),
     institutions: new Map(institutions.map((institution) => [institution.orgId, institution])),
     apps: new Map(apps.map((app) => [app.appId, app])),
@@ -172,7 +193,7 @@ function readSigningKey(row: Row): SigningKey {
 
 function dialectIn(row: Row): PartnerDialect {
   const dialect = textOf(row, "dialect");
-  if (!isPartnerDialect(dialect)) throw new Error("column dialect holds no dialect");
+  if (!isPartnerDialect(dialect)) throw new ColumnError("dialect", "holds no dialect");
   return dialect;
 }
 

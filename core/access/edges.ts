@@ -74,8 +74,8 @@ export function createEdges({ crypto, keys, directory, changes }: EdgesOptions):
       let atMs = 0;
       const change = await changes.submit({
         touches: `edge/${edgeId}`,
-        check: ({ edges, institutions }) => {
-          if (edges.has(edgeId)) return "idempotencyConflict";
+        check: ({ edges, institutions, unreadable }) => {
+          if (edges.has(edgeId) || unreadable.has(edgeId)) return "idempotencyConflict";
           return serves?.some((orgId) => !institutions.has(orgId)) === true ? "institutionUnknown" : undefined;
         },
         draft: {

@@ -82,6 +82,20 @@ describe("a partner's key", () => {
 
 describe("a partner whose rows are wrong", () => {
   it.each([
+    ["signType", "UPDATE institution SET sign_type = 'SM9' WHERE org_id = ?", "UPDATE institution SET sign_type = 'SM2' WHERE org_id = ?"],
+    ["status", "UPDATE institution SET status = 'paused' WHERE org_id = ?", "UPDATE institution SET status = 'active' WHERE org_id = ?"],
+    ["status", "UPDATE terminal SET status = 'lost' WHERE org_id = ?", "UPDATE terminal SET status = 'active' WHERE org_id = ?"],
+  ])("by a word in %s that nobody knows is left out alone, and the core starts: %s", async (field, sql, whole) => {
+    const before = (await bundle()).institutions.map(({ orgId }) => orgId);
+    await alterRow(sql, OTHER_HOSPITAL);
+    expect(province.core.access.unreadable()).toEqual([{ id: OTHER_HOSPITAL, field }]);
+    expect((await bundle()).institutions.map(({ orgId }) => orgId)).toEqual(before.filter((orgId) => orgId !== OTHER_HOSPITAL));
+    expect(province.core.ports.bundles.leftOut()).toEqual([{ orgId: OTHER_HOSPITAL, fields: [field] }]);
+    await alterRow(whole, OTHER_HOSPITAL);
+    expect((await bundle()).institutions.map(({ orgId }) => orgId)).toEqual(before);
+  });
+
+  it.each([
     ["publicKeys", "UPDATE partner_key SET public_key = 'no key' WHERE org_id = ? AND retired_at_ms IS NULL"],
     ["appSecret", "UPDATE institution SET partner_secret = x'00' WHERE org_id = ?"],
   ])("is left out of bundles by %s, is told of once, and all others are in them", async (field, sql) => {

@@ -12,6 +12,7 @@ import { PARTNER_SETTINGS } from "../access/registration.ts";
 import type { Crypto } from "../crypto/port.ts";
 import { toHex, utf8 } from "../protocol/bytes.ts";
 import { compareTable, describe } from "./compare.ts";
+import { VAULT_TABLES, VaultDerivation } from "./vault-rows.ts";
 
 type Columns = Record<string, InValue>;
 type Facts = ReadonlyMap<string, string>;
@@ -27,10 +28,12 @@ const TABLES = {
   binding: { name: "binding", key: ["binding_id"] },
 } as const satisfies Record<string, { readonly name: FindingName; readonly key: readonly string[] }>;
 type Table = keyof typeof TABLES;
-export const REGISTRY_TABLES = Object.keys(TABLES) as readonly Table[];
+const ACCESS_TABLES = Object.keys(TABLES) as readonly Table[];
+export const REGISTRY_TABLES: readonly string[] = [...ACCESS_TABLES, ...VAULT_TABLES];
 
 export class RegistryDerivation {
   readonly #crypto: Pick<Crypto, "sm3">;
+  readonly #vault: VaultDerivation;
   readonly #rows: Readonly<Record<Table, Map<string, Columns>>> = {
     institution: new Map(),
     partner_key: new Map(),
@@ -46,6 +49,7 @@ export class RegistryDerivation {
 
   constructor(crypto: Pick<Crypto, "sm3">) {
     this.#crypto = crypto;
+    this.#vault = new VaultDerivation(crypto);
   }
 
   take(leaf: Leaf): void {
@@ -54,6 +58,7 @@ export class RegistryDerivation {
     const subject = leaf.subject ?? "";
     const orgId = leaf.institution ?? subject;
     const atMs = leaf.postedMs;
+    this.#vault.take(leaf, facts);
     switch (leaf.kind) {
       case "access.institution.registered":
       case "access.app.registered":
@@ -108,7 +113,7 @@ export class RegistryDerivation {
   }
 
   async compare(db: Database, findings: Findings): Promise<void> {
-    for (const table of REGISTRY_TABLES) {
+    for (const table of ACCESS_TABLES) {
       const { name, key } = TABLES[table];
       const read = (row: Row): Row => this.#asEntriesSayIt(table, row);
       await compareTable(db, { table, key, rows: this.#rows[table].values(), read }, (difference) => {
@@ -117,6 +122,7 @@ export class RegistryDerivation {
       });
     }
     await this.#places(db, findings);
+    await this.#vault.compare(db, findings);
     for (const said of this.#unsaid()) findings.unproven(said);
   }
 

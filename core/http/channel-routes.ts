@@ -12,7 +12,9 @@ import type { ErrorName } from "../protocol/errors.ts";
 import { refused, type Result } from "../protocol/result.ts";
 import { readBytesWithin } from "../protocol/server/body.ts";
 import { ReplyWriter } from "../protocol/server/replies.ts";
+import type { StorageStanding } from "../protocol/server/storage-watch.ts";
 import { TokenBuckets } from "../protocol/server/token-bucket.ts";
+import { tellTrouble } from "../protocol/server/trouble.ts";
 import type { Clock } from "../protocol/time.ts";
 import { admitChannelCall, type ChannelDraft } from "./channel-admission.ts";
 import { carryOut, type ChannelServices } from "./channel-operations.ts";
@@ -25,7 +27,9 @@ export interface ChannelPorts extends ChannelServices {
   readonly nonces: Nonces;
   /** Signs replies as the platform. */
   readonly sign: MessageSigner;
-  /** Told of every exception; they are bugs, or a store that failed. */
+  /** Whether what is taken can be kept. Absent: nobody watches. */
+  readonly storage?: StorageStanding;
+  /** Told of exceptions that are bugs. */
   readonly onBug?: (error: Error) => void;
 }
 
@@ -67,7 +71,7 @@ export function channelRoutes(ports: ChannelPorts, doors: ReturnType<typeof shie
   });
   // Signed like any other: an app may not take a stranger's error for ours (domain notes 1.5).
   routes.onError(async (error, c) => {
-    ports.onBug?.(error);
+    tellTrouble(ports, error);
     return c.body(await seal(stranger("internal")), 200, JSON_REPLY);
   });
   return routes;

@@ -21,6 +21,7 @@ import { isUsable } from "./binding-state.ts";
 import { usableAccounts } from "./judgement.ts";
 import type { IssueCode, IssuedCode } from "./port.ts";
 import { type BindingRow, type CodeRow, type PersonRow, readBindings, readPersons, writeCodes } from "./rows.ts";
+import { ISSUED_FACT } from "./vault-facts.ts";
 
 export interface MintingOptions {
   readonly registry: Registry;
@@ -154,7 +155,7 @@ function recordIssue(
     outcome: "accepted",
     actor: `app/${request.appId}`,
     subject: code.fingerprint,
-    facts: { purpose: code.purpose, form: code.form, expiresAtMs: String(code.expiresAtMs) },
+    facts: { purpose: code.purpose, form: code.form, expiresAtMs: String(code.expiresAtMs), [ISSUED_FACT]: String(code.issuedAtMs) },
     personal: { person: person.pseudonym },
   });
   return (positionOf) => ok(positionOf(entry));

@@ -18,6 +18,7 @@ import { vaultEvent } from "./events.ts";
 import { credentialOf, type Granted, judge, type Presented, type Use } from "./judgement.ts";
 import type { BindingRow, PersonRow, Step, VisitRow } from "./rows.ts";
 import { type KnownUse, UseView } from "./use-view.ts";
+import { USE_FACT, useHash, visitFacts } from "./vault-facts.ts";
 
 export interface UseItem {
   readonly kind: "use";
@@ -109,16 +110,16 @@ function grant(
   if (visit !== granted.visit) view.changeVisit(visit);
   const person = view.person(granted.personId);
   const bindings = use.step === "resolve" ? [] : granted.bindings;
-  const entry = batch.append(grantedDraft(item, visit, person, bindings, {}));
+  const record = { visitId: visit.visitId, bindings: granted.bindings.map((binding) => binding.bindingId), atMs: use.instantMs };
+  const facts = { ...(granted.visit === undefined ? visitFacts(rules.crypto, visit) : {}), [USE_FACT]: useHash(rules.crypto, record) };
+  const entry = batch.append(grantedDraft(item, visit, person, bindings, facts));
   view.addUse({
+    ...record,
     transactionId: use.transactionId,
     step: use.step,
     credential: credentialOf(use.presented),
     terminal: item.scene.terminal,
     businessType: item.scene.businessType,
-    visitId: visit.visitId,
-    bindings: granted.bindings.map((binding) => binding.bindingId),
-    atMs: use.instantMs,
     entry,
   });
   const data = {

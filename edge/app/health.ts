@@ -1,3 +1,4 @@
+import type { StorageCause } from "../../core/protocol/server/storage-watch.ts";
 import type { AppPorts } from "./app-ports.ts";
 
 export interface Readiness {
@@ -10,6 +11,8 @@ export interface Readiness {
   readonly bundleRefused: string | null;
   readonly core: "reachable" | "unreachable";
   readonly results: "running" | "stopped";
+  /** Why what is taken cannot be kept: `SQLITE_FULL` for example. */
+  readonly storage: StorageCause | "ok";
 }
 
 export async function readiness(ports: AppPorts): Promise<Readiness> {
@@ -18,8 +21,9 @@ export async function readiness(ports: AppPorts): Promise<Readiness> {
   const outbox = ports.outbox.backlog();
   const room = outbox.depth < ports.limits.outboxDepthMax && outbox.oldestAgeMs < ports.limits.outboxAgeMsMax;
   const bundle = view?.bundle;
+  const [failing] = (await ports.storage?.look()) ?? [];
   return {
-    ready: room && bundle !== undefined,
+    ready: room && bundle !== undefined && failing === undefined,
     edge: ports.edgeId,
     outbox,
     bundle:
@@ -27,5 +31,6 @@ export async function readiness(ports: AppPorts): Promise<Readiness> {
     bundleRefused: ports.settings.state?.().refused?.reason ?? null,
     core: (await ports.link.reachable()) ? "reachable" : "unreachable",
     results: ports.results.running() ? "running" : "stopped",
+    storage: failing?.cause ?? "ok",
   };
 }

@@ -4,6 +4,7 @@
  */
 import { ERRORS } from "../../core/protocol/errors.ts";
 import { CALL_SECONDS, type Labels, Metrics, type Sample } from "../../core/protocol/metrics.ts";
+import { storageMetrics } from "../../core/protocol/server/storage-metrics.ts";
 import type { RequestLine, PageLine } from "../ports.ts";
 import type { AppPorts } from "./app-ports.ts";
 import { clockSkewMs } from "./clock.ts";
@@ -65,6 +66,8 @@ export function edgeMetrics(ports: AppPorts): EdgeMetrics {
     const skewMs = clockSkewMs(ports, ports.clock.now());
     return skewMs === undefined ? undefined : skewMs / 1000;
   });
+
+  if (ports.storage !== undefined) storageMetrics(metrics, ports.storage);
 
   return {
     observe(line) {

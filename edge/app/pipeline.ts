@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { OPERATIONS, type OperationName } from "../../core/protocol/operations.ts";
 import { ok, type Result } from "../../core/protocol/result.ts";
 import type { ReplyWriter } from "../../core/protocol/server/replies.ts";
+import { tellTrouble } from "../../core/protocol/server/trouble.ts";
 import { fieldOf } from "../../core/protocol/wrong-field.ts";
 import { type Addressee, type Incoming, admitCall, checkRoom, isOperation } from "./admission.ts";
 import type { AppPorts } from "./app-ports.ts";
@@ -90,7 +91,7 @@ async function perform(
     return await traced(ports, admitted.value, transType, traceparent());
   } catch (error) {
     // A bug, or a disk that is full: nothing was acknowledged, and the caller learns no more than that.
-    ports.onBug?.(error);
+    tellTrouble(ports, error);
     return refuse("internal");
   }
 }

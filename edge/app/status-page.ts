@@ -193,8 +193,12 @@ function settings({ bundle, bundleRefused }: EdgeStatus, say: Say): Html {
   ]);
 }
 
-function machine({ crypto: families }: EdgeStatus, say: Say): Html {
-  return card(say(LABELS.crypto), Object.entries(families));
+function machine({ crypto: families, storage }: EdgeStatus, say: Say): Html {
+  const failing = storage.map(({ database, cause, sinceMs }) => `${database}: ${cause} · ${instant(sinceMs)}`);
+  return card(say(LABELS.crypto), [
+    ...Object.entries(families),
+    ...(failing.length === 0 ? [] : [[say(LABELS.storage), failing.join("; ")] as const]),
+  ]);
 }
 
 function taken({ takenOffline }: EdgeStatus, say: Say): Html {

@@ -36,6 +36,10 @@ export const FINDING_WORDS: Readonly<Record<Finding, Words>> = {
     "最近一次下发的配置未能采用，沿用此前的配置：新的停用、密钥与机构在本节点不生效",
     "The last settings from the core could not be taken; those before are in use: no later suspension, key or institution holds here",
   ),
+  storageFailing: words(
+    "本机数据无法写入（磁盘已满、只读或故障）：新的请求被拒绝，腾出空间后自动恢复",
+    "Nothing can be written here (the disk is full, read-only or broken): new calls are refused, and taken again by themselves once there is room",
+  ),
 };
 
 export const LABELS = {
@@ -69,6 +73,7 @@ export const LABELS = {
   amountMax: words("累计上限（元）", "Sum at most (yuan)"),
   billMax: words("单笔上限（元）", "One bill at most (yuan)"),
   nothingTaken: words("没有离线受理的结算。", "No bills were taken offline."),
+  storage: words("无法写入的数据库", "Databases that cannot be written to"),
   skew: words("时钟与核心相差", "Clock differs by"),
   unknown: words("未知", "unknown"),
   crypto: words("密码实现", "Cryptography"),

@@ -1,5 +1,6 @@
 /** How an edge is doing, for the people beside it: links, backlog, settings, what was taken offline. No secrets, no persons. */
 import { asFen, formatYuan } from "../../core/protocol/money.ts";
+import type { FailingStorage } from "../../core/protocol/server/storage-watch.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
 import type { AppPorts } from "./app-ports.ts";
 import { clockIsWrong, clockSkewMs } from "./clock.ts";
@@ -19,6 +20,7 @@ export const FINDINGS = {
   clockSkew: "limited",
   resultsStopped: "limited",
   bundleRefused: "limited",
+  storageFailing: "limited",
 } as const satisfies Record<string, EdgeStanding>;
 export type Finding = keyof typeof FINDINGS;
 
@@ -48,13 +50,15 @@ export interface EdgeStatus {
     readonly billMax: string;
     readonly forMs: number;
   }[];
+  /** Databases that cannot be written to, each with its cause. */
+  readonly storage: readonly FailingStorage[];
   /** Our clock less the core's, as far as the last answer shows. */
   readonly clockSkewMs: number | null;
   readonly crypto: Readonly<Record<string, string>>;
 }
 
 export async function edgeStatus(ports: AppPorts): Promise<EdgeStatus> {
-  await ports.link.look();
+  await Promise.all([ports.link.look(), ports.storage?.look()]);
   const nowMs = ports.clock.now();
   const link = ports.link.state(nowMs);
   const bundle = ports.settings.current()?.bundle;
@@ -81,6 +85,7 @@ export async function edgeStatus(ports: AppPorts): Promise<EdgeStatus> {
           },
     bundleRefused: settings?.refused ?? null,
     takenOffline: await takenOffline(ports, link.offlineSinceMs),
+    storage: ports.storage?.failing() ?? [],
     clockSkewMs: clockSkewMs(ports, nowMs) ?? null,
     crypto: { ...ports.crypto.implementations },
   };
@@ -109,6 +114,7 @@ function findingsOf(ports: AppPorts, link: LinkState, nowMs: EventMs): readonly 
     clockSkew: clockIsWrong(ports, nowMs),
     resultsStopped: !ports.results.running(),
     bundleRefused: state?.refused !== undefined,
+    storageFailing: (ports.storage?.failing() ?? []).length > 0,
   };
   return (Object.keys(FINDINGS) as Finding[]).filter((name) => found[name]);
 }

@@ -3,6 +3,7 @@
  * entries bring the HTTP server of their runtime; signals belong to the caller.
  */
 import type { Crypto, KeyStore } from "../../core/crypto/port.ts";
+import { StorageWatch } from "../../core/protocol/server/storage-watch.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import { Tracing } from "../../core/protocol/tracing.ts";
 import { type Database, openDatabase } from "../../migrations/database.ts";
@@ -51,7 +52,9 @@ export interface EdgeDependencies {
   readonly coreFetch: (request: Request) => Promise<Response>;
   readonly log?: RequestLog;
   readonly tracing?: Tracing;
-  readonly onBug?: (error: unknown) => void;
+  readonly onBug?: (error: Error) => void;
+  /** Watches the edge's database; by default one that says nothing to the log. */
+  readonly storage?: StorageWatch;
   readonly notice?: (notice: EdgeNotice) => void;
 }
 
@@ -77,12 +80,12 @@ export type Listen = (
 ) => Promise<Listening>;
 
 export async function startLibsqlEdge(config: EdgeConfig, dependencies: EdgeDependencies, listen: Listen): Promise<RunningEdge> {
-  const { crypto, clock, keyStore, tracing = new Tracing() } = dependencies;
+  const { crypto, clock, keyStore, tracing = new Tracing(), storage = new StorageWatch({ clock }) } = dependencies;
   const { edgeId } = config;
   // What was opened last closes first, also when a later part does not start.
   const opened = new AsyncDisposableStack();
   try {
-    const db = await openDatabase({ kind: "edge", file: config.file });
+    const db = await openDatabase({ kind: "edge", file: config.file, storage });
     opened.defer(() => db.close());
     const link = { url: config.coreUrl, edgeId, key: config.internalKey, crypto, clock, fetch: dependencies.coreFetch };
     const core = createCoreClient(link);
@@ -111,7 +114,13 @@ export async function startLibsqlEdge(config: EdgeConfig, dependencies: EdgeDepe
     const { log, onBug } = dependencies;
     const [sealer, origin] = [createSealer(crypto), createOrigin(crypto, config.internalKey)];
     const ports = { edgeId, crypto, clock, settings, state, outbox, core, results, signer, sealer, origin, limits, sourceOf: peerOf };
-    const app = createEdgeApp({ ...ports, tracing, ...(log === undefined ? {} : { log }), ...(onBug === undefined ? {} : { onBug }) });
+    const app = createEdgeApp({
+      ...ports,
+      tracing,
+      storage,
+      ...(log === undefined ? {} : { log }),
+      ...(onBug === undefined ? {} : { onBug }),
+    });
     const server = await listen(app.fetch, config);
     opened.defer(() => {
       results.release();

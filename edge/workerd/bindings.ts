@@ -1,6 +1,7 @@
 /** The Durable Objects of an edge as its Worker sees them: what can be asked of each. */
 import type { EdgeBundle } from "../../core/protocol/internal.ts";
 import type { SettlementReply } from "../../core/protocol/operations.ts";
+import type { FailingStorage } from "../../core/protocol/server/storage-watch.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
 import type {
   Admission,
@@ -23,6 +24,7 @@ export interface Backlog {
 export interface ShardStatus {
   readonly backlog: Backlog;
   readonly resultsRunning: boolean;
+  readonly storage: readonly FailingStorage[];
 }
 
 /** State, outbox and results of some institutions (`shard.ts`). */
@@ -35,7 +37,8 @@ export interface ShardObject {
   commit(change: Change): Promise<CommitVerdict>;
   find(orgId: string, outTradeNo: string, requestHash?: string): SettlementReply | undefined;
   waitFor(settlementId: string, requestHash: string, waitMs: number): Promise<SettlementReply | undefined>;
-  status(): ShardStatus;
+  /** @param suspect that its storage was seen to fail: it is tried by more than a page. */
+  status(suspect?: boolean): Promise<ShardStatus>;
 }
 
 export interface SettingsAnswer {

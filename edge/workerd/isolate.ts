@@ -38,7 +38,7 @@ export interface Isolate {
 export async function openIsolate(env: WorkerEnv): Promise<Isolate> {
   const config = readWorkerEnv(env);
   const { edgeId, crypto, clock, keys, secret, link } = await openIdentity(config);
-  const shards = new ShardPorts(env, config.RONGHE_EDGE_SHARDS);
+  const shards = new ShardPorts(env, config.RONGHE_EDGE_SHARDS, clock, report);
   const settings = new IsolateSettings(env, crypto, () => clock.now());
   const client = createCoreClient(link);
   const ports: EdgePorts = {
@@ -49,6 +49,7 @@ export async function openIsolate(env: WorkerEnv): Promise<Isolate> {
     state: shards.state,
     outbox: shards.outbox,
     results: shards.results,
+    storage: shards.storage,
     // A call that outlives its request, or that several share, would end with the request that began it.
     core: {
       resolve: (request, traceparent) => kept(client.resolve(request, traceparent)),
@@ -60,7 +61,7 @@ export async function openIsolate(env: WorkerEnv): Promise<Isolate> {
     sealer: createSealer(crypto),
     origin: createOrigin(crypto, secret),
     limits: { ...EDGE_LIMITS, outboxDepthMax: config.RONGHE_OUTBOX_MAX },
-    onBug: (error) => report({ bug: error instanceof Error ? error.name : typeof error }),
+    onBug: reportBug,
     ...(config.RONGHE_LOG === "json" ? { log: write } : {}),
     ...(config.RONGHE_TRUST_CF_CONNECTING_IP === "on"
       ? { sourceOf: (request) => request.headers.get("cf-connecting-ip") ?? undefined }
@@ -69,7 +70,9 @@ export async function openIsolate(env: WorkerEnv): Promise<Isolate> {
   const app = createEdgeApp(ports);
   return {
     settings,
-    lookAtShards: () => shards.look(),
+    async lookAtShards() {
+      for (const error of await shards.look()) reportBug(error);
+    },
     answer: (request, env, ctx) => context.run(ctx, async () => await app.fetch(request, env)),
   };
 }
@@ -79,7 +82,12 @@ function write(line: object): void {
   console.log(JSON.stringify(line));
 }
 
-function report(what: { readonly bug: string }): void {
+/** By kind only: a message may quote what a caller sent. */
+function reportBug(error: unknown): void {
+  report({ bug: error instanceof Error ? error.name : typeof error });
+}
+
+function report(what: object): void {
   // oxlint-disable-next-line no-console
   console.error(JSON.stringify({ atMs: Date.now(), part: "edge", ...what }));
 }

@@ -32,11 +32,11 @@ export class EdgeSettings extends DurableObject<WorkerEnv> implements SettingsOb
       const config = readWorkerEnv(env);
       const { edgeId, crypto, clock, keys, platformKey, link } = await openIdentity(config);
       const core = createCoreClient(link);
-      const shards = new ShardPorts(env, config.RONGHE_EDGE_SHARDS);
+      const shards = new ShardPorts(env, config.RONGHE_EDGE_SHARDS, clock);
       /** Where events go by the core itself, it knows without being told. */
       const waitingMs = async (): Promise<number> => {
         if (config.RONGHE_EDGE_UPLINK !== "bus") return 0;
-        await shards.look().catch(() => undefined);
+        await shards.look();
         return shards.outbox.backlog().oldestAgeMs;
       };
       this.#settings = await openSettings({

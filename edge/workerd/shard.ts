@@ -4,6 +4,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import type { SettlementReply } from "../../core/protocol/operations.ts";
+import { storageCauseOf } from "../../core/protocol/server/storage-watch.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
 import { createCoreCall, type CoreCall } from "../app/core-calls.ts";
 import type { Admission, AdmitCall, Change, CodeMarks, CommitVerdict, GuardCall, BillsTaken, TakenRequest } from "../ports.ts";
@@ -13,6 +14,7 @@ import { type OpenedIdentity, openIdentity } from "./identity.ts";
 import { EDGE_MIGRATIONS } from "./migrations.ts";
 import { ShardOutbox } from "./shard-outbox.ts";
 import { ShardResults } from "./shard-results.ts";
+import { ShardStorage } from "./shard-storage.ts";
 import { ShardState } from "./shard-state.ts";
 import { shardOf } from "./shards.ts";
 import { migrateObject, type ObjectState } from "./storage.ts";
@@ -35,6 +37,7 @@ interface Parts {
   readonly call: CoreCall;
   readonly outbox: ShardOutbox;
   readonly state: ShardState;
+  readonly storage: ShardStorage;
   readonly results: ShardResults;
 }
 
@@ -56,8 +59,8 @@ export class EdgeShard extends DurableObject<WorkerEnv> implements ShardObject {
   }
 
   admit(call: AdmitCall): { readonly admission: Admission; readonly backlog: Backlog } {
-    const { state, outbox } = this.#parts;
-    return { admission: state.admit(call), backlog: outbox.backlog(call.nowMs) };
+    const { state, outbox, storage } = this.#parts;
+    return { admission: storage.written(() => state.admit(call)), backlog: outbox.backlog(call.nowMs) };
   }
 
   guard(call: GuardCall): number {
@@ -77,8 +80,8 @@ export class EdgeShard extends DurableObject<WorkerEnv> implements ShardObject {
   }
 
   async commit(change: Change): Promise<CommitVerdict> {
-    const { state, identity } = this.#parts;
-    const verdict = state.commit(change);
+    const { state, identity, storage } = this.#parts;
+    const verdict = storage.written(() => state.commit(change));
     // Set in the same breath as the rows: they are never durable without an alarm that will send them.
     if (verdict === "accepted" && change.records.length > 0) await this.#wakeBy(identity.clock.now() + GATHER_MS);
     return verdict;
@@ -92,9 +95,10 @@ export class EdgeShard extends DurableObject<WorkerEnv> implements ShardObject {
     return await this.#parts.results.wait(settlementId, requestHash, waitMs);
   }
 
-  status(): ShardStatus {
-    const { outbox, results, identity } = this.#parts;
-    return { backlog: outbox.backlog(identity.clock.now()), resultsRunning: results.running };
+  async status(suspect = false): Promise<ShardStatus> {
+    const { outbox, results, identity, storage } = this.#parts;
+    const failing = await storage.look(suspect);
+    return { backlog: outbox.backlog(identity.clock.now()), resultsRunning: results.running, storage: failing };
   }
 
   /** Lets nothing escape: the runtime repeats a failed alarm six times and then forgets it. */
@@ -107,7 +111,7 @@ export class EdgeShard extends DurableObject<WorkerEnv> implements ShardObject {
     try {
       pauseMs = await this.#round();
     } catch (error) {
-      this.#report(error);
+      if (storageCauseOf(error) === undefined) this.#report({ bug: error instanceof Error ? error.name : typeof error });
       pauseMs = this.#backOff();
     }
     await this.#setAlarm(clock.now() + pauseMs);
@@ -159,7 +163,8 @@ export class EdgeShard extends DurableObject<WorkerEnv> implements ShardObject {
     const state = new ShardState(storage, outbox, identity.clock.now());
     const { SHARD } = this.env;
     const mine = (orgId: string): boolean => SHARD.idFromName(shardOf(orgId, config.RONGHE_EDGE_SHARDS)).equals(this.ctx.id);
-    return { config, identity, call, outbox, state, results: new ShardResults({ storage, call, mine }) };
+    const watched = new ShardStorage(storage, identity.clock);
+    return { config, identity, call, outbox, state, storage: watched, results: new ShardResults({ storage, call, mine }) };
   }
 
   get #parts(): Parts {
@@ -168,8 +173,8 @@ export class EdgeShard extends DurableObject<WorkerEnv> implements ShardObject {
   }
 
   /** By kind only: a message may quote what a caller sent. */
-  #report(error: unknown): void {
+  #report(what: object): void {
     // oxlint-disable-next-line no-console
-    console.error(JSON.stringify({ atMs: Date.now(), part: "edge.shard", bug: error instanceof Error ? error.name : typeof error }));
+    console.error(JSON.stringify({ atMs: Date.now(), part: "edge.shard", ...what }));
   }
 }

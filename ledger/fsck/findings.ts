@@ -52,6 +52,10 @@ export const FINDING_NAMES = [
   "edgeKey",
   "signingKey",
   "binding",
+  "codeToken",
+  "visit",
+  "credentialUse",
+  "person",
 ] as const;
 export type FindingName = (typeof FINDING_NAMES)[number];
 

@@ -2,6 +2,9 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { type Counter, Metrics, METRICS_CONTENT_TYPE } from "../../core/protocol/metrics.ts";
+import { storageMetrics } from "../../core/protocol/server/storage-metrics.ts";
+import type { StorageStanding } from "../../core/protocol/server/storage-watch.ts";
+import { tellTrouble } from "../../core/protocol/server/trouble.ts";
 import { printVerifierKey } from "../verifier/note.ts";
 import { REQUEST_BYTES_MAX } from "./request.ts";
 import { EVIDENCE_MAX, HEADS_MAX } from "./client.ts";
@@ -18,6 +21,8 @@ export interface WitnessPorts {
   readonly log?: (line: WitnessLine) => void;
   /** For ages and lines; without it there are neither. */
   readonly now?: () => number;
+  /** Whether what is cosigned can be kept: a witness that forgets heads would cosign a fork. */
+  readonly storage?: StorageStanding;
 }
 
 export interface WitnessLine {
@@ -41,9 +46,10 @@ export interface WitnessStatus {
   readonly comparisons: readonly Comparison[];
 }
 
-export function witnessApp({ witness, store, comparisons = () => [], log, now = () => 0 }: WitnessPorts): Hono {
+export function witnessApp({ witness, store, comparisons = () => [], log, now = () => 0, storage }: WitnessPorts): Hono {
   const app = new Hono();
   const { metrics, requests } = witnessMetrics({ store, now, comparisons });
+  if (storage !== undefined) storageMetrics(metrics, storage);
   let addresses: ReadonlySet<string> | undefined;
   app.use(async function wideLog(c, next) {
     const atMs = now();
@@ -83,10 +89,17 @@ export function witnessApp({ witness, store, comparisons = () => [], log, now = 
     return c.json({ splitViews: wanted.map(shown) });
   });
   app.get("/key", (c) => c.text(`${printVerifierKey(witness.key)}\n`));
-  app.get("/health", (c) => c.json({ status: "ok" }));
+  app.get("/health", (c) => c.json({ status: "ok", storage: storage?.failing()[0]?.cause ?? "ok" }));
+  app.get("/ready", async (c) => {
+    const failing = (await storage?.look()) ?? [];
+    return c.json({ status: failing.length === 0 ? "ok" : "unavailable", storage: failing }, failing.length === 0 ? 200 : 503);
+  });
   app.get("/status", async (c) => c.json(await statusOf(witness, store, comparisons())));
   app.notFound((c) => c.text("nothing here\n", 404));
-  app.onError((_, c) => c.text("the witness failed\n", 500));
+  app.onError((error, c) => {
+    tellTrouble({ storage }, error);
+    return c.text("the witness failed\n", 500);
+  });
   return app;
 }
 

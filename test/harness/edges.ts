@@ -19,6 +19,9 @@ const COMMANDS: Readonly<Record<Runtime, readonly [command: string, ...args: str
   workerd: [process.execPath, "cli/main.ts", "serve", "edge", "--runtime", "workerd"],
 };
 
+/** A write beyond a limit of the kernel is an error, as on a full disk, and no signal that ends the process (Node ignores it by itself). */
+const UNSIGNALLED = 'trap "" XFSZ; exec "$@"';
+
 export interface EdgeProcess {
   readonly runtime: Runtime;
   readonly url: string;
@@ -41,9 +44,9 @@ export async function startEdge(runtime: Runtime, settings: Readonly<Record<stri
   let ended: Promise<number | null> = Promise.resolve(null);
 
   const start = async (): Promise<void> => {
-    const [command, ...args] = COMMANDS[runtime];
+    const words = ["-c", UNSIGNALLED, "sh", ...COMMANDS[runtime]];
     const from = output.length;
-    const started = spawn(command, args, { cwd: ROOT, env: environment(settings), detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    const started = spawn("sh", words, { cwd: ROOT, env: environment(settings), detached: true, stdio: ["ignore", "pipe", "pipe"] });
     child = started;
     ended = new Promise((resolve) => started.once("close", (code) => resolve(code)));
     await new Promise<void>((resolve, reject) => {

@@ -45,6 +45,11 @@ export interface Province {
   expiredCode(): Promise<string>;
   /** One that is genuine and that nobody owns: an edge takes it, the core refuses it. */
   mintedCode(): Promise<string>;
+  readonly coreUrl: string;
+  /** Of the process that now serves the core. */
+  corePid(): number;
+  /** What it has printed. */
+  coreOutput(): string;
   coreDown(): Promise<void>;
   coreUp(): Promise<void>;
   /** SIGTERM; gives its status. */
@@ -172,6 +177,9 @@ export async function startProvince(
     },
     expiredCode: () => minted(systemClock.now() - 60_000),
     mintedCode: () => minted(systemClock.now() + 250_000),
+    coreUrl: `http://127.0.0.1:${corePort}`,
+    corePid: () => core.child.pid ?? 0,
+    coreOutput: () => core.output(),
     coreDown: () => core.kill9(),
     async coreUp() {
       core = await startCore();

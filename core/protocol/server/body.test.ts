@@ -57,3 +57,11 @@ describe("a body", () => {
     expect(await readTextWithin(new Request("http://e/"), { bytesMax: 20 })).toEqual({ ok: true, value: "" });
   });
 });
+
+test("a client that goes away in the middle of its body sent no request, and leaves no exception", async () => {
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.error(new Error("aborted")),
+  });
+  const request = new Request("http://edge/", { method: "POST", body, duplex: "half" } as RequestInit);
+  expect(await readBytesWithin(request, { bytesMax: 100 })).toEqual({ ok: false, error: "badRequest" });
+});

@@ -35,6 +35,9 @@ export async function readBytesWithin(
       return whole.byteLength > bytesMax ? refused("bodyTooLarge") : ok(new Uint8Array(whole));
     }
     return await countedBytes(request.body.getReader(), bytesMax, late);
+  } catch {
+    // Whoever goes away in the middle of its body leaves an error behind that is nobody's here, by whatever name the runtime has.
+    return refused("badRequest");
   } finally {
     clearTimeout(timer);
   }

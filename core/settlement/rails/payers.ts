@@ -1,7 +1,7 @@
 /** The three payers of a core, each through its own adapter. */
 import type { Crypto, KeyStore } from "../../crypto/port.ts";
 import type { Clock } from "../../protocol/time.ts";
-import { openDatabase } from "../../../migrations/database.ts";
+import { openDatabase, type StorageObserver } from "../../../migrations/database.ts";
 import { HUNAN } from "../split/profile.ts";
 import { Exchange, type ExchangeLimits } from "./exchange.ts";
 import { createHttpRail } from "./http-rail.ts";
@@ -13,6 +13,7 @@ import { NhsaStore } from "./nhsa/store.ts";
 import type { Payers } from "./port.ts";
 
 export interface PayersOptions {
+  readonly storage?: StorageObserver | undefined;
   readonly urls: { readonly insurance: string; readonly commercial: string; readonly bank: string };
   /** libSQL file in which the insurance adapter remembers its messages. */
   readonly file: string;
@@ -40,7 +41,7 @@ export const NHSA_SETTINGS: NhsaSettings = {
 export async function openPayers(options: PayersOptions): Promise<Payers> {
   const { urls, clock, sealing, timeoutMs } = options;
   const limits = { ...options.limits, ...(timeoutMs === undefined ? {} : { answerMs: timeoutMs }) };
-  const db = await openDatabase({ kind: "rails", file: options.file });
+  const db = await openDatabase({ kind: "rails", file: options.file, storage: options.storage });
   const insurance = new InsuranceRail({
     exchange: new Exchange(urls.insurance, limits),
     store: new NhsaStore(db),

@@ -1,6 +1,6 @@
 /** Reconciliation and day close over one set of books, put together: what the core opens once, beside its shards. */
 import type { Result } from "../../protocol/result.ts";
-import { type Database, openDatabase } from "../../../migrations/database.ts";
+import { type Database, openDatabase, type StorageObserver } from "../../../migrations/database.ts";
 import type { AccountingDay } from "../books.ts";
 import { addDays, dayOf } from "../day/accounting-day.ts";
 import { type ClosedDay, closeDay, type CloseRefusal, type CloseRequest, closings } from "../day/close.ts";
@@ -10,6 +10,7 @@ import { openReconciler, type Reconciler, type ReconcilerOptions } from "./recon
 export interface OfficeOptions extends Omit<ReconcilerOptions, "db"> {
   /** Path of the libSQL file of kind `books`. */
   readonly file: string;
+  readonly storage?: StorageObserver | undefined;
   /** When the platform was founded: the first day to be closed. */
   readonly foundedAtMs: EventMs;
 }
@@ -24,7 +25,7 @@ export interface Office {
 }
 
 export async function openOffice(options: OfficeOptions): Promise<Office> {
-  const db = await openDatabase({ kind: "books", file: options.file });
+  const db = await openDatabase({ kind: "books", file: options.file, storage: options.storage });
   const foundedOn = dayOf(options.foundedAtMs);
   const reconciler = await openReconciler({ ...options, db, foundedOn });
   const { store, recorder } = reconciler;

@@ -1,4 +1,5 @@
 /** The ports of an edge on workerd, for a test in another process: the Durable Objects of the edge, and nothing of the app. */
+import { systemClock } from "../../../core/protocol/time.ts";
 import type { WorkerEnv } from "../../workerd/bindings.ts";
 import { readWorkerEnv } from "../../workerd/environment.ts";
 import { ShardPorts } from "../../workerd/shard-ports.ts";
@@ -34,7 +35,7 @@ export default {
   async fetch(request: Request, env: WorkerEnv): Promise<Response> {
     if (request.method === "GET") return new Response("ready");
     const shards = readWorkerEnv(env).RONGHE_EDGE_SHARDS;
-    ports ??= new ShardPorts(env, shards);
+    ports ??= new ShardPorts(env, shards, systemClock);
     const { state, results } = ports;
     const namespace = env.SHARD as Namespace<OpenShard>;
     const all = Array.from({ length: shards }, (_, at) => namespace.get(namespace.idFromName(shardName(at, shards))));

@@ -68,6 +68,7 @@ const RAILS: Readonly<Record<string, Words>> = {
   insurance: { zh: "基本医保", en: "medical insurance" },
   commercial: { zh: "商业保险", en: "commercial insurance" },
   bank: { zh: "银行", en: "bank" },
+  offline: { zh: "离线额度", en: "offline allowance" },
 };
 
 /** Names of funds as the national interface of medical insurance has them. */
@@ -84,6 +85,9 @@ const SOURCES: Readonly<Record<string, Words>> = {
   hosp_part_amt: { zh: "医院负担", en: "borne by the hospital" },
   commercial_claim: { zh: "商保直赔", en: "commercial claim" },
   psn_cash_pay: { zh: "个人自付", en: "patient's own money" },
+  // Of an allowance: `fen.offline.amountMax`.
+  amountMax: { zh: "单笔上限", en: "one bill at most" },
+  totalMax: { zh: "累计上限", en: "sum at most" },
   cash: { zh: "个人自付", en: "patient's own money" },
 };
 
@@ -108,6 +112,22 @@ const FACTS: Readonly<Record<string, Words>> = {
   ground: { zh: "法定理由", en: "legal ground" },
   scope: { zh: "删除范围", en: "scope" },
   part: { zh: "分条", en: "part" },
+  "setting.dialect": { zh: "报文方言", en: "dialect of the envelope" },
+  "setting.signType": { zh: "签名算法", en: "kind of signature" },
+  "setting.encryption": { zh: "加密要求", en: "encryption" },
+  "setting.ratePerSecond": { zh: "每秒请求数", en: "calls per second" },
+  "setting.rateBurst": { zh: "瞬时请求数", en: "calls at once" },
+  "offline.forMs": { zh: "离线时限（毫秒）", en: "offline at most (ms)" },
+  "offline.ageMaxMs": { zh: "补传时限（毫秒）", en: "handed in late at most (ms)" },
+  "hash.appId": { zh: "信封 APPID 的 SM3", en: "SM3 of the envelope APPID" },
+  "hash.secret": { zh: "密封保存的密钥的 SM3", en: "SM3 of the sealed secret" },
+  "hash.terminals": { zh: "终端备案位置的 SM3", en: "SM3 of where terminals were filed" },
+  "hash.visit": { zh: "就诊编号的 SM3", en: "SM3 of the visit's id" },
+  "hash.use": { zh: "用码记录的 SM3", en: "SM3 of the use" },
+  "visit.token": { zh: "电子凭证令牌指纹", en: "fingerprint of the ecToken" },
+  "visit.area": { zh: "参保地区", en: "insured area" },
+  "visit.expiresAtMs": { zh: "令牌有效至（毫秒）", en: "ecToken good until (ms)" },
+  issuedAtMs: { zh: "签发于（毫秒）", en: "issued at (ms)" },
 };
 
 /** Values that are words themselves, by the name of their fact. */
