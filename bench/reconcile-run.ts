@@ -110,6 +110,9 @@ function books(): ShardBooks {
       for (let n = 0; n < rows; n++) yield posting(n);
     },
     openKeys: () => Promise.resolve([]),
+    kept: () => Promise.resolve([]),
+    onKept: () => undefined,
+    giveBack: none,
     heal: none,
     adjust: none,
     record: () => Promise.resolve({ origin: "bench/settlement-0", index: 0n, leafHash: new Uint8Array(32) }),

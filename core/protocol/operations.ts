@@ -205,6 +205,8 @@ export interface SettlementReply {
   readonly refusalMessage?: string;
   readonly amount?: string;
   readonly legs?: readonly LegReply[];
+  /** Of a refused bill: what a payer took and keeps by its own statement. `rh.refund` of the bill gives it back. */
+  readonly kept?: readonly LegReply[];
   /** The ledger receipt (`ledger/FORMAT.md`), text, once the ledger covers the outcome. */
   readonly receipt?: string;
 }

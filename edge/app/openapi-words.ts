@@ -74,8 +74,8 @@ export const OPERATION_WORDS: Readonly<Record<OperationName, OperationWords>> = 
   "rh.refund": {
     summary: words("退费：全部或部分退回一次结算", "Give a settlement back, whole or in part"),
     description: words(
-      "退费是单独的一笔交易，用自己的 `outTradeNo`，并以 `originalOutTradeNo` 指明所退的结算；`refundType` 限定退哪些支付方，`refundAmount` 限定金额，都缺省则退回剩余的全部。累计不超过原额。退成后 `status` 为 `refunded`。",
-      "A transaction of its own, under a number of its own, that names the settlement it gives back. `refundType` says which payers it touches and `refundAmount` how much; without both, all that is left. Refunds together never exceed the settlement. Once it went through, its `status` is `refunded`.",
+      "退费是单独的一笔交易，用自己的 `outTradeNo`，并以 `originalOutTradeNo` 指明所退的结算；`refundType` 限定退哪些支付方，`refundAmount` 限定金额，都缺省则退回剩余的全部。累计不超过原额。被拒的单若有 `kept`，同样可退，以 `kept` 为限。退成后 `status` 为 `refunded`。",
+      "A transaction of its own, under a number of its own, that names the settlement it gives back. `refundType` says which payers it touches and `refundAmount` how much; without both, all that is left. Refunds together never exceed the settlement. What a payer `kept` of a refused bill is given back alike, up to that. Once it went through, its `status` is `refunded`.",
     ),
   },
   "rh.statement": {
@@ -151,6 +151,10 @@ export const SETTLEMENT_REPLY_WORDS: Readonly<Record<keyof SettlementReply, Word
   refusalMessage: words("`status` 为 `refused` 时：原因的文字", "When refused: its text"),
   amount: words("金额，元，两位小数", "Yuan with two decimals"),
   legs: words("各支付方的份额，合计等于 `amount`", "What each payer gave; adds up to `amount`"),
+  kept: words(
+    "`status` 为 `refused` 而某支付方扣款未退时：各笔在途金额；用 `rh.refund` 指明该单即可退回",
+    "When refused and a payer keeps what it took, by its own statement: what it keeps. `rh.refund` of the bill gives it back",
+  ),
   receipt: words("账本回执，可离线验证（ledger/FORMAT.md）", "Ledger receipt, verifiable offline (ledger/FORMAT.md)"),
 };
 
@@ -261,8 +265,11 @@ export const STATUS_WORDS: Readonly<Record<SettlementReply["status"], { readonly
     todo: words("保存 `receipt`", "Keep the `receipt`"),
   },
   refused: {
-    meaning: words("未动任何资金；原因见 `refusalCode`", "Nothing moved; `refusalCode` says why"),
-    todo: words("如再结算，须用新的 `outTradeNo`", "Another try needs another `outTradeNo`"),
+    meaning: words("未动任何资金，`kept` 所列除外；原因见 `refusalCode`", "Nothing moved but what `kept` names; `refusalCode` says why"),
+    todo: words(
+      "如再结算，须用新的 `outTradeNo`；有 `kept` 时用 `rh.refund` 退回",
+      "Another try needs another `outTradeNo`; `kept` is given back with `rh.refund`",
+    ),
   },
   unknown: {
     meaning: words("某支付方尚无应答，平台正在追问", "A payer's answer is missing and is being asked for"),

@@ -9,6 +9,7 @@ import type {
   DaySeal,
   Evidence,
   Healing,
+  Kept,
   Posting,
   SealRefusal,
   ShardBooks,
@@ -34,6 +35,7 @@ export class MemoryBooks implements ShardBooks {
   readonly adjustments: Map<string, Adjustment> = new Map();
   readonly evidence: Evidence[] = [];
   readonly sealed: DaySeal[] = [];
+  readonly keptMoney: Kept[] = [];
   /** Called before each change; throws to end the process there. */
   interrupt: (what: string) => void = () => undefined;
   #firstDay: AccountingDay | undefined;
@@ -69,6 +71,18 @@ export class MemoryBooks implements ShardBooks {
     return Promise.resolve(
       [...this.open.values()].filter((one) => one.rail === rail).map((one) => ({ ...one, amount: asFen(one.amount) })),
     );
+  }
+
+  kept(): ReturnType<ShardBooks["kept"]> {
+    return Promise.resolve(this.keptMoney);
+  }
+
+  onKept(): void {
+    // Nothing is kept here but what a test puts in before it opens the room.
+  }
+
+  giveBack(): ReturnType<ShardBooks["giveBack"]> {
+    return Promise.resolve("originalUnknown");
   }
 
   async heal(evidence: Evidence, atMs: EventMs): Promise<Healing> {
