@@ -175,10 +175,10 @@ export interface StepOptions {
   readonly json?: boolean;
 }
 
-/** `ronghe reconcile assign|resolve|suspend|release|write-off CASE`. Status 3 when it was refused. */
+/** `ronghe reconcile assign|resolve|suspend|release|write-off|give-back CASE`. Status 3 when it was refused. */
 export async function reconcileStep(
   config: Config,
-  what: "assign" | "resolve" | "suspend" | "release" | "writeOff",
+  what: "assign" | "resolve" | "suspend" | "release" | "writeOff" | "giveBack",
   id: string,
   options: StepOptions,
 ): Promise<number> {
@@ -187,8 +187,8 @@ export async function reconcileStep(
   const operation: OperationInput =
     what === "assign"
       ? { do: "case.assign", ...common, owner: to ?? by }
-      : what === "writeOff"
-        ? { do: "case.writeOff", ...common, reason: reasonOf(options.reason), ...(approvedBy === undefined ? {} : { approvedBy }) }
+      : what === "writeOff" || what === "giveBack"
+        ? { do: `case.${what}`, ...common, reason: reasonOf(options.reason), ...(approvedBy === undefined ? {} : { approvedBy }) }
         : { do: `case.${what}`, ...common, reason: reasonOf(options.reason) };
   const answer = await done(config, operation);
   if (typeof answer === "number") return answer;
@@ -275,7 +275,7 @@ function printRuns(runs: readonly RunSummary[], lang: "zh" | "en"): void {
 }
 
 const KIND_NAMES = { capture: "支付", refund: "退款", reversal: "冲正" } as const;
-const CLASS_NAMES = { surplus: "长款", shortage: "短款", amount: "金额不符" } as const;
+const CLASS_NAMES = { surplus: "长款", shortage: "短款", amount: "金额不符", keptMoney: "拒付未退（挂账）" } as const;
 
 function printCases(cases: readonly Case[], lang: "zh" | "en"): void {
   const zh = lang === "zh";

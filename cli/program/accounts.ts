@@ -63,11 +63,12 @@ export function addAccountCommands(program: Command): void {
     ["suspend", "suspend", "put its amount into suspense (挂账)"],
     ["release", "release", "take its amount out of suspense: the payer settled it"],
     ["write-off", "writeOff", "give its amount up (核销); needs a second person"],
+    ["give-back", "giveBack", "refund what a payer keeps of a refused bill (退回); needs a second person"],
   ] as const) {
     const command = reconcile.command(name).description(description).argument("<case>").addOption(byOption());
     if (what === "assign") command.option("--to <person>", "whose it is now (default: --by)");
     else command.option("--reason <reason>", "why, from the closed list");
-    if (what === "writeOff") command.option("--approved-by <person>", "the second person");
+    if (what === "writeOff" || what === "giveBack") command.option("--approved-by <person>", "the second person");
     command
       .option("--note <text>", "for colleagues; the ledger holds a commitment to it only")
       .addOption(dataOption())

@@ -191,6 +191,7 @@ const CLASSES: Readonly<Record<Case["class"], Name>> = {
   surplus: { zh: "长款", en: "payer only" },
   shortage: { zh: "短款", en: "ours only" },
   amount: { zh: "金额不符", en: "amounts differ" },
+  keptMoney: { zh: "拒付未退（挂账）", en: "kept of a refused bill" },
 };
 const CASE_STATES: Readonly<Record<Case["state"], Name>> = {
   open: { zh: "待处理", en: "open" },

@@ -8,9 +8,16 @@ import { DAY, type Desk, HOUR, openDesk, row } from "./testing/desk.ts";
 
 describe("the life of a case", () => {
   const TABLE: Readonly<Record<CaseState, Partial<Readonly<Record<CaseAction, CaseState>>>>> = {
-    open: { assign: "investigating", settle: "resolved", restate: "open" },
-    investigating: { assign: "investigating", resolve: "resolved", suspend: "suspended", settle: "resolved", restate: "investigating" },
-    suspended: { release: "resolved", writeOff: "writtenOff", restate: "suspended" },
+    open: { assign: "investigating", giveBack: "open", settle: "resolved", restate: "open" },
+    investigating: {
+      assign: "investigating",
+      resolve: "resolved",
+      suspend: "suspended",
+      giveBack: "investigating",
+      settle: "resolved",
+      restate: "investigating",
+    },
+    suspended: { release: "resolved", writeOff: "writtenOff", giveBack: "suspended", settle: "resolved", restate: "suspended" },
     resolved: {},
     writtenOff: {},
   };
@@ -28,6 +35,7 @@ describe("the life of a case", () => {
     ["nobody to assign to", "open", { action: "assign", by: "li" }, "personMalformed"],
     ["no reason", "investigating", { action: "resolve", by: "li" }, "reasonMissing"],
     ["one person only", "suspended", { action: "writeOff", by: "li", reason: "immaterial" }, "needsSecondPerson"],
+    ["one person only gives nothing back", "open", { action: "giveBack", by: "li", reason: "agreed" }, "needsSecondPerson"],
     ["the same person twice", "suspended", { action: "writeOff", by: "li", approvedBy: "li", reason: "immaterial" }, "samePerson"],
   ])("%s is refused", (_, state, step, refusal) => {
     expect(afterStep(state, step)).toBe(refusal);
@@ -66,12 +74,19 @@ describe("what a difference means in money", () => {
       ],
     ],
     [
+      "what a payer keeps of a refused bill, which both have: we owe it",
+      { class: "keptMoney", kind: "capture", ours: side(5n, ["hifp_pay", 5n]), theirs: side(5n, ["hifp_pay", 5n]) },
+      [["hifp_pay", -5n]],
+    ],
+    [
       "a payer that does not split: as a whole",
       { kind: "capture", ours: side(9n, ["a", 6n], ["b", 3n]), theirs: side(8n) },
       [["oth_pay", 1n]],
     ],
   ] as const)("%s", (_, one, owed) => {
-    expect(owedBySource({ rail: "insurance", ...one }).map(({ fundSource, amount }) => [fundSource, amount])).toEqual(owed);
+    expect(owedBySource({ rail: "insurance", class: "amount", ...one }).map(({ fundSource, amount }) => [fundSource, amount])).toEqual(
+      owed,
+    );
   });
 });
 

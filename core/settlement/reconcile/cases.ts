@@ -9,12 +9,14 @@
  *                 suspended ─ writeOff (核销, two people) → writtenOff
  *                     └ release → resolved
  * ```
- * `settle` closes a case without anybody: the counterpart came after all, or the payer corrected its statement. `restate`
- * leaves a case where it is: the statement in force says something else of the movement than the one before.
+ * `settle` closes a case without anybody: the counterpart came after all, or the payer corrected its statement, or what a
+ * payer kept is given back. `restate` leaves a case where it is: the statement in force says something else of the movement
+ * than the one before, or a part was given back. `giveBack` (two people) orders a refund of what a payer kept, and leaves
+ * the case where it is until that is done.
  */
 export const CASE_STATES = ["open", "investigating", "suspended", "resolved", "writtenOff"] as const;
 export type CaseState = (typeof CASE_STATES)[number];
-export const CASE_ACTIONS = ["assign", "resolve", "suspend", "release", "writeOff", "settle", "restate"] as const;
+export const CASE_ACTIONS = ["assign", "resolve", "suspend", "release", "writeOff", "giveBack", "settle", "restate"] as const;
 export type CaseAction = (typeof CASE_ACTIONS)[number];
 
 /** Why, from a closed list: it enters the ledger in clear. What else there is to say is a note, of which the ledger holds a commitment. */
@@ -27,6 +29,7 @@ export const CASE_REASONS = [
   "counterpartArrived",
   "statementCorrected",
   "statementChanged",
+  "givenBack",
   "underInquiry",
   "immaterial",
   "uncollectable",
@@ -41,10 +44,14 @@ export const CASE_REFUSALS = {
   caseClosed: "the case is closed",
   notFromHere: "the case is not in a state for this",
   reasonMissing: `a reason is one of ${CASE_REASONS.join(", ")}`,
-  needsSecondPerson: "a write-off needs a second person",
-  samePerson: "a write-off needs two different people",
+  needsSecondPerson: "a write-off, or giving money back, needs a second person",
+  samePerson: "a write-off, or giving money back, needs two different people",
   daySealed: "the day is sealed",
   nothingSuspended: "nothing is suspended for this case",
+  notKept: "only money that a payer keeps of a refused bill is given back from here",
+  nothingLeft: "nothing is left to give back",
+  originalErased: "whose money it was is destroyed under an order: correct the books",
+  refundsExhausted: "this bill was given back in too many parts",
 } as const;
 export type CaseRefusal = keyof typeof CASE_REFUSALS;
 
@@ -58,14 +65,23 @@ export interface CaseStep {
 }
 
 const ARROWS: Readonly<Record<CaseState, Partial<Readonly<Record<CaseAction, CaseState>>>>> = {
-  open: { assign: "investigating", settle: "resolved", restate: "open" },
-  investigating: { assign: "investigating", resolve: "resolved", suspend: "suspended", settle: "resolved", restate: "investigating" },
-  suspended: { writeOff: "writtenOff", release: "resolved", restate: "suspended" },
+  open: { assign: "investigating", giveBack: "open", settle: "resolved", restate: "open" },
+  investigating: {
+    assign: "investigating",
+    resolve: "resolved",
+    suspend: "suspended",
+    giveBack: "investigating",
+    settle: "resolved",
+    restate: "investigating",
+  },
+  suspended: { writeOff: "writtenOff", release: "resolved", giveBack: "suspended", settle: "resolved", restate: "suspended" },
   resolved: {},
   writtenOff: {},
 };
 /** The people of the table above; `settle` and `restate` are nobody's. */
 export const NOBODY = "ronghe";
+/** What one person alone may not do. */
+const BY_TWO: ReadonlySet<CaseAction> = new Set(["writeOff", "giveBack"]);
 const NOBODYS: ReadonlySet<CaseAction> = new Set(["settle", "restate"]);
 const PERSON = /^[a-z0-9][a-z0-9._-]{0,31}$/;
 
@@ -86,7 +102,7 @@ export function afterStep(state: CaseState, step: CaseStep): { readonly state: C
   const to = ARROWS[state][action];
   if (to === undefined) return "notFromHere";
   if (action !== "assign" && reason === undefined) return "reasonMissing";
-  if (action === "writeOff" && approvedBy === undefined) return "needsSecondPerson";
-  if (action === "writeOff" && approvedBy === by) return "samePerson";
+  if (BY_TWO.has(action) && approvedBy === undefined) return "needsSecondPerson";
+  if (BY_TWO.has(action) && approvedBy === by) return "samePerson";
   return { state: to };
 }

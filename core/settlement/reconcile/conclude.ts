@@ -70,7 +70,8 @@ export async function conclude(ports: ReconcilePorts, run: Run, tally: Tally, fo
 
   const today = new Set(look.waiting.map((row) => row.id));
   const earlier = new Set(due.filter((row) => !today.has(row.id)).map((row) => row.id));
-  for (const one of drafts) if (one.unmatchedId === undefined || !earlier.has(one.unmatchedId)) tally.add(one.shard, one.class);
+  for (const one of drafts)
+    if (one.class !== "keptMoney" && (one.unmatchedId === undefined || !earlier.has(one.unmatchedId))) tally.add(one.shard, one.class);
   for (const one of opened) tally.add(one.shard, "opened");
   for (const [row] of look.met) tally.add(row.shard, "met");
   for (const row of look.cancelled) tally.add(row.shard, "cancelled");
@@ -113,7 +114,7 @@ export async function conclude(ports: ReconcilePorts, run: Run, tally: Tally, fo
       ...clearing.map(({ about, step }) => caseEntry(about, step)),
       ...restated.map(({ now, step }) => caseEntry(now, step)),
     ],
-    suspense: restated.flatMap((one) => suspenseMoves(one, run).map((move) => ({ shard: one.now.shard, move }))),
+    suspense: restated.flatMap((one) => suspenseMoves(one).map((move) => ({ shard: one.now.shard, move }))),
   };
 }
 
@@ -224,7 +225,7 @@ async function cleared(
   for (const one of arrived) reasons.set(one.id, [one, "counterpartArrived"]);
   return [...reasons.values()].flatMap(([about, reason]) => {
     const after = afterStep(about.state, { action: "settle", by: NOBODY, reason });
-    if (stated.has(about.id) || typeof after === "string") return [];
+    if (stated.has(about.id) || about.state === "suspended" || typeof after === "string") return [];
     const step: StepRow = {
       ...NOTHING_SAID,
       reason,

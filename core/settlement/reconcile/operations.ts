@@ -41,6 +41,7 @@ export const operation = v.variant("do", [
   v.strictObject({ do: v.literal("case.suspend"), ...ofCase, reason }),
   v.strictObject({ do: v.literal("case.release"), ...ofCase, reason }),
   v.strictObject({ do: v.literal("case.writeOff"), ...ofCase, reason, approvedBy: v.optional(person) }),
+  v.strictObject({ do: v.literal("case.giveBack"), ...ofCase, reason, approvedBy: v.optional(person) }),
   v.strictObject({
     do: v.literal("day.close"),
     day: v.optional(day),
@@ -79,7 +80,8 @@ async function carryOut(office: Office, asked: Operation): Promise<OperationRepl
     case "case.resolve":
     case "case.suspend":
     case "case.release":
-    case "case.writeOff": {
+    case "case.writeOff":
+    case "case.giveBack": {
       const answer = await office.reconciler.step(asked.case, stepOf(asked));
       return answer.ok ? answer : no(answer.error, CASE_REFUSALS[answer.error]);
     }
@@ -112,6 +114,8 @@ function stepOf(asked: Extract<Operation, { do: `case.${string}` }>): CaseStep {
       return { ...common, action: "release", reason: asked.reason };
     case "case.writeOff":
       return { ...common, action: "writeOff", reason: asked.reason, approvedBy: asked.approvedBy };
+    case "case.giveBack":
+      return { ...common, action: "giveBack", reason: asked.reason, approvedBy: asked.approvedBy };
   }
 }
 

@@ -12,6 +12,7 @@ import type { Adjustment, ShardBooks } from "../books.ts";
 import type { RailName } from "../plan.ts";
 import { afterStep, type CaseRefusal, type CaseStep } from "./cases.ts";
 import { type Entry, EntryRecorder, type FindEntry, type Position } from "./entries.ts";
+import { followKept } from "./kept-money.ts";
 import { caseEntry } from "./leaves.ts";
 import type { ReconcilePorts } from "./ports.ts";
 import { type Case, owedBySource, type Unmatched } from "./records.ts";
@@ -32,6 +33,8 @@ export interface Reconciler {
   readonly store: Store;
   readonly recorder: EntryRecorder;
   run(request: RunRequest): Promise<Result<RunAnswer, RunRefusal>>;
+  /** Every case of kept money as the shards have it now; done by itself whenever they say that it changed. */
+  followKept(): Promise<void>;
   /** What a person does with a case. `settle` is nobody's to do. */
   step(caseId: string, step: CaseStep): Promise<Result<Case, CaseRefusal>>;
   show(caseId: string): Promise<CaseStory | undefined>;
@@ -53,6 +56,7 @@ export async function openReconciler(options: ReconcilerOptions): Promise<Reconc
   const opened = new LibsqlReconciler(options);
   // What an earlier process had in its books and not yet in the logs.
   await opened.recorder.record();
+  await opened.followKept();
   return opened;
 }
 
@@ -61,6 +65,7 @@ class LibsqlReconciler implements Reconciler {
   readonly recorder: EntryRecorder;
   readonly #ports: ReconcilePorts;
   #tail: Promise<unknown> = Promise.resolve();
+  #isToLook = false;
 
   constructor(options: ReconcilerOptions) {
     const { db, find, shards, onEvent } = options;
@@ -74,10 +79,25 @@ class LibsqlReconciler implements Reconciler {
     };
     this.recorder = new EntryRecorder({ db, shards, find, onRecorded });
     this.#ports = { ...options, rules: options.rules ?? RULES, store: this.store, recorder: this.recorder };
+    for (const books of shards.values()) books.onKept(() => this.#lookAtKept());
   }
 
   run(request: RunRequest): Promise<Result<RunAnswer, RunRefusal>> {
     return this.inTurn(() => reconcileDay(this.#ports, request));
+  }
+
+  followKept(): Promise<void> {
+    return this.inTurn(() => followKept(this.#ports));
+  }
+
+  /** At most one look waits. What fails is looked at again with the next news, and at the next start. */
+  #lookAtKept(): void {
+    if (this.#isToLook) return;
+    this.#isToLook = true;
+    this.inTurn(() => {
+      this.#isToLook = false;
+      return followKept(this.#ports);
+    }).catch(() => undefined);
   }
 
   step(caseId: string, step: CaseStep): Promise<Result<Case, CaseRefusal>> {
@@ -98,7 +118,8 @@ class LibsqlReconciler implements Reconciler {
     const after = afterStep(before.state, step);
     if (typeof after === "string") return refused(after);
     const atMs = this.#ports.clock.now();
-    const no = await this.#adjust(before, step, atMs);
+    const no = step.action === "giveBack" ? await this.#giveBack(before, step) : await this.#adjust(before, step, atMs);
+    if (no === "underWay") return ok(before);
     if (no !== undefined) return refused(no);
     const { action, by, approvedBy, owner, reason, note } = step;
     const row: StepRow = { caseId, step: before.steps + 1, action, state: after.state, by, approvedBy, owner, reason, note, atMs };
@@ -133,6 +154,27 @@ class LibsqlReconciler implements Reconciler {
       if (typeof answer === "string" && answer !== "repeated") return answer;
     }
     return undefined;
+  }
+
+  /** The shard takes it first, and once: a step that a process did not write any more is written by the repeat. */
+  async #giveBack(one: Case, { by, approvedBy }: CaseStep): Promise<CaseRefusal | "underWay" | undefined> {
+    const { settlementId, id: caseId, rail } = one;
+    if (one.class !== "keptMoney" || settlementId === undefined || approvedBy === undefined) return "notKept";
+    const answer = await this.#books(one.shard).giveBack({ caseId, settlementId, rail, requestedBy: by, approvedBy });
+    switch (answer) {
+      case "begun":
+        return undefined;
+      case "repeated":
+        return (await this.store.steps(caseId)).at(-1)?.action === "giveBack" ? "underWay" : undefined;
+      case "originalErased":
+      case "refundsExhausted":
+      case "nothingLeft":
+        return answer;
+      case "originalUnknown":
+      case "originalNotSettled":
+      case "refundOfRefund":
+        return "notKept";
+    }
   }
 
   #books(shard: number): ShardBooks {
@@ -206,7 +248,7 @@ export async function caseStory(
 }
 
 async function proposalsFor(store: Store, one: Case, windowMs: number): Promise<readonly Unmatched[]> {
-  if (one.class === "amount") return [];
+  if (one.class === "amount" || one.class === "keptMoney") return [];
   const [side, amount] = one.class === "surplus" ? ["ours", one.theirs?.amount ?? 0n] : ["theirs", one.ours?.amount ?? 0n];
   return await store.unmatched(
     "rail=? AND institution=? AND amount=? AND side=? AND kind=? AND at_ms BETWEEN ? AND ? AND state IN ('waiting','case') ORDER BY at_ms, id LIMIT 10",

@@ -34,3 +34,6 @@ export const RULES: ReconcileRules = {
  */
 export const DIFFERENCE_CLASSES = ["surplus", "shortage", "amount"] as const;
 export type DifferenceClass = (typeof DIFFERENCE_CLASSES)[number];
+/** What a case may be: a difference, or money that a payer keeps of a refused bill, which both sides have (挂账). */
+export const CASE_CLASSES = [...DIFFERENCE_CLASSES, "keptMoney"] as const;
+export type CaseClass = (typeof CASE_CLASSES)[number];

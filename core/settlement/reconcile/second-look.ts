@@ -156,8 +156,8 @@ export async function withdrawn(
     (row) => !confirmed.rows.has(row.id),
   );
   const gone = new Set(rows.map((row) => row.id));
-  const cases = (await store.cases("rail=? AND day=? AND state IN ('open','investigating')", run.rail, run.day)).filter((one) =>
-    confirmed.cases.has(one.id) ? false : one.unmatchedId === undefined || gone.has(one.unmatchedId),
-  );
+  const cases = (
+    await store.cases("rail=? AND day=? AND class<>'keptMoney' AND state IN ('open','investigating')", run.rail, run.day)
+  ).filter((one) => (confirmed.cases.has(one.id) ? false : one.unmatchedId === undefined || gone.has(one.unmatchedId)));
   return { rows, cases: cases.filter((one) => !isClosed(one.state)) };
 }
