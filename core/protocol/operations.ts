@@ -181,7 +181,8 @@ export interface StatementReply {
   readonly cursor?: string;
 }
 export interface StatementRowReply {
-  readonly kind: "settlement" | "refund";
+  /** `kept`: what a payer keeps of a refused bill. */
+  readonly kind: "settlement" | "refund" | "kept";
   readonly outTradeNo: string;
   readonly settlementId: string;
   readonly originalSettlementId?: string;

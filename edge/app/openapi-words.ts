@@ -221,8 +221,11 @@ export const STATEMENT_REPLY_WORDS: Readonly<Record<keyof StatementReply, Words>
   cursor: words("下一页的游标；末页没有", "For the next page; absent on the last"),
 };
 export const STATEMENT_TOTALS_WORDS: Readonly<Record<keyof StatementReply["totals"], Words>> = {
-  settlements: words("结算笔数", "Number of settlements"),
-  settled: words("结算金额", "Settled"),
+  settlements: words("结算笔数，含 `kept`", "Number of settlements, `kept` ones too"),
+  settled: words(
+    "结算金额，含 `kept`；扣款后当即冲正的不计",
+    "Settled, `kept` money too; what was taken and reversed at once is in nothing",
+  ),
   refunds: words("退费笔数", "Number of refunds"),
   refunded: words("退费金额", "Given back"),
   sources: words("按支付方与资金来源，没有则缺省", "By payer and fund source; absent when there is none"),
@@ -234,7 +237,10 @@ export const STATEMENT_SOURCE_WORDS: Readonly<Record<keyof NonNullable<Statement
   refunded: words("退费金额", "Given back"),
 };
 export const STATEMENT_ROW_WORDS: Readonly<Record<keyof StatementRowReply, Words>> = {
-  kind: words("结算或退费", "Settlement or refund"),
+  kind: words(
+    "settlement 结算、refund 退费、kept 被拒的单中支付方扣款未退的金额",
+    "`settlement`, `refund`, or `kept`: what a payer keeps of a refused bill",
+  ),
   outTradeNo: words("该笔的贵方流水号", "Its own number, of yours"),
   settlementId: words("平台的结算编号", "Ronghe's name for it"),
   originalSettlementId: words("退费所退的结算", "Of a refund: the settlement it gave back"),

@@ -278,7 +278,7 @@ function statementReplySchema(say: Say): JsonObject {
     properties: described({ ...figures, sources: { type: "array", items: source } }, STATEMENT_TOTALS_WORDS, say),
   };
   const row = {
-    kind: text({ enum: ["settlement", "refund"] }),
+    kind: text({ enum: ["settlement", "refund", "kept"] }),
     outTradeNo: text(),
     settlementId: text(),
     day: DAY,
