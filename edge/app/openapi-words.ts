@@ -4,6 +4,7 @@
  */
 import type * as v from "valibot";
 import type { FeeLineText } from "../../core/protocol/fee-lines.ts";
+import { FUND_SOURCES, type FundSourceCode } from "../../core/protocol/fund-sources.ts";
 import type {
   LegReply,
   OPERATIONS,
@@ -187,30 +188,24 @@ export const PRESETTLE_REPLY_WORDS: Readonly<Record<keyof PresettleReply, Words>
   ),
   balc: words("个人账户余额，医保告知时才有", "Balance of the personal account, where the insurer says"),
 };
+/** Names of funds, at the beginning of a sentence. */
+const FUND_WORDS = Object.fromEntries(
+  Object.entries(FUND_SOURCES).map(([code, { zh, en }]) => [code, words(zh, `${en.charAt(0).toUpperCase()}${en.slice(1)}`)]),
+) as Readonly<Record<FundSourceCode, Words>>;
+
 export const SPLIT_WORDS: Readonly<Record<keyof SplitReply, Words>> = {
+  ...FUND_WORDS,
   medfee_sumamt: words("医疗费总额", "The whole bill"),
   fulamt_ownpay_amt: words("全自费", "Wholly at own expense"),
   overlmt_selfpay: words("超限价自费", "Above the highest insured price"),
   preselfpay_amt: words("先行自付", "Paid by the person first (class B)"),
   inscp_scp_amt: words("符合政策范围", "Within the insured scope"),
   act_pay_dedc: words("实际起付线", "Deductible used"),
-  hifp_pay: words("统筹基金", "Pooling fund"),
-  cvlserv_pay: words("公务员医疗补助", "Civil servants' supplement"),
-  hifes_pay: words("企业补充", "Enterprise supplement"),
-  hifmi_pay: words("居民大病", "Residents' serious illness"),
-  hifob_pay: words("职工大额", "Employees' large amounts"),
-  maf_pay: words("医疗救助", "Medical assistance"),
-  oth_pay: words("其他基金", "Other funds"),
   fund_pay_sumamt: words(
     "基金支付总额，是否含个人账户依各省口径",
     "All funds; with or without the personal account, as the province counts",
   ),
   psn_part_amt: words("个人负担总额", "The person's part"),
-  acct_pay: words("个人账户", "Personal account"),
-  acct_mulaid_pay: words("家庭共济账户", "Family account"),
-  commercial_claim: words("商保直赔", "Commercial insurance"),
-  psn_cash_pay: words("现金或银行", "Cash or bank"),
-  hosp_part_amt: words("医院负担", "Borne by the hospital"),
 };
 export const STATEMENT_REPLY_WORDS: Readonly<Record<keyof StatementReply, Words>> = {
   outTradeNo: words("贵方流水号；务必与请求核对", "Your number; compare it with the request's"),
