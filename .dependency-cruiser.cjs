@@ -44,8 +44,8 @@ module.exports = {
     only(
       "verifier-page-is-small",
       "ledger/verifier/page/",
-      ["ledger/verifier/", "core/crypto/(port|self-test|sm2-wasm)\\.ts", "core/protocol/errors\\.ts"],
-      "the verifier with a face: its WebAssembly and the words of refusals beside it",
+      ["ledger/verifier/", "core/crypto/(port|self-test|sm2-wasm)\\.ts", "core/protocol/(errors|fund-sources)\\.ts"],
+      "the verifier with a face: its WebAssembly, the words of refusals and the names of funds beside it",
     ),
     only("ledger", "ledger/", ["core/crypto/", "core/protocol/", "migrations/"], "the ledger serves every service and knows none"),
     only("contracts", "streams/contracts/", ["core/protocol/", "core/crypto/port", "streams/bus/port"], "events"),

@@ -111,6 +111,9 @@ function books(): ShardBooks {
       for (let n = 0; n < rows; n++) yield posting(n);
     },
     openKeys: () => Promise.resolve([]),
+    kept: () => Promise.resolve([]),
+    onKept: () => undefined,
+    giveBack: none,
     heal: none,
     adjust: none,
     supplement: none,

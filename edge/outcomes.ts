@@ -78,7 +78,7 @@ export function outcomeOf(event: AnyEvent): Outcome | undefined {
       return outcome(event.data, { outTradeNo, settlementId, status, amount, legs, ...(receipt === undefined ? {} : { receipt }) });
     }
     case "settlement.claim.refused.v1": {
-      const { settlementId, outTradeNo, refusal, amount, receipt } = event.data;
+      const { settlementId, outTradeNo, refusal, amount, kept, receipt } = event.data;
       const { code, message } = ERRORS[isErrorName(refusal) ? refusal : "internal"];
       const reply: SettlementReply = {
         outTradeNo,
@@ -87,6 +87,7 @@ export function outcomeOf(event: AnyEvent): Outcome | undefined {
         refusalCode: code,
         refusalMessage: message,
         ...(amount === undefined ? {} : { amount }),
+        ...(kept === undefined || kept.length === 0 ? {} : { kept }),
         ...(receipt === undefined ? {} : { receipt }),
       };
       return { ...outcome(event.data, reply), conflict: refusal === "idempotencyConflict" };

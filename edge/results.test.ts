@@ -48,6 +48,16 @@ describe("outcomes from the bus", () => {
     expect(await p.results.find("H2", "A1")).toBeUndefined();
   });
 
+  test("of a refused bill name what a payer keeps of it, and nothing where none does", async () => {
+    const refused = { action: "settle", refusal: "payerRefused" } as const;
+    await p.publish("settlement.claim.refused.v1", { ...outcome("A1"), ...refused, kept: legs });
+    await p.publish("settlement.claim.refused.v1", { ...outcome("A2"), ...refused });
+    await untilKnown("A1");
+    await untilKnown("A2");
+    expect(await p.results.find("H1", "A1")).toMatchObject({ status: "refused", refusalCode: "600040", kept: legs });
+    expect(await p.results.find("H1", "A2")).not.toHaveProperty("kept");
+  });
+
   test("unknown gives way to a final one, and never replaces it", async () => {
     await p.publish("settlement.claim.unknown.v1", { ...outcome("A1"), rail: "bank" });
     await untilKnown("A1");

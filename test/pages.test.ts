@@ -138,6 +138,7 @@ function month(): string {
     captured: asFen(9_876_543_210n),
     refunds: 123,
     refunded: asFen(87_654_321n),
+    reversed: asFen(87_654_321n),
     net: asFen(9_788_888_889n),
   };
   const sources = (["hifp_pay", "hifes_pay", "acct_pay"] as const).map((fundSource) => ({

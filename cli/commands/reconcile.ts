@@ -184,9 +184,9 @@ export interface StepOptions {
   readonly lang: "zh" | "en";
 }
 
-type StepName = "assign" | "resolve" | "suspend" | "release" | "writeOff" | "book" | "takeBack";
+type StepName = "assign" | "resolve" | "suspend" | "release" | "writeOff" | "giveBack" | "book" | "takeBack";
 
-/** `ronghe reconcile assign|resolve|suspend|release|write-off|book|take-back CASE`. Status 3 when it was refused. */
+/** `ronghe reconcile assign|resolve|suspend|release|write-off|give-back|book|take-back CASE`. Status 3 when it was refused. */
 export async function reconcileStep(config: Config, what: StepName, id: string, options: StepOptions): Promise<number> {
   const answer = await done(config, stepOperation(what, id, options));
   if (typeof answer === "number") return answer;
@@ -207,6 +207,8 @@ function stepOperation(what: StepName, id: string, options: StepOptions): Operat
       return { do: "case.assign", ...common, owner: to ?? by };
     case "writeOff":
       return { do: "case.writeOff", ...common, reason: reasonOf(options.reason), ...second };
+    case "giveBack":
+      return { do: "case.giveBack", ...common, reason: reasonOf(options.reason), ...second };
     case "takeBack":
       return { do: "case.takeBack", ...common, reason: reasonOf(options.reason), ...second };
     case "book": {
@@ -314,7 +316,7 @@ const STATE_NAMES: Readonly<Record<Case["state"], { readonly zh: string; readonl
   writtenOff: { zh: "已核销", en: "writtenOff" },
   booked: { zh: "已补账", en: "booked" },
 };
-const CLASS_NAMES = { surplus: "长款", shortage: "短款", amount: "金额不符" } as const;
+const CLASS_NAMES = { surplus: "长款", shortage: "短款", amount: "金额不符", keptMoney: "拒付未退（挂账）" } as const;
 
 function printCases(cases: readonly Case[], lang: "zh" | "en"): void {
   const zh = lang === "zh";

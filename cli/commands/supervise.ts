@@ -2,7 +2,13 @@ import { cstDay, type EventMs } from "../../core/protocol/time.ts";
 import { fundName } from "../../core/settlement/day/fund-names.ts";
 import { decodeLeaf, type Leaf } from "../../ledger/verifier/leaf.ts";
 import { openDatabase } from "../../migrations/database.ts";
-import { compareWithLedger, type LedgerComparison, type SupervisionRow, supervisionReport } from "../../streams/supervision/report.ts";
+import {
+  compareWithLedger,
+  type LedgerComparison,
+  MONEY_ENTRIES,
+  type SupervisionRow,
+  supervisionReport,
+} from "../../streams/supervision/report.ts";
 import { type Config, UsageError } from "../config.ts";
 import { type Gap, gapsOf, type ServiceHealth, servicesOf } from "../../streams/gap.ts";
 import { printJson, printTable, printText } from "../output.ts";
@@ -114,7 +120,7 @@ function printFindings({ gaps, services }: Findings, lang: Lang): void {
     if (state === "failed") printText(zh ? `${service} 未运行: ${reason}` : `${service} does not run: ${reason}`);
 }
 
-/** Settled and refunded entries of every shard, decoded from their exact bytes; `undefined` where no shard's file is. */
+/** The entries of every shard that move money, decoded from their exact bytes; `undefined` where no shard's file is. */
 async function settlementLeaves(config: Config): Promise<readonly Leaf[] | undefined> {
   const layout = layoutOf(config.RONGHE_DATA);
   const shards = logFiles(layout, readPlatform(layout)).filter(({ origin, file }) => !origin.endsWith("/registry") && isThere(file));
@@ -124,8 +130,9 @@ async function settlementLeaves(config: Config): Promise<readonly Leaf[] | undef
     const db = await openDatabase({ kind: "shard", file, readOnly: true });
     for (let from = 0n; ;) {
       const rows = await db.read(
-        "SELECT idx, bytes FROM leaf WHERE idx >= ? AND kind IN ('settlement.settled', 'settlement.refunded') ORDER BY idx LIMIT ?",
+        "SELECT idx, bytes FROM leaf WHERE idx >= ? AND kind IN (SELECT value FROM json_each(?)) ORDER BY idx LIMIT ?",
         from,
+        JSON.stringify(MONEY_ENTRIES),
         PAGE,
       );
       for (const row of rows) {

@@ -64,13 +64,15 @@ export function addAccountCommands(program: Command): void {
     ["suspend", "suspend", "put its amount into suspense (挂账)"],
     ["release", "release", "take its amount out of suspense: the payer settled it"],
     ["write-off", "writeOff", "give its amount up (核销); needs a second person"],
+    ["give-back", "giveBack", "refund what a payer keeps of a refused bill (退回); needs a second person"],
     ["book", "book", "take a movement that only the payer has into the books (补账); needs a second person"],
     ["take-back", "takeBack", "take it out of the books again: the order was wrong; needs a second person"],
   ] as const) {
     const command = reconcile.command(name).description(description).argument("<case>").addOption(byOption());
     if (what === "assign") command.option("--to <person>", "whose it is now (default: --by)");
     else command.option("--reason <reason>", "why, from the closed list");
-    if (what === "writeOff" || what === "book" || what === "takeBack") command.option("--approved-by <person>", "the second person");
+    if (what === "writeOff" || what === "giveBack" || what === "book" || what === "takeBack")
+      command.option("--approved-by <person>", "the second person");
     if (what === "book") {
       command.option("--settlement <institution/outTradeNo>", "the bill or refund that it belongs to");
       command.option("--institution <institution>", "the institution, where it belongs to no bill");

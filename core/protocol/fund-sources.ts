@@ -3,10 +3,17 @@
  * payers, then of NHSA's `setlinfo`.
  */
 export interface FundSource {
-  readonly rail: "insurance" | "commercial" | "bank";
+  readonly rail: keyof typeof RAIL_NAMES;
   readonly zh: string;
   readonly en: string;
 }
+
+/** Families of payers, as people call them. */
+export const RAIL_NAMES = {
+  insurance: { zh: "医疗保险", en: "medical insurance" },
+  commercial: { zh: "商业保险", en: "commercial insurance" },
+  bank: { zh: "银行", en: "bank" },
+} as const;
 
 export const FUND_SOURCES = {
   hifp_pay: { rail: "insurance", zh: "统筹基金", en: "pooling fund" },

@@ -102,7 +102,7 @@ export const statementReply = v.variant("ok", [
     }),
     rows: v.array(
       v.strictObject({
-        kind: v.picklist(["settlement", "refund"]),
+        kind: v.picklist(["settlement", "refund", "kept"]),
         outTradeNo: v.string(),
         settlementId: v.string(),
         originalSettlementId: v.optional(v.string()),

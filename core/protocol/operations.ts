@@ -181,7 +181,8 @@ export interface StatementReply {
   readonly cursor?: string;
 }
 export interface StatementRowReply {
-  readonly kind: "settlement" | "refund";
+  /** `kept`: what a payer keeps of a refused bill. */
+  readonly kind: "settlement" | "refund" | "kept";
   readonly outTradeNo: string;
   readonly settlementId: string;
   readonly originalSettlementId?: string;
@@ -205,6 +206,8 @@ export interface SettlementReply {
   readonly refusalMessage?: string;
   readonly amount?: string;
   readonly legs?: readonly LegReply[];
+  /** Of a refused bill: what a payer took and keeps by its own statement. `rh.refund` of the bill gives it back. */
+  readonly kept?: readonly LegReply[];
   /** The ledger receipt (`ledger/FORMAT.md`), text, once the ledger covers the outcome. */
   readonly receipt?: string;
 }

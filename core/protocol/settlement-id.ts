@@ -48,7 +48,7 @@ export interface RequestIdentity {
 }
 
 /** SM3 over the canonical request, 32 bytes: the same number with another hash is `idempotencyConflict`. */
-export function requestHash(crypto: Crypto, request: RequestIdentity): Uint8Array {
+export function requestHash(crypto: Pick<Crypto, "sm3">, request: RequestIdentity): Uint8Array {
   const { action, institution, businessType, outTradeNo, amount, originalOutTradeNo, credentialFingerprint } = request;
   const { medType, feesHash, refundType, refundAmount } = request;
   return crypto.sm3(

@@ -87,11 +87,17 @@ const CASES: readonly Case[] = [
     having({ ...old, standing: { state: "posting", phase: undefined } }, ...many),
   ],
   ["originalNotSettled", refund, having({ ...old, standing: { state: "awaiting", phase: "posting" } })],
-  ["originalNotSettled", refund, having({ ...old, standing: { state: "refused", phase: undefined } })],
+  ["originalNotSettled", refund, having({ ...old, legs: [], standing: { state: "refused", phase: undefined } })],
   ["originalErased", { ...refund, refundAmount: "99.00" }, having({ ...old, person: undefined }, ...many)],
   ["refundsExhausted", { ...refund, refundAmount: "99.00" }, having(old, ...many)],
   ["nothingLeft", { ...refund, refundAmount: "99.00" }, having(old, refundOf(old, 0, legs))],
   ["nothingLeft", { ...refund, refundType: "CASH" }, having(old, refundOf(old, 0, legs.slice(1), "refunding"))],
+  // Of a refused bill, what a payer kept of it is all that there is to give back.
+  [
+    "nothingLeft",
+    { ...refund, refundType: "CASH" },
+    having({ ...old, legs: legs.slice(0, 1), standing: { state: "refused", phase: undefined } }),
+  ],
   ["refundExceeds", { ...refund, refundAmount: "10.01" }, having(old)],
   ["refundExceeds", { ...refund, refundType: "CASH", refundAmount: "4.01" }, having(old)],
 ];

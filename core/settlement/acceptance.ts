@@ -12,7 +12,7 @@ import type { EventDraft } from "./events.ts";
 import type { Moment } from "./moment.ts";
 import { type Leg, legsTotal } from "./plan.ts";
 import type { Unbelieved } from "./quarantine.ts";
-import { apportion, refundable } from "./refunds.ts";
+import { apportion, refundable, type RefundScope } from "./refunds.ts";
 import type { Care, Settlement, SettlementFacts } from "./settlement.ts";
 
 /**
@@ -30,7 +30,7 @@ export const REFUSALS = {
   /** Never heard of, or of another institution: ids are made from the institution. */
   originalUnknown: "settlementUnknown",
   refundOfRefund: "refundRefused",
-  /** Refused, or not decided yet. */
+  /** Refused, with nothing that a payer kept of it, or not decided yet. */
   originalNotSettled: "refundRefused",
   /** Whose it was is destroyed. */
   originalErased: "refundRefused",
@@ -41,6 +41,10 @@ export const REFUSALS = {
   refundExceeds: "refundExceeds",
 } as const satisfies Readonly<Record<string, ErrorName>>;
 export type RefusalCause = keyof typeof REFUSALS;
+export type RefundRefusal = Extract<
+  RefusalCause,
+  "refundOfRefund" | "originalNotSettled" | "originalErased" | "refundsExhausted" | "nothingLeft"
+>;
 
 /** Refunds of one settlement that were not refused; a bill is not given back fen by fen. */
 export const REFUNDS_MAX = 64;
@@ -149,38 +153,51 @@ function open(
   const original = settlements.get(intake.parentId);
   if (original === undefined) return refuse("originalUnknown", { scope });
   const wanted = { scope, amount: asked ?? original.amount };
-  if (original.action === "refund") return refuse("refundOfRefund", wanted);
-  if (original.standing.state !== "settled" || original.decidedAtMs === undefined) return refuse("originalNotSettled", wanted);
+  const left = leftOf(original, refunds.get(original.id) ?? [], scope);
+  if (typeof left === "string") return refuse(left, wanted);
+  const most = legsTotal(left);
+  if (asked !== undefined && asked > most) return refuse("refundExceeds", wanted);
+  // From here nothing fails.
+  const amount = asked ?? most;
+  return effectsOfAcceptance(refundOf(original, { facts, scope, amount, legs: apportion(amount, left) }, moment), moment);
+}
+
+/** What is left to give back of a bill that was paid, or of what a payer kept of a refused one; or why nothing is. */
+export function leftOf(original: Settlement, refunds: readonly Settlement[], scope: RefundScope): readonly Leg[] | RefundRefusal {
+  if (original.action === "refund") return "refundOfRefund";
+  const isKept = original.standing.state === "refused" && original.legs.length > 0;
+  if (original.standing.state !== "settled" && !isKept) return "originalNotSettled";
   // Whose accounts it came from was destroyed under an order: what is still owed is a correction of the books.
-  if (original.person === undefined) return refuse("originalErased", wanted);
-  const counted = (refunds.get(original.id) ?? []).filter((refund) => refund.standing.state !== "refused");
-  if (counted.length >= REFUNDS_MAX) return refuse("refundsExhausted", wanted);
+  if (original.person === undefined) return "originalErased";
+  const counted = refunds.filter((refund) => refund.standing.state !== "refused");
+  if (counted.length >= REFUNDS_MAX) return "refundsExhausted";
   const left = refundable(
     original.legs,
     counted.map(({ legs }) => legs),
     scope,
   );
-  const most = legsTotal(left);
-  if (most === 0n) return refuse("nothingLeft", wanted);
-  if (asked !== undefined && asked > most) return refuse("refundExceeds", wanted);
-  // From here nothing fails.
-  const amount = asked ?? most;
-  const legs: readonly Leg[] = apportion(amount, left);
-  return effectsOfAcceptance(
-    {
-      ...facts,
-      ...beginning(moment),
-      scope,
-      amount,
-      parent: { id: original.id, settledAtMs: original.decidedAtMs },
-      standing: { state: "refunding", phase: undefined },
-      person: original.person,
-      region: original.region,
-      legs,
-      dueAtMs: moment.atMs,
-    },
-    moment,
-  );
+  return left.length === 0 ? "nothingLeft" : left;
+}
+
+/** A refund as it begins, of what {@link leftOf} allows. */
+export function refundOf(
+  original: Settlement,
+  what: { readonly facts: SettlementFacts; readonly scope: RefundScope; readonly amount: Fen; readonly legs: readonly Leg[] },
+  moment: Moment,
+): Settlement {
+  if (original.decidedAtMs === undefined) throw new TypeError("only what is decided is given back");
+  return {
+    ...what.facts,
+    ...beginning(moment),
+    scope: what.scope,
+    amount: what.amount,
+    parent: { id: original.id, settledAtMs: original.decidedAtMs },
+    standing: { state: "refunding", phase: undefined },
+    person: original.person,
+    region: original.region,
+    legs: what.legs,
+    dueAtMs: moment.atMs,
+  };
 }
 
 function careOf({ medType, feeLines }: Request["event"]["data"]): Care | undefined {

@@ -176,12 +176,17 @@ function groupsOf(rows: readonly Row[]): readonly (readonly [Row, ...Row[]])[] {
   return groups;
 }
 
+/** Of a `posted` or `reversed` transfer beside the `action` of its settlement. */
+export function postingKind({ stage, action }: Row): Posting["kind"] {
+  return stage === "reversed" ? "reversal" : action === "refund" ? "refund" : "capture";
+}
+
 function postingOf(group: readonly [Row, ...Row[]]): Posting {
   const [first] = group;
   const rail = railOf(first, "rail");
   const settlementId = textOf(first, "group_id");
   const parts: readonly FundPart[] = group.map((row) => ({ fundSource: textOf(row, "fund_source"), amount: fenOf(row, "amount") }));
-  const kind = first["stage"] === "reversed" ? "reversal" : first["action"] === "refund" ? "refund" : "capture";
+  const kind = postingKind(first);
   return {
     rail,
     settlementId,

@@ -104,6 +104,42 @@ export type SupplementRefusal =
   | "alreadyBooked"
   | "notBooked";
 
+/** What one payer took of a bill that was refused, and by its own statement did not give back. */
+export interface Kept {
+  readonly rail: RailName;
+  readonly settlementId: string;
+  readonly institution: string;
+  /** `railKey(…)` of the capture. */
+  readonly key: string;
+  readonly railReference: string;
+  readonly day: AccountingDay;
+  readonly postedAtMs: EventMs;
+  readonly parts: readonly { readonly fundSource: string; readonly amount: Fen }[];
+  /** What refunds have not given back yet; empty when nothing is left. */
+  readonly left: readonly { readonly fundSource: string; readonly amount: Fen }[];
+  /** The run and the statement that proved it. */
+  readonly runId: string;
+  readonly statementHash: string;
+}
+
+/** An order of two operators to give kept money back. */
+export interface GiveBack {
+  readonly caseId: string;
+  readonly settlementId: string;
+  readonly rail: RailName;
+  readonly requestedBy: string;
+  readonly approvedBy: string;
+}
+/** `repeated`: a refund under this case is under way. */
+export type GiveBackAnswer = "begun" | "repeated" | GiveBackRefusal;
+export type GiveBackRefusal =
+  | "originalUnknown"
+  | "originalNotSettled"
+  | "originalErased"
+  | "refundOfRefund"
+  | "refundsExhausted"
+  | "nothingLeft";
+
 export interface TrialBalanceRow {
   readonly account: string;
   readonly fundSource: string;
@@ -148,6 +184,12 @@ export interface ShardBooks {
   openKeys(
     rail: RailName,
   ): Promise<readonly { readonly key: string; readonly settlementId: string; readonly amount: Fen; readonly askedAtMs: EventMs }[]>;
+  /** Every refused bill's money that a payer kept, given back since or not. */
+  kept(): Promise<readonly Kept[]>;
+  /** `listener` is told when money was kept, or kept money may have been given back. */
+  onKept(listener: () => void): void;
+  /** Begins a refund of what a payer kept; it is carried out, and asked for again, as a hospital's. */
+  giveBack(asked: GiveBack): Promise<GiveBackAnswer>;
   heal(evidence: Evidence, atMs: EventMs): Promise<Healing>;
   adjust(adjustment: Adjustment, atMs: EventMs): Promise<LedgerPosition | AdjustmentRefusal>;
   supplement(order: Supplement, atMs: EventMs): Promise<LedgerPosition | SupplementRefusal>;

@@ -118,7 +118,7 @@ describe("the books from leaves alone", () => {
       "a refund of nobody's settlement",
       "settlement.refunding",
       (leaf) => ({ ...leaf, parent: "rs0" }),
-      "a refund of what was never settled",
+      "a refund of what was neither settled nor kept",
     ],
     [
       "a refunded amount",

@@ -154,7 +154,8 @@ class LeafDerivation implements Derivation {
 
   #refunding(leaf: Leaf, facts: Facts): void {
     const parent = this.#settlements.get(leaf.parent ?? "");
-    if (parent?.standing.state !== "settled") throw new Impossible("a refund of what was never settled");
+    const isPaid = parent?.standing.state === "settled" || (parent?.standing.state === "refused" && parent.legs.length > 0);
+    if (parent === undefined || !isPaid) throw new Impossible("a refund of what was neither settled nor kept");
     const legs = legsOf(facts);
     const counted = parent.refunds.filter(({ standing }) => standing.state !== "refused").map((refund) => refund.legs);
     const left = new Map(purses(refundable(parent.legs, counted, "ALL")));
@@ -219,6 +220,8 @@ class LeafDerivation implements Derivation {
     const returned = known.legs.filter(({ rail }) => reversed.has(rail));
     const stayed = known.legs.filter(({ rail }) => kept.has(rail));
     const released = known.legs.filter(({ rail }) => !reversed.has(rail) && !kept.has(rail));
+    // Entries of earlier versions name the payer that keeps it and not the amounts.
+    if (legsOf(facts).length > 0) agree(legsOf(facts), stayed);
     this.#move(known, leaf, "refuse", { refusal, legs: stayed });
     this.#book(leaf, facts, known, [
       ...transfersOf(ownerOf(known), [...returned, ...stayed], "posted"),

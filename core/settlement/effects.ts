@@ -98,11 +98,11 @@ export function effectsOf(before: Settlement, transition: Transition, moment: Mo
   }
 }
 
-/** A settlement taken in: the money is not decided yet. */
-export function effectsOfAcceptance(accepted: Settlement, moment: Moment): Effects {
+/** A settlement taken in: the money is not decided yet. `said`: who else stands behind a refund that no hospital asked for. */
+export function effectsOfAcceptance(accepted: Settlement, moment: Moment, said: Readonly<Record<string, string>> = {}): Effects {
   if (accepted.action === "settle") return effects(accepted, openingLeaf(accepted, "settlement.accepted", {}));
   const region = accepted.region === undefined ? {} : { region: accepted.region };
-  const facts = { ...moneyFacts(accepted.amount, accepted.legs), ...dayFacts(accepted, moment), ...region };
+  const facts = { ...moneyFacts(accepted.amount, accepted.legs), ...dayFacts(accepted, moment), ...region, ...said };
   const leaf = openingLeaf(accepted, "settlement.refunding", facts);
   return effects(accepted, leaf, { transfers: transfersOf(accepted, accepted.legs, "pending") });
 }
@@ -150,7 +150,7 @@ function refuse(before: Settlement, how: Extract<Transition, { name: "refuse" }>
   const leaf = leafOf(after, "settlement.refused", {
     action: after.action,
     reason: how.refusal,
-    "fen.total": after.amount.toString(),
+    ...moneyFacts(after.amount, stayed),
     ...dayFacts(after, moment),
     ...referenceFacts("reversed", how.reversed),
     ...Object.fromEntries(stayed.map(({ rail }) => [`kept.${rail}`, "true"])),

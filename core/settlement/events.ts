@@ -20,14 +20,16 @@ export function settledEvent(one: Settlement, atMs: EventMs): EventDraft {
   };
 }
 
+/** `kept`: what a payer took of the bill and, by its own statement, did not give back. */
 export function refusedEvent(one: Settlement, refusal: ErrorName, atMs: EventMs): EventDraft {
   const person = one.person === undefined ? {} : { person: one.person };
+  const kept = one.legs.length === 0 ? {} : { kept: legsData(one.legs) };
   return {
     id: `${one.id}.refused`,
     type: "settlement.claim.refused.v1",
     subject: one.id,
     key: one.institution,
-    data: { ...outcomeData(one, atMs), ...person, amount: formatYuan(one.amount), action: one.action, refusal },
+    data: { ...outcomeData(one, atMs), ...person, amount: formatYuan(one.amount), action: one.action, refusal, ...kept },
   };
 }
 

@@ -1,8 +1,10 @@
 /** What stays without an answer: who is asked how often, what the ledger and the hospital hear of it, and how it ends. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { decodeEvent } from "../../streams/contracts/codec.ts";
 import { asFen } from "../protocol/money.ts";
 import type { Evidence } from "./books.ts";
 import { railKey } from "./rails/port.ts";
+import type { Settlement } from "./settlement.ts";
 import { openScene, type Scene } from "./testing/scene.ts";
 
 let scene: Scene;
@@ -18,6 +20,15 @@ function evidence(key: string, found: Evidence["found"], change: Partial<Evidenc
 }
 function done(amount: bigint): Evidence["found"] {
   return { kind: "done", amount: asFen(amount), railReference: "S1", parts: [] };
+}
+
+/** The bank refuses, and the insurer gives nothing back of what it took: its statement says so. */
+async function keep(): Promise<Settlement> {
+  scene.fault("bank", "capture", "refuse");
+  scene.fault("insurance", "reverse", "refuse");
+  await scene.bill();
+  await scene.world.reconcile();
+  return await scene.find("bill");
 }
 
 /** As a payer would answer that claims what only the insurance may. */
@@ -298,6 +309,69 @@ describe("a payer that refuses a release", () => {
       [`institution/${bill.institution}/insurance/510104/acct_pay`, 500n],
       [`institution/${bill.institution}/insurance/510104/hifp_pay`, 6000n],
     ]);
+  });
+
+  describe("of what it took, and keeps it by its statement", () => {
+    const ORDER = { caseId: "c1", rail: "insurance", requestedBy: "alice", approvedBy: "bob" } as const;
+
+    test("tells the hospital and the ledger how much, by fund", async () => {
+      await keep();
+      const [leaf] = await scene.leaves("settlement.refused");
+      expect([scene.fact(leaf, "fen.insurance.hifp_pay"), scene.fact(leaf, "fen.insurance.acct_pay")]).toEqual(["6000", "500"]);
+      await scene.world.shard.drained();
+      const refused = scene.world.told.map((record) => decodeEvent(record)).find((one) => one.ok && one.value.type.includes("refused"));
+      expect(refused?.ok === true ? refused.value.data : undefined).toMatchObject({
+        kept: [
+          { rail: "insurance", fundSource: "hifp_pay", amount: "60.00" },
+          { rail: "insurance", fundSource: "acct_pay", amount: "5.00" },
+        ],
+      });
+    });
+
+    test("gives it back to a refund of the refused bill, up to what was kept and no more", async () => {
+      const bill = await keep();
+      const { books } = scene.world.shard;
+      expect((await books.kept()).map(({ settlementId, rail, left }) => [settlementId, rail, left.map(({ amount }) => amount)])).toEqual([
+        [bill.id, "insurance", [6000n, 500n]],
+      ]);
+      expect((await scene.refund({ outTradeNo: "cash", refundType: "CASH" })).refusal).toBe("refundRefused");
+      expect((await scene.refund({ outTradeNo: "more", refundAmount: "65.01" })).refusal).toBe("refundExceeds");
+      expect((await scene.refund({ outTradeNo: "part", refundAmount: "13.00" })).standing.state).toBe("refunded");
+      expect((await books.kept())[0]?.left.map(({ amount }) => amount)).toEqual([4800n, 400n]);
+      expect((await scene.refund({ outTradeNo: "rest" })).standing.state).toBe("refunded");
+      expect((await books.kept())[0]?.left).toEqual([]);
+      expect((await scene.refund({ outTradeNo: "again" })).refusal).toBe("refundRefused");
+      expect(scene.moved()).toEqual({ insurance: 0n, commercial: 0n, bank: 0n });
+    });
+
+    test("gives it back to an order of two operators, once however often it is given, and again after a refusal", async () => {
+      const { id: settlementId } = await keep();
+      const { books } = scene.world.shard;
+      scene.fault("insurance", "refund", "refuse");
+      expect(await books.giveBack({ ...ORDER, settlementId })).toBe("begun");
+      expect(await books.giveBack({ ...ORDER, settlementId })).toBe("repeated");
+      await scene.world.settle();
+      expect((await scene.find("giveback-c1.1")).standing.state).toBe("refused");
+      scene.faults.delete("insurance/refund");
+      // The number of the next try is the hospital's already.
+      await scene.bill({ outTradeNo: "giveback-c1.2", amount: "1.00" });
+      expect(await books.giveBack({ ...ORDER, settlementId })).toBe("begun");
+      await scene.world.restart();
+      await scene.world.settle();
+      const back = await scene.find("giveback-c1.3");
+      expect([back.standing.state, back.amount, back.edge]).toEqual(["refunded", 6500n, "operator/alice"]);
+      expect(await scene.world.shard.books.giveBack({ ...ORDER, settlementId })).toBe("nothingLeft");
+      const opening = (await scene.leaves("settlement.refunding")).at(-1);
+      expect([opening?.actor, scene.fact(opening, "caseId"), scene.fact(opening, "approvedBy")]).toEqual(["operator/alice", "c1", "bob"]);
+      expect((await scene.world.shard.books.kept())[0]?.left).toEqual([]);
+    });
+
+    test("gives nothing back of a bill that kept nothing", async () => {
+      const { id: settlementId } = await scene.bill();
+      const { books } = scene.world.shard;
+      expect(await books.giveBack({ ...ORDER, settlementId })).toBe("nothingLeft");
+      expect(await books.giveBack({ ...ORDER, settlementId: "rs00000000000000000000000000000000" })).toBe("originalUnknown");
+    });
   });
 
   test("of what it took, but gave it back without saying so, is believed by its statement", async () => {

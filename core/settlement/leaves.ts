@@ -14,8 +14,8 @@
  * | `settlement.settled` | every payer has paid (commitment `person`) | `terminal`, `businessType`, `fen.*`, `reference.<rail>`, `day` |
  * | `settlement.voiding` | a payer said no: all is released | `reason`, `expired.<rail>`, `contradiction.<rail>`, `day` |
  * | `settlement.expired` | a hold stayed unknown for too long | `reason`, `missing` |
- * | `settlement.refused` | nothing is paid, or as it came (then with the facts of `accepted` and `cause`) | `action`, `reason`, `reversed.<rail>`, `kept.<rail>`, `day` |
- * | `settlement.refunding` | a refund is taken in; actor `edge/…` | as `accepted`, `refundType`, `region`, `fen.*`, `day` |
+ * | `settlement.refused` | nothing is paid, or as it came (then with the facts of `accepted` and `cause`) | `action`, `reason`, `reversed.<rail>`, `kept.<rail>` with its `fen.*`, `day` |
+ * | `settlement.refunding` | a refund is taken in; actor `edge/…`, or `operator/…` for kept money | as `accepted`, `refundType`, `region`, `fen.*`, `day`; an operator's also `caseId`, `approvedBy` |
  * | `settlement.refunded` | what is given back, is (commitment `person`) | `terminal`, `businessType`, `fen.*`, `reference.<rail>`, `day` |
  * | `settlement.unknown` | an answer is missing, and asked for again | `phase`, `missing` (`bank/capture …`), `fen.total` |
  * | `settlement.awaiting` | nobody is asked any more: reconciliation | `phase`, `missing`, `cause`, `fen.total` |
@@ -51,7 +51,7 @@ export function leafOf(one: Settlement, kind: string, facts: Facts): LeafDraft {
   };
 }
 
-/** The first entry of a settlement: what was asked for, where, when and through which edge. */
+/** The first entry of a settlement: what was asked for, where, when and through which edge, or by which operator. */
 export function openingLeaf(one: Settlement, kind: string, facts: Facts): LeafDraft {
   const scope = one.scope === undefined ? {} : { refundType: one.scope };
   const opening = {
@@ -61,7 +61,12 @@ export function openingLeaf(one: Settlement, kind: string, facts: Facts): LeafDr
     acceptedAtMs: String(one.acceptedAtMs),
     "fen.total": one.amount.toString(),
   };
-  return { ...leafOf(one, kind, { ...opening, ...scope, ...facts }), actor: `edge/${one.edge}` };
+  return { ...leafOf(one, kind, { ...opening, ...scope, ...facts }), actor: actorOf(one) };
+}
+
+/** What no edge sent is an operator's: `edge` is then `operator/<person>`, which no edge is called. */
+function actorOf({ edge }: Settlement): string {
+  return edge.startsWith("operator/") ? edge : `edge/${edge}`;
 }
 
 export function refusedLeaf(leaf: LeafDraft, refusal: ErrorName): LeafDraft {

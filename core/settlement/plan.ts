@@ -47,7 +47,7 @@ export function takeLeg(rail: RailName, asked: Fen, parts: readonly FundPart[], 
   // A bank that names a fund of the insurance would turn the patient's money into the fund's.
   if (!parts.every((part) => fundSourceOf(part.fundSource)?.rail === rail)) return refused("sourceForeign");
   if (parts.some((part) => part.amount <= 0n)) return refused("partBelowOne");
-  const offered = sumOf(parts);
+  const offered = partsTotal(parts);
   if (offered > asked) return refused("partsAboveAsked");
   if (rail === "bank" && offered !== asked) return refused("remainderNotMet");
   return ok({ rail, parts, railReference });
@@ -59,7 +59,7 @@ export function remainderOf(bill: Fen, legs: readonly Leg[]): Fen {
 }
 
 export function legTotal(leg: Leg): Fen {
-  return sumOf(leg.parts);
+  return partsTotal(leg.parts);
 }
 
 export function legsTotal(legs: readonly Leg[]): Fen {
@@ -87,6 +87,6 @@ export function sameParts(
   );
 }
 
-function sumOf(parts: readonly FundPart[]): Fen {
+export function partsTotal(parts: readonly FundPart[]): Fen {
   return asFen(parts.reduce((sum, part) => sum + part.amount, 0n));
 }

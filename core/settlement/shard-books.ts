@@ -26,6 +26,7 @@ import { bookedLeg, readKey } from "./booked-leg.ts";
 import type { Committer } from "./committer.ts";
 import { addDays, dayEnd, dayOf } from "./day/accounting-day.ts";
 import { effectsOfHealing } from "./effects.ts";
+import { giveBack, readKept } from "./kept.ts";
 import { lateAnswerLeaf, printParts } from "./leaves.ts";
 import type { Moment } from "./moment.ts";
 import { integerOf, textOf } from "./rows.ts";
@@ -45,6 +46,9 @@ export interface ShardBooksOptions {
   readonly shard: number;
   /** A settlement was given back to the saga: who holds an older picture of it must read it again. */
   readonly onHealed: (after: Settlement) => void;
+  /** A refund was begun here, and is to be carried out. */
+  readonly onOpened: () => void;
+  readonly onKept: (listener: () => void) => void;
 }
 
 /** What an adjustment's entry is called. */
@@ -59,6 +63,13 @@ export function openShardBooks(options: ShardBooksOptions): ShardBooks {
     openKeys: (rail) => reader.openKeys(rail),
     trialBalance: (day) => reader.trialBalance(day),
     seals: () => reader.seals(),
+    kept: () => readKept(db),
+    onKept: options.onKept,
+    async giveBack(asked) {
+      const answer = await committer.submit({ with: "alone", plan: (batch, moment) => giveBack(options, asked, batch, moment) });
+      if (answer === "begun") options.onOpened();
+      return answer;
+    },
     heal: (evidence) => committer.submit({ with: "alone", plan: (batch, moment) => heal(options, evidence, batch, moment) }),
     adjust: (adjustment) => committer.submit({ with: "alone", plan: (batch, moment) => adjust(options, adjustment, batch, moment) }),
     supplement: (order) => committer.submit({ with: "alone", plan: (batch, moment) => supplement(options, order, batch, moment) }),

@@ -23,6 +23,7 @@ import type { Batch, Planned } from "./batch.ts";
 import type { AccountingDay, ShardBooks } from "./books.ts";
 import { Committer, type CommitWatch, type Resumed } from "./committer.ts";
 import { effectsOf } from "./effects.ts";
+import { concernsKept } from "./kept.ts";
 import type { Moment } from "./moment.ts";
 import { QuarantineSpans, UNKNOWN_SOURCE, UNREADABLE } from "./quarantine.ts";
 import { payReceipts, receiptsAttached } from "./receipts.ts";
@@ -152,6 +153,7 @@ class LibsqlShard implements Shard {
   /** Revisions that reconciliation gave to settlements which a runner may still hold as they were. */
   readonly #healed = new Map<string, number>();
   readonly #dueListeners: (() => void)[] = [];
+  readonly #keptListeners: (() => void)[] = [];
   #paying: Promise<void> = Promise.resolve();
 
   constructor(
@@ -194,8 +196,10 @@ class LibsqlShard implements Shard {
       shard: partition,
       onHealed: (after) => {
         this.#healed.set(after.id, after.revision);
-        for (const listener of this.#dueListeners) listener();
+        this.#tellDue();
       },
+      onOpened: () => this.#tellDue(),
+      onKept: (listener) => void this.#keptListeners.push(listener),
     });
     // What a crash left unsigned is signed now.
     this.#signer.dirty(this.#committer.now());
@@ -209,7 +213,13 @@ class LibsqlShard implements Shard {
     return this.#committer.submit({ with: "others", plan: (batch, moment) => this.#slice({ topic, arrivals }, batch, moment) });
   }
 
-  advance(before: Settlement, transition: Transition): Promise<Settlement> {
+  async advance(before: Settlement, transition: Transition): Promise<Settlement> {
+    const after = await this.#step(before, transition);
+    if (concernsKept(after)) for (const listener of this.#keptListeners) listener();
+    return after;
+  }
+
+  #step(before: Settlement, transition: Transition): Promise<Settlement> {
     return this.#committer.submit({
       with: "others",
       plan: (batch, moment) => {
@@ -220,6 +230,10 @@ class LibsqlShard implements Shard {
         return batch.step(effectsOf(before, transition, moment));
       },
     });
+  }
+
+  #tellDue(): void {
+    for (const listener of this.#dueListeners) listener();
   }
 
   due(atMs: EventMs, limit: number): Promise<readonly Settlement[]> {

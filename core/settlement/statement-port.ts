@@ -35,6 +35,7 @@ export interface StatementPage {
   readonly next?: string | undefined;
 }
 
+/** As the month statement has them (`day/figures.ts`): kept money is in `settled`, reversed payments are in nothing. */
 export interface StatementFigures {
   readonly settlements: number;
   readonly settled: Fen;
@@ -45,7 +46,8 @@ export interface StatementFigures {
 }
 
 export interface StatementLine {
-  readonly kind: "settlement" | "refund";
+  /** `kept`: what a payer keeps of a refused bill. */
+  readonly kind: "settlement" | "refund" | "kept";
   readonly outTradeNo: string;
   readonly settlementId: string;
   /** The settlement that a refund gave back. */

@@ -16,6 +16,8 @@ export interface Store {
   byId(ids: readonly string[]): Promise<ReadonlyMap<string, Settlement>>;
   /** All that taking these requests in depends on. */
   known(intakes: readonly Intake[]): Promise<Lookup>;
+  /** One settlement, with everything that ever gave it back. */
+  withRefunds(id: string): Promise<{ readonly original: Settlement | undefined; readonly refunds: readonly Settlement[] }>;
   due(atMs: EventMs, limit: number): Promise<readonly Settlement[]>;
   nextDueMs(after: EventMs): Promise<EventMs | undefined>;
   balances(): Promise<readonly Balance[]>;
@@ -46,16 +48,24 @@ class LibsqlStore implements Store {
     const requests = intakes.filter((intake) => intake.kind === "request");
     const parents = requests.flatMap((request) => (request.parentId === undefined ? [] : [request.parentId]));
     const settlements = await this.byId([...new Set([...requests.map((request) => request.id), ...parents])]);
-    const refunds = new Map<string, readonly Settlement[]>();
-    if (parents.length > 0) {
-      const rows = await this.#readIn((marks) => `SELECT ${SETTLEMENT_COLUMNS} FROM settlement WHERE parent_id IN (${marks})`, parents);
-      for (const refund of await this.#complete(rows))
-        if (refund.parent !== undefined) refunds.set(refund.parent.id, [...(refunds.get(refund.parent.id) ?? []), refund]);
-    }
+    const refunds = await this.#refundsOf(parents);
     // Only an id that is taken can conflict.
     const again = requests.filter((request) => settlements.has(request.id)).map((request) => request.event.id);
     const told = await this.#readIn((marks) => `SELECT source, event_id FROM conflict WHERE event_id IN (${marks})`, again);
     return { settlements, refunds, conflicts: new Set(told.map((row) => `${textOf(row, "source")}\n${textOf(row, "event_id")}`)) };
+  }
+
+  async withRefunds(id: string): ReturnType<Store["withRefunds"]> {
+    return { original: (await this.byId([id])).get(id), refunds: (await this.#refundsOf([id])).get(id) ?? [] };
+  }
+
+  async #refundsOf(parents: readonly string[]): Promise<Map<string, readonly Settlement[]>> {
+    const refunds = new Map<string, readonly Settlement[]>();
+    if (parents.length === 0) return refunds;
+    const rows = await this.#readIn((marks) => `SELECT ${SETTLEMENT_COLUMNS} FROM settlement WHERE parent_id IN (${marks})`, parents);
+    for (const refund of await this.#complete(rows))
+      if (refund.parent !== undefined) refunds.set(refund.parent.id, [...(refunds.get(refund.parent.id) ?? []), refund]);
+    return refunds;
   }
 
   async due(atMs: EventMs, limit: number): Promise<readonly Settlement[]> {

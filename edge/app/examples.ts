@@ -42,6 +42,18 @@ const SETTLED = {
   receipt: "…",
 } as const satisfies SettlementReply;
 
+/** A bill that one payer took and another refused, of which the first gave nothing back. */
+export const EXAMPLE_KEPT = {
+  outTradeNo: "S20261121-0002",
+  settlementId: "rs8b2f6e0c51d94a7790ce1fb3a4d2c816",
+  status: "refused",
+  refusalCode: "600040",
+  refusalMessage: "支付方拒绝",
+  amount: "128.50",
+  kept: [{ rail: "insurance", fundSource: "hifp_pay", amount: "90.00" }],
+  receipt: "…",
+} as const satisfies SettlementReply;
+
 export interface Example<Request, Reply> {
   readonly request: Request;
   readonly reply: Reply;

@@ -4,6 +4,7 @@
  */
 import type * as v from "valibot";
 import type { FeeLineText } from "../../core/protocol/fee-lines.ts";
+import { FUND_SOURCES, type FundSourceCode } from "../../core/protocol/fund-sources.ts";
 import type {
   LegReply,
   OPERATIONS,
@@ -74,8 +75,8 @@ export const OPERATION_WORDS: Readonly<Record<OperationName, OperationWords>> = 
   "rh.refund": {
     summary: words("退费：全部或部分退回一次结算", "Give a settlement back, whole or in part"),
     description: words(
-      "退费是单独的一笔交易，用自己的 `outTradeNo`，并以 `originalOutTradeNo` 指明所退的结算；`refundType` 限定退哪些支付方，`refundAmount` 限定金额，都缺省则退回剩余的全部。累计不超过原额。退成后 `status` 为 `refunded`。",
-      "A transaction of its own, under a number of its own, that names the settlement it gives back. `refundType` says which payers it touches and `refundAmount` how much; without both, all that is left. Refunds together never exceed the settlement. Once it went through, its `status` is `refunded`.",
+      "退费是单独的一笔交易，用自己的 `outTradeNo`，并以 `originalOutTradeNo` 指明所退的结算；`refundType` 限定退哪些支付方，`refundAmount` 限定金额，都缺省则退回剩余的全部。累计不超过原额。被拒的单若有 `kept`，同样可退，以 `kept` 为限。退成后 `status` 为 `refunded`。",
+      "A transaction of its own, under a number of its own, that names the settlement it gives back. `refundType` says which payers it touches and `refundAmount` how much; without both, all that is left. Refunds together never exceed the settlement. What a payer `kept` of a refused bill is given back alike, up to that. Once it went through, its `status` is `refunded`.",
     ),
   },
   "rh.statement": {
@@ -151,6 +152,10 @@ export const SETTLEMENT_REPLY_WORDS: Readonly<Record<keyof SettlementReply, Word
   refusalMessage: words("`status` 为 `refused` 时：原因的文字", "When refused: its text"),
   amount: words("金额，元，两位小数", "Yuan with two decimals"),
   legs: words("各支付方的份额，合计等于 `amount`", "What each payer gave; adds up to `amount`"),
+  kept: words(
+    "`status` 为 `refused` 而某支付方扣款未退时：各笔在途金额；用 `rh.refund` 指明该单即可退回",
+    "When refused and a payer keeps what it took, by its own statement: what it keeps. `rh.refund` of the bill gives it back",
+  ),
   receipt: words("账本回执，可离线验证（ledger/FORMAT.md）", "Ledger receipt, verifiable offline (ledger/FORMAT.md)"),
 };
 
@@ -183,30 +188,24 @@ export const PRESETTLE_REPLY_WORDS: Readonly<Record<keyof PresettleReply, Words>
   ),
   balc: words("个人账户余额，医保告知时才有", "Balance of the personal account, where the insurer says"),
 };
+/** Names of funds, at the beginning of a sentence. */
+const FUND_WORDS = Object.fromEntries(
+  Object.entries(FUND_SOURCES).map(([code, { zh, en }]) => [code, words(zh, `${en.charAt(0).toUpperCase()}${en.slice(1)}`)]),
+) as Readonly<Record<FundSourceCode, Words>>;
+
 export const SPLIT_WORDS: Readonly<Record<keyof SplitReply, Words>> = {
+  ...FUND_WORDS,
   medfee_sumamt: words("医疗费总额", "The whole bill"),
   fulamt_ownpay_amt: words("全自费", "Wholly at own expense"),
   overlmt_selfpay: words("超限价自费", "Above the highest insured price"),
   preselfpay_amt: words("先行自付", "Paid by the person first (class B)"),
   inscp_scp_amt: words("符合政策范围", "Within the insured scope"),
   act_pay_dedc: words("实际起付线", "Deductible used"),
-  hifp_pay: words("统筹基金", "Pooling fund"),
-  cvlserv_pay: words("公务员医疗补助", "Civil servants' supplement"),
-  hifes_pay: words("企业补充", "Enterprise supplement"),
-  hifmi_pay: words("居民大病", "Residents' serious illness"),
-  hifob_pay: words("职工大额", "Employees' large amounts"),
-  maf_pay: words("医疗救助", "Medical assistance"),
-  oth_pay: words("其他基金", "Other funds"),
   fund_pay_sumamt: words(
     "基金支付总额，是否含个人账户依各省口径",
     "All funds; with or without the personal account, as the province counts",
   ),
   psn_part_amt: words("个人负担总额", "The person's part"),
-  acct_pay: words("个人账户", "Personal account"),
-  acct_mulaid_pay: words("家庭共济账户", "Family account"),
-  commercial_claim: words("商保直赔", "Commercial insurance"),
-  psn_cash_pay: words("现金或银行", "Cash or bank"),
-  hosp_part_amt: words("医院负担", "Borne by the hospital"),
 };
 export const STATEMENT_REPLY_WORDS: Readonly<Record<keyof StatementReply, Words>> = {
   outTradeNo: words("贵方流水号；务必与请求核对", "Your number; compare it with the request's"),
@@ -217,8 +216,11 @@ export const STATEMENT_REPLY_WORDS: Readonly<Record<keyof StatementReply, Words>
   cursor: words("下一页的游标；末页没有", "For the next page; absent on the last"),
 };
 export const STATEMENT_TOTALS_WORDS: Readonly<Record<keyof StatementReply["totals"], Words>> = {
-  settlements: words("结算笔数", "Number of settlements"),
-  settled: words("结算金额", "Settled"),
+  settlements: words("结算笔数，含 `kept`", "Number of settlements, `kept` ones too"),
+  settled: words(
+    "结算金额，含 `kept`；扣款后当即冲正的不计",
+    "Settled, `kept` money too; what was taken and reversed at once is in nothing",
+  ),
   refunds: words("退费笔数", "Number of refunds"),
   refunded: words("退费金额", "Given back"),
   sources: words("按支付方与资金来源，没有则缺省", "By payer and fund source; absent when there is none"),
@@ -230,7 +232,10 @@ export const STATEMENT_SOURCE_WORDS: Readonly<Record<keyof NonNullable<Statement
   refunded: words("退费金额", "Given back"),
 };
 export const STATEMENT_ROW_WORDS: Readonly<Record<keyof StatementRowReply, Words>> = {
-  kind: words("结算或退费", "Settlement or refund"),
+  kind: words(
+    "settlement 结算、refund 退费、kept 被拒的单中支付方扣款未退的金额",
+    "`settlement`, `refund`, or `kept`: what a payer keeps of a refused bill",
+  ),
   outTradeNo: words("该笔的贵方流水号", "Its own number, of yours"),
   settlementId: words("平台的结算编号", "Ronghe's name for it"),
   originalSettlementId: words("退费所退的结算", "Of a refund: the settlement it gave back"),
@@ -261,8 +266,11 @@ export const STATUS_WORDS: Readonly<Record<SettlementReply["status"], { readonly
     todo: words("保存 `receipt`", "Keep the `receipt`"),
   },
   refused: {
-    meaning: words("未动任何资金；原因见 `refusalCode`", "Nothing moved; `refusalCode` says why"),
-    todo: words("如再结算，须用新的 `outTradeNo`", "Another try needs another `outTradeNo`"),
+    meaning: words("未动任何资金，`kept` 所列除外；原因见 `refusalCode`", "Nothing moved but what `kept` names; `refusalCode` says why"),
+    todo: words(
+      "如再结算，须用新的 `outTradeNo`；有 `kept` 时用 `rh.refund` 退回",
+      "Another try needs another `outTradeNo`; `kept` is given back with `rh.refund`",
+    ),
   },
   unknown: {
     meaning: words("某支付方尚无应答，平台正在追问", "A payer's answer is missing and is being asked for"),

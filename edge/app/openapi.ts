@@ -7,7 +7,7 @@ import type * as v from "valibot";
 import { jsonSchemaOf } from "../../core/protocol/json-schema.ts";
 import { OPERATIONS, type OperationName, SPLIT_FIELDS } from "../../core/protocol/operations.ts";
 import { ID_TYPES } from "../../core/protocol/tables.ts";
-import { EXAMPLE_OPERATION, EXAMPLE_REFUSAL, EXAMPLE_REPLY, EXAMPLE_REQUEST, EXAMPLES } from "./examples.ts";
+import { EXAMPLE_KEPT, EXAMPLE_OPERATION, EXAMPLE_REFUSAL, EXAMPLE_REPLY, EXAMPLE_REQUEST, EXAMPLES } from "./examples.ts";
 import {
   ABOUT,
   ENVELOPE_WORDS,
@@ -92,7 +92,7 @@ const VERIFY_REPLY: Readonly<Record<keyof typeof VERIFY_REPLY_WORDS, JsonObject>
   ecTokenExpires: CST14,
   insuOrg: text(),
 };
-const SETTLEMENT_REPLY: Readonly<Record<Exclude<keyof typeof SETTLEMENT_REPLY_WORDS, "legs">, JsonObject>> = {
+const SETTLEMENT_REPLY: Readonly<Record<Exclude<keyof typeof SETTLEMENT_REPLY_WORDS, "legs" | "kept">, JsonObject>> = {
   outTradeNo: text(),
   settlementId: text(),
   status: text({ enum: ["accepted", "settled", "refused", "refunded", "unknown"] }),
@@ -278,7 +278,7 @@ function statementReplySchema(say: Say): JsonObject {
     properties: described({ ...figures, sources: { type: "array", items: source } }, STATEMENT_TOTALS_WORDS, say),
   };
   const row = {
-    kind: text({ enum: ["settlement", "refund"] }),
+    kind: text({ enum: ["settlement", "refund", "kept"] }),
     outTradeNo: text(),
     settlementId: text(),
     day: DAY,
@@ -310,8 +310,8 @@ function settlementReplySchema(say: Say): JsonObject {
   return {
     type: "object",
     required: ["outTradeNo", "settlementId", "status"],
-    properties: described({ ...before, legs, receipt }, SETTLEMENT_REPLY_WORDS, say),
-    examples: [EXAMPLES["rh.settle"].reply, EXAMPLES["rh.refund"].reply],
+    properties: described({ ...before, legs, kept: legs, receipt }, SETTLEMENT_REPLY_WORDS, say),
+    examples: [EXAMPLES["rh.settle"].reply, EXAMPLES["rh.refund"].reply, EXAMPLE_KEPT],
   };
 }
 

@@ -67,6 +67,8 @@ const refusedOutcome = v.object({
   amount: v.optional(yuan),
   action: v.picklist(["settle", "refund"]),
   refusal: v.string(),
+  /** What a payer took of the bill and, by its own statement, did not give back; it can be refunded. Absent when none did. */
+  kept: v.optional(v.array(leg)),
   receipt,
 });
 const refunded = v.object({
@@ -234,7 +236,7 @@ export const TOPICS = {
     contentType: "application/json",
   },
   "settlement.claim.refused.v1": {
-    summary: "A settlement or refund was refused; nothing moved",
+    summary: "A settlement or refund was refused; nothing moved but what `kept` names",
     writtenBy: ["core"],
     readBy: ["fraud", "supervision", "edge"],
     keyedBy: "institution",

@@ -99,9 +99,12 @@ export interface ClaimTotals {
 const FUND_FACT = /^fen\.(insurance|commercial|bank)\.(.+)$/;
 const DECIMAL = /^(?:0|[1-9]\d*)$/;
 
+/** Kinds of the entries that move money, and which way: of a refused bill, what a payer keeps. */
+const MONEY_KINDS = { "settlement.settled": 1n, "settlement.refunded": -1n, "settlement.refused": 1n } as const;
+export const MONEY_ENTRIES: readonly string[] = Object.keys(MONEY_KINDS);
+
 /**
- * Adds up the money facts of the ledger's `settlement.settled` and `settlement.refunded` entries per business day and
- * institution, and lays them beside the supervisor's net figures. A fact that is no decimal number agrees with nothing.
+ * Adds up the money facts of the ledger's {@link MONEY_ENTRIES} per business day and institution, and lays them beside the supervisor's net figures. A fact that is no decimal number agrees with nothing.
  */
 export function compareWithLedger(rows: readonly SupervisionRow[], entries: Iterable<LedgerEntry>): LedgerComparison {
   const funds = new Map<
@@ -124,9 +127,10 @@ export function compareWithLedger(rows: readonly SupervisionRow[], entries: Iter
   const ledger = { settled: 0, refunded: 0 };
   let wellFormed = true;
   for (const entry of entries) {
-    const sign = entry.kind === "settlement.settled" ? 1n : entry.kind === "settlement.refunded" ? -1n : 0n;
-    if (sign === 0n) continue;
-    ledger[sign === 1n ? "settled" : "refunded"] += 1;
+    const sign = Object.hasOwn(MONEY_KINDS, entry.kind) ? MONEY_KINDS[entry.kind as keyof typeof MONEY_KINDS] : undefined;
+    if (sign === undefined) continue;
+    if (entry.kind === "settlement.settled") ledger.settled += 1;
+    if (entry.kind === "settlement.refunded") ledger.refunded += 1;
     const day = cstDay(Number(entry.postedMs) as EventMs);
     for (const { name, value } of entry.facts ?? []) {
       const [, rail, fundSource] = FUND_FACT.exec(name) ?? [];

@@ -77,7 +77,10 @@ export class Tally {
         for (const leg of event.data.legs) this.#fund(of, leg).refundedFen += fenOf(leg.amount);
         return;
       case "settlement.claim.refused.v1":
-        return this.#claim(of, "refused");
+        this.#claim(of, "refused");
+        // What a payer keeps of it was paid, though the bill was not.
+        for (const leg of event.data.kept ?? []) this.#fund(of, leg).settledFen += fenOf(leg.amount);
+        return;
       case "settlement.claim.unknown.v1":
         return this.#claim(of, "unknown");
     }
@@ -105,8 +108,8 @@ function entry<Key extends object, Value>(map: Map<string, Value>, key: Key, mak
 
 /** Whether every amount can be counted; an event that cannot is put aside, never rounded or left out in silence. */
 export function isCountable(event: SupervisedEvent): boolean {
-  if (!("legs" in event.data)) return true;
-  return event.data.legs.every(({ amount }) => parseYuan(amount) !== undefined);
+  const legs = "legs" in event.data ? event.data.legs : "kept" in event.data ? (event.data.kept ?? []) : [];
+  return legs.every(({ amount }) => parseYuan(amount) !== undefined);
 }
 
 function fenOf(yuan: string): bigint {

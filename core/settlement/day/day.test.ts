@@ -244,9 +244,9 @@ describe("a month", () => {
     const lines = csv.trimEnd().split("\r\n");
     expect(csv.startsWith("\uFEFF日期,支付方,资金来源,")).toBe(true);
     expect(lines[1]).toBe(
-      `2026-01-05,医疗保险,个人账户,acct_pay,1,5.00,0,0.00,5.00,已日切,test/settlement-0#0 size=0 root=${"07".repeat(32)}`,
+      `2026-01-05,医疗保险,个人账户,acct_pay,1,5.00,0,0.00,5.00,0.00,已日切,test/settlement-0#0 size=0 root=${"07".repeat(32)}`,
     );
-    expect(lines.at(-1)).toBe("合计,银行,银行/现金,psn_cash_pay,1,35.00,1,10.00,25.00,,");
+    expect(lines.at(-1)).toBe("合计,银行,银行/现金,psn_cash_pay,1,35.00,1,10.00,25.00,0.00,,");
     expect(lines).toHaveLength(1 + 4 + 3);
   });
 

@@ -7,6 +7,7 @@ import type { Clock, EventMs } from "../../protocol/time.ts";
 import { bigintOf, numberOf, placeholders, textOf, textOrNull, wordOf } from "../../rows.ts";
 import type { Database, InValue, Row } from "../../../migrations/database.ts";
 import type { AccountingDay } from "../books.ts";
+import { postingKind } from "../books-reader.ts";
 import { RAIL_ORDER } from "../plan.ts";
 import {
   type InstitutionStatements,
@@ -17,6 +18,7 @@ import {
   type StatementQuery,
 } from "../statement-port.ts";
 import { dayStart, daysOfMonth, parseDay, parseMonth } from "./accounting-day.ts";
+import { Figures } from "./figures.ts";
 
 export interface InstitutionStatementsOptions {
   /** A reading connection to the shard of an institution. */
@@ -72,9 +74,12 @@ async function wasGiven(db: Pick<Database, "read">, institution: string, { first
   return rows.length > 0;
 }
 
-/** Money that counts: of settlements that were paid and refunds that were given, whole or in part. */
-const COUNTED = `FROM transfer AS t JOIN settlement AS s ON s.id = t.group_id
-  WHERE t.day BETWEEN ? AND ? AND t.stage = 'posted' AND s.institution = ? AND s.state IN ('settled', 'refunded')`;
+const MOVED = `FROM transfer AS t JOIN settlement AS s ON s.id = t.group_id WHERE t.day BETWEEN ? AND ? AND s.institution = ?`;
+/** What was reversed again is in no row. */
+const STAYED = (t: string): string => `${t}.stage = 'posted' AND NOT EXISTS (SELECT 1 FROM transfer AS r
+  WHERE r.group_id = ${t}.group_id AND r.rail = ${t}.rail AND r.fund_source = ${t}.fund_source AND r.stage = 'reversed')`;
+/** Rows: of settlements that were paid, refunds that were given, whole or in part, and what a payer keeps of a refused bill. */
+const COUNTED = `${MOVED} AND ${STAYED("t")}`;
 
 async function readPage(
   db: Pick<Database, "read">,
@@ -85,7 +90,7 @@ async function readPage(
   const counted: readonly InValue[] = [Number(first), Number(last), institution];
   const wanted = Math.min(Math.max(1, limit), STATEMENT_PAGE_MAX);
   const found = await db.read(
-    `SELECT s.id AS id, s.out_trade_no AS out_trade_no, s.action AS action, s.parent_id AS parent_id, t.day AS day,
+    `SELECT s.id AS id, s.out_trade_no AS out_trade_no, s.action AS action, s.state AS state, s.parent_id AS parent_id, t.day AS day,
        max(t.at_ms) AS at_ms, max(t.late) AS late, sum(t.amount) AS amount
      ${COUNTED} AND (t.day, s.id) > (?, ?) GROUP BY t.day, s.id ORDER BY t.day, s.id LIMIT ?`,
     ...counted,
@@ -105,8 +110,8 @@ async function readPage(
     closed: sealed.length > 0,
     totals: figuresOf(
       await db.read(
-        `SELECT s.action AS action, t.rail AS rail, t.fund_source AS fund_source, sum(t.amount) AS amount
-         ${COUNTED} GROUP BY s.action, t.rail, t.fund_source ORDER BY t.rail, t.fund_source`,
+        `SELECT s.action AS action, t.stage AS stage, t.rail AS rail, t.fund_source AS fund_source, sum(t.amount) AS amount
+         ${MOVED} AND t.stage IN ('posted', 'reversed') GROUP BY s.action, t.stage, t.rail, t.fund_source`,
         ...counted,
       ),
       await db.read(`SELECT s.action AS action, count(DISTINCT s.id) AS n ${COUNTED} GROUP BY s.action`, ...counted),
@@ -119,7 +124,7 @@ async function readPage(
 async function legsOf(db: Pick<Database, "read">, ids: readonly string[]): Promise<ReadonlyMap<string, StatementLine["legs"]>> {
   const legs = new Map<string, StatementLine["legs"][number][]>();
   if (ids.length === 0) return legs;
-  const sql = `SELECT group_id, rail, fund_source, amount FROM transfer WHERE stage='posted' AND group_id IN ${placeholders(ids)} ORDER BY rowid`;
+  const sql = `SELECT group_id, rail, fund_source, amount FROM transfer AS t WHERE ${STAYED("t")} AND group_id IN ${placeholders(ids)} ORDER BY rowid`;
   for (const row of await db.read(sql, ...ids)) {
     const id = textOf(row, "group_id");
     const leg = { rail: wordOf(row, "rail", RAIL_ORDER), fundSource: textOf(row, "fund_source"), amount: fenOf(row) };
@@ -131,7 +136,7 @@ async function legsOf(db: Pick<Database, "read">, ids: readonly string[]): Promi
 function lineOf(row: Row, legs: StatementLine["legs"]): StatementLine {
   const original = textOrNull(row, "parent_id");
   return {
-    kind: kindOf(row),
+    kind: row["state"] === "refused" ? "kept" : kindOf(row),
     outTradeNo: textOf(row, "out_trade_no"),
     settlementId: textOf(row, "id"),
     ...(original === undefined ? {} : { originalSettlementId: original }),
@@ -144,30 +149,32 @@ function lineOf(row: Row, legs: StatementLine["legs"]): StatementLine {
 }
 
 function figuresOf(amounts: readonly Row[], counts: readonly Row[]): StatementFigures {
-  const sources = new Map<string, { rail: StatementFigures["sources"][number]["rail"]; fundSource: string; settled: Fen; refunded: Fen }>();
-  const totals = { settled: 0n, refunded: 0n };
-  for (const row of amounts) {
-    const [rail, fundSource] = [wordOf(row, "rail", RAIL_ORDER), textOf(row, "fund_source")];
-    const source = sources.get(`${rail} ${fundSource}`) ?? { rail, fundSource, settled: asFen(0n), refunded: asFen(0n) };
-    sources.set(`${rail} ${fundSource}`, source);
-    const way = kindOf(row) === "settlement" ? "settled" : "refunded";
-    source[way] = asFen(source[way] + fenOf(row));
-    totals[way] += fenOf(row);
-  }
+  const figures = new Figures();
+  for (const row of amounts)
+    figures.add({
+      rail: wordOf(row, "rail", RAIL_ORDER),
+      kind: postingKind(row),
+      parts: [{ fundSource: textOf(row, "fund_source"), amount: fenOf(row) }],
+    });
   const count = (kind: StatementLine["kind"]): number => {
     const row = counts.find((one) => kindOf(one) === kind);
     return row === undefined ? 0 : numberOf(row, "n");
   };
+  const { captured, refunded } = figures.total;
   return {
     settlements: count("settlement"),
-    settled: asFen(totals.settled),
+    settled: captured,
     refunds: count("refund"),
-    refunded: asFen(totals.refunded),
-    sources: [...sources.values()].sort((a, b) => RAIL_ORDER.indexOf(a.rail) - RAIL_ORDER.indexOf(b.rail)),
+    refunded,
+    sources: figures.sources.flatMap((one) =>
+      one.captured === 0n && one.refunded === 0n
+        ? []
+        : [{ rail: one.rail, fundSource: one.fundSource, settled: one.captured, refunded: one.refunded }],
+    ),
   };
 }
 
-function kindOf(row: Row): StatementLine["kind"] {
+function kindOf(row: Row): "settlement" | "refund" {
   return wordOf(row, "action", ["settle", "refund"]) === "settle" ? "settlement" : "refund";
 }
 

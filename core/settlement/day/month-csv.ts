@@ -2,12 +2,26 @@
 import { formatYuan } from "../../protocol/money.ts";
 import { printDay } from "./accounting-day.ts";
 import { fundName, RAIL_NAMES } from "./fund-names.ts";
-import type { MonthStatement, SourceSums } from "./month.ts";
+import type { SourceSums } from "./figures.ts";
+import type { MonthStatement } from "./month.ts";
 
 export type Lang = "zh" | "en";
 const HEAD: Readonly<Record<Lang, readonly string[]>> = {
-  zh: ["日期", "支付方", "资金来源", "资金来源代码", "支付笔数", "支付金额", "退回笔数", "退回金额", "净额", "日切", "封账凭证"],
-  en: ["day", "payer", "fund", "fund code", "payments", "paid", "refunds", "refunded", "net", "day close", "seals"],
+  zh: [
+    "日期",
+    "支付方",
+    "资金来源",
+    "资金来源代码",
+    "支付笔数",
+    "支付金额",
+    "退回笔数",
+    "退回金额",
+    "净额",
+    "即时冲正",
+    "日切",
+    "封账凭证",
+  ],
+  en: ["day", "payer", "fund", "fund code", "payments", "paid", "refunds", "refunded", "net", "reversed", "day close", "seals"],
 };
 const STANDING = {
   zh: { sealed: "已日切", open: "未日切", disagrees: "与封账不符" },
@@ -25,9 +39,9 @@ export function monthCsv(statement: MonthStatement, lang: Lang): string {
 }
 
 function sourceFields(source: SourceSums, lang: Lang): readonly string[] {
-  const { rail, fundSource, captures, captured, refunds, refunded, net } = source;
+  const { rail, fundSource, captures, captured, refunds, refunded, net, reversed } = source;
   const names = [RAIL_NAMES[rail][lang], fundName(fundSource)[lang], fundSource];
-  return [...names, String(captures), formatYuan(captured), String(refunds), formatYuan(refunded), formatYuan(net)];
+  return [...names, String(captures), formatYuan(captured), String(refunds), formatYuan(refunded), formatYuan(net), formatYuan(reversed)];
 }
 
 function field(text: string): string {

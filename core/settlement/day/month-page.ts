@@ -4,7 +4,8 @@ import { type EventMs, formatCst14 } from "../../protocol/time.ts";
 import type { Case } from "../reconcile/records.ts";
 import { printDay } from "./accounting-day.ts";
 import { fundName, type Name, RAIL_NAMES } from "./fund-names.ts";
-import type { MonthDay, MonthStatement, SourceSums, Sums } from "./month.ts";
+import type { SourceSums, Sums } from "./figures.ts";
+import type { MonthDay, MonthStatement } from "./month.ts";
 import { PAGE_STYLE } from "./month-style.ts";
 
 export interface PageOptions {
@@ -53,7 +54,7 @@ ${sources.map((source) => `<tr><td>${both(RAIL_NAMES[source.rail])}</td><td>${fu
 </tbody>
 <tfoot><tr><th scope="row" colspan="2">${both({ zh: "合计", en: "Total" })}</th>${numbers(total, legs(sources))}</tr></tfoot>
 </table></div>
-<p class="note">${both({ zh: "金额单位：元。笔数为资金分项笔数。净额 = 支付 − 退回。", en: "Amounts in yuan. Counts are of fund items. Net = paid − refunded." })}</p>
+<p class="note">${both({ zh: "金额单位：元。笔数为资金分项笔数。净额 = 支付 − 退回。即时冲正：未结成的单扣款后当即退回，不计入支付与退回。", en: "Amounts in yuan. Counts are of fund items. Net = paid − refunded. Reversed: taken for a bill that failed and given back at once; in neither paid nor refunded." })}</p>
 </section>
 <section>
 <h2>${both({ zh: "逐日明细", en: "Day by day" })}</h2>
@@ -109,6 +110,7 @@ function numberHeads(): string {
     { zh: "退回笔数", en: "Refunds" },
     { zh: "退回金额", en: "Refunded" },
     { zh: "净额", en: "Net" },
+    { zh: "即时冲正", en: "Reversed" },
   ];
   return names.map((name) => `<th scope="col" class="n">${both(name)}</th>`).join("");
 }
@@ -120,6 +122,7 @@ function numbers(sums: Sums, counts: Pick<Sums, "captures" | "refunds"> = sums):
     String(counts.refunds),
     formatYuan(sums.refunded),
     formatYuan(sums.net),
+    formatYuan(sums.reversed),
   ];
   return texts.map((text) => `<td class="n">${grouped(text)}</td>`).join("");
 }
@@ -191,6 +194,7 @@ const CLASSES: Readonly<Record<Case["class"], Name>> = {
   surplus: { zh: "长款", en: "surplus" },
   shortage: { zh: "短款", en: "shortage" },
   amount: { zh: "金额不符", en: "amounts differ" },
+  keptMoney: { zh: "拒付未退（挂账）", en: "kept of a refused bill" },
 };
 const CASE_STATES: Readonly<Record<Case["state"], Name>> = {
   open: { zh: "待处理", en: "open" },

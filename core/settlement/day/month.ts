@@ -3,27 +3,15 @@
  * with the sealed trial balances: an accountant sees which figures a seal stands behind, and where the seal is.
  */
 import { toHex } from "../../protocol/bytes.ts";
-import { asFen, type Fen } from "../../protocol/money.ts";
 import type { AccountingDay, DaySeal, ShardBooks, TrialBalance } from "../books.ts";
 import { RAIL_ORDER, type RailName } from "../plan.ts";
 import { daysOfMonth } from "./accounting-day.ts";
+import { Figures, type SourceSums, type Sums } from "./figures.ts";
 
 /** The reading half of a shard's books is enough. */
 export type MonthBooks = Pick<ShardBooks, "postings" | "seals">;
 export type Whose = { readonly institution: string } | { readonly rail: RailName };
 
-export interface Sums {
-  readonly captures: number;
-  readonly captured: Fen;
-  /** Refunds and reversals. */
-  readonly refunds: number;
-  readonly refunded: Fen;
-  readonly net: Fen;
-}
-export interface SourceSums extends Sums {
-  readonly rail: RailName;
-  readonly fundSource: string;
-}
 export interface CitedSeal {
   readonly origin: string;
   readonly index: bigint;
@@ -59,31 +47,32 @@ export async function monthStatement(
 ): Promise<MonthStatement> {
   const { month, whose } = query;
   const seals = await Promise.all(books.map(async (one) => new Map((await one.seals()).map((seal) => [seal.day, seal]))));
-  const whole = new Collected();
+  const whole = new Figures();
   const days: MonthDay[] = [];
   for (const day of daysOfMonth(month)) {
-    const today = new Collected();
+    const today = new Figures();
+    let late = 0;
     for (const one of books)
       for (const rail of "rail" in whose ? [whose.rail] : RAIL_ORDER)
         for await (const posting of one.postings({ rail, day })) {
           if ("institution" in whose && posting.institution !== whose.institution) continue;
+          if (posting.late) late++;
           today.add(posting);
           whole.add(posting);
         }
     const found = seals.flatMap((bySeal) => bySeal.get(day) ?? []);
     if (today.isEmpty && found.length === 0) continue;
-    days.push(dayOfMonth(day, today, whose, { found, all: found.length === books.length }));
+    days.push(dayOfMonth({ day, today, late }, whose, { found, all: found.length === books.length }));
   }
   return { month, whose, days, sources: whole.sources, total: whole.total };
 }
 
 function dayOfMonth(
-  day: AccountingDay,
-  today: Collected,
+  { day, today, late }: { readonly day: AccountingDay; readonly today: Figures; readonly late: number },
   whose: Whose,
   sealed: { readonly found: readonly DaySeal[]; readonly all: boolean },
 ): MonthDay {
-  const { sources, total, late } = today;
+  const { sources, total } = today;
   if (!sealed.all) return { day, sources, total, late, seals: [], standing: "open" };
   const relevant = sealed.found.filter((seal) => "rail" in whose || accountsOf(seal.trialBalance, whose).length > 0);
   const stated = sealedSums(
@@ -111,7 +100,7 @@ interface Turnover {
   refunded: bigint;
 }
 
-/** Institutions' purses take what is captured and give what is given back; corrections go through other purses. */
+/** Institutions' purses take what is captured and give what is given back, reversals too; corrections go through other purses. */
 function sealedSums(balances: readonly TrialBalance[], whose: Whose): ReadonlyMap<string, Turnover> {
   const sums = new Map<string, Turnover>();
   for (const balance of balances)
@@ -135,61 +124,5 @@ function accountsOf({ rows }: TrialBalance, whose: Whose): TrialBalance["rows"] 
 }
 
 function sameSums(stated: Turnover | undefined, own: Sums): boolean {
-  return stated !== undefined && stated.captured === own.captured && stated.refunded === own.refunded;
-}
-
-/** Sums per payer and fund source, as they are added. */
-class Collected {
-  readonly #bySource = new Map<
-    string,
-    { rail: RailName; fundSource: string; captures: number; captured: bigint; refunds: number; refunded: bigint }
-  >();
-  #captures = 0;
-  #refunds = 0;
-  late = 0;
-
-  add(posting: {
-    readonly rail: RailName;
-    readonly kind: string;
-    readonly late: boolean;
-    readonly parts: readonly { readonly fundSource: string; readonly amount: Fen }[];
-  }): void {
-    const { rail, kind, late, parts } = posting;
-    if (late) this.late++;
-    if (kind === "capture") this.#captures++;
-    else this.#refunds++;
-    for (const { fundSource, amount } of parts) {
-      const at = `${RAIL_ORDER.indexOf(rail)} ${fundSource}`;
-      const sum = this.#bySource.get(at) ?? { rail, fundSource, captures: 0, captured: 0n, refunds: 0, refunded: 0n };
-      this.#bySource.set(at, sum);
-      if (kind === "capture") {
-        sum.captures++;
-        sum.captured += amount;
-      } else {
-        sum.refunds++;
-        sum.refunded += amount;
-      }
-    }
-  }
-
-  get isEmpty(): boolean {
-    return this.#bySource.size === 0;
-  }
-
-  /** In the order of payers. */
-  get sources(): readonly SourceSums[] {
-    return [...this.#bySource].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => sums(one));
-  }
-
-  /** Counts legs; sums all fund sources. */
-  get total(): Sums {
-    const all = [...this.#bySource.values()];
-    const sum = (name: "captured" | "refunded"): bigint => all.reduce((total, one) => total + one[name], 0n);
-    return sums({ captures: this.#captures, refunds: this.#refunds, captured: sum("captured"), refunded: sum("refunded") });
-  }
-}
-
-function sums<T extends { readonly captured: bigint; readonly refunded: bigint }>(one: T): T & { captured: Fen; refunded: Fen; net: Fen } {
-  const { captured, refunded } = one;
-  return { ...one, captured: asFen(captured), refunded: asFen(refunded), net: asFen(captured - refunded) };
+  return stated !== undefined && stated.captured === own.captured + own.reversed && stated.refunded === own.refunded + own.reversed;
 }

@@ -253,7 +253,9 @@ export class Oracle {
   #mayRefund(deal: Deal): boolean {
     const { of = "", scope = "ALL", part } = deal.step;
     const original = this.deals.get(of);
-    if (original?.state !== "settled") return false;
+    // Of a refused bill, what a payer kept.
+    if (original?.state !== "settled" && original?.state !== "refused") return false;
+    if (original.step.kind === "refund") return false;
     const left = new Map([...original.money].filter(([purse]) => inScope(purse, scope)));
     if (this.#options.broken !== "noRefundCap")
       for (const other of this.deals.values())

@@ -15,6 +15,8 @@ export interface TrialOptions {
   readonly oracle?: OracleOptions;
   /** Payers that do a key's work again. */
   readonly forgetsKeys?: boolean;
+  /** What else is to be looked at when every story is told; gives what differs. */
+  readonly inspect?: (world: World) => Promise<readonly string[]>;
   /** Every event gets a number of its own: the platform no longer knows a repeat. */
   readonly renumbered?: boolean;
 }
@@ -70,7 +72,7 @@ async function play(world: World, told: readonly Told[], random: Dice, options: 
   const settlements = await world.settlements();
   for (const one of told) findings.push(...storyDiffers(world, settlements, one, options.crypto));
   findings.push(...(await balancesDiffer(world, told, "the end")), ...paidTwice(world), ...toldOtherwise(world, settlements));
-  findings.push(...(await world.leavesDiffer()));
+  findings.push(...(await world.leavesDiffer()), ...((await options.inspect?.(world)) ?? []));
   return findings;
 }
 

@@ -8,16 +8,24 @@ import { DAY, type Desk, HOUR, openDesk, row } from "./testing/desk.ts";
 
 describe("the life of a case", () => {
   const TABLE: Readonly<Record<CaseState, Partial<Readonly<Record<CaseAction, CaseState>>>>> = {
-    open: { assign: "investigating", settle: "resolved", restate: "open" },
+    open: { assign: "investigating", giveBack: "open", settle: "resolved", restate: "open" },
     investigating: {
       assign: "investigating",
       resolve: "resolved",
       suspend: "suspended",
+      giveBack: "investigating",
       book: "booked",
       settle: "resolved",
       restate: "investigating",
     },
-    suspended: { release: "resolved", writeOff: "writtenOff", book: "booked", settle: "resolved", restate: "suspended" },
+    suspended: {
+      release: "resolved",
+      writeOff: "writtenOff",
+      giveBack: "suspended",
+      book: "booked",
+      settle: "resolved",
+      restate: "suspended",
+    },
     resolved: {},
     writtenOff: {},
     booked: { takeBack: "investigating" },
@@ -39,6 +47,7 @@ describe("the life of a case", () => {
     ["a supplement by one person", "investigating", { action: "book", by: "li", reason: "ourError" }, "needsSecondPerson"],
     ["a supplement by the same twice", "suspended", { action: "book", by: "li", approvedBy: "li", reason: "ourError" }, "samePerson"],
     ["its return by the same twice", "booked", { action: "takeBack", by: "li", approvedBy: "li", reason: "agreed" }, "samePerson"],
+    ["one person only gives nothing back", "open", { action: "giveBack", by: "li", reason: "agreed" }, "needsSecondPerson"],
     ["the same person twice", "suspended", { action: "writeOff", by: "li", approvedBy: "li", reason: "immaterial" }, "samePerson"],
   ])("%s is refused", (_, state, step, refusal) => {
     expect(afterStep(state, step)).toBe(refusal);
@@ -77,12 +86,19 @@ describe("what a difference means in money", () => {
       ],
     ],
     [
+      "what a payer keeps of a refused bill, which both have: we owe it",
+      { class: "keptMoney", kind: "capture", ours: side(5n, ["hifp_pay", 5n]), theirs: side(5n, ["hifp_pay", 5n]) },
+      [["hifp_pay", -5n]],
+    ],
+    [
       "a payer that does not split: as a whole",
       { kind: "capture", ours: side(9n, ["a", 6n], ["b", 3n]), theirs: side(8n) },
       [["oth_pay", 1n]],
     ],
   ] as const)("%s", (_, one, owed) => {
-    expect(owedBySource({ rail: "insurance", ...one }).map(({ fundSource, amount }) => [fundSource, amount])).toEqual(owed);
+    expect(owedBySource({ rail: "insurance", class: "amount", ...one }).map(({ fundSource, amount }) => [fundSource, amount])).toEqual(
+      owed,
+    );
   });
 });
 

@@ -12,12 +12,25 @@
  *                     ├ writeOff (核销, two people) → writtenOff
  *                     └ release → resolved
  * ```
- * `settle` closes a case without anybody: the counterpart came after all, or the payer corrected its statement. `restate`
- * leaves a case where it is: the statement in force says something else of the movement than the one before.
+ * `settle` closes a case without anybody: the counterpart came after all, or the payer corrected its statement, or what a
+ * payer kept is given back. `restate` leaves a case where it is: the statement in force says something else of the movement
+ * than the one before, or a part was given back. `giveBack` (two people) orders a refund of what a payer kept, and leaves
+ * the case where it is until that is done.
  */
 export const CASE_STATES = ["open", "investigating", "suspended", "resolved", "writtenOff", "booked"] as const;
 export type CaseState = (typeof CASE_STATES)[number];
-export const CASE_ACTIONS = ["assign", "resolve", "suspend", "release", "writeOff", "book", "takeBack", "settle", "restate"] as const;
+export const CASE_ACTIONS = [
+  "assign",
+  "resolve",
+  "suspend",
+  "release",
+  "writeOff",
+  "giveBack",
+  "book",
+  "takeBack",
+  "settle",
+  "restate",
+] as const;
 export type CaseAction = (typeof CASE_ACTIONS)[number];
 
 /** Why, from a closed list: it enters the ledger in clear. What else there is to say is a note, of which the ledger holds a commitment. */
@@ -30,6 +43,7 @@ export const CASE_REASONS = [
   "counterpartArrived",
   "statementCorrected",
   "statementChanged",
+  "givenBack",
   "underInquiry",
   "immaterial",
   "uncollectable",
@@ -55,6 +69,10 @@ export const CASE_REFUSALS = {
   notBooked: "nothing was taken into the books for this case",
   daySealed: "the day is sealed",
   nothingSuspended: "nothing is suspended for this case",
+  notKept: "only money that a payer keeps of a refused bill is given back from here",
+  nothingLeft: "nothing is left to give back",
+  originalErased: "whose money it was is destroyed under an order: correct the books",
+  refundsExhausted: "this bill was given back in too many parts",
 } as const;
 export type CaseRefusal = keyof typeof CASE_REFUSALS;
 
@@ -70,16 +88,24 @@ export interface CaseStep {
 }
 
 const ARROWS: Readonly<Record<CaseState, Partial<Readonly<Record<CaseAction, CaseState>>>>> = {
-  open: { assign: "investigating", settle: "resolved", restate: "open" },
+  open: { assign: "investigating", giveBack: "open", settle: "resolved", restate: "open" },
   investigating: {
     assign: "investigating",
     resolve: "resolved",
     suspend: "suspended",
+    giveBack: "investigating",
     book: "booked",
     settle: "resolved",
     restate: "investigating",
   },
-  suspended: { writeOff: "writtenOff", book: "booked", release: "resolved", settle: "resolved", restate: "suspended" },
+  suspended: {
+    writeOff: "writtenOff",
+    book: "booked",
+    release: "resolved",
+    giveBack: "suspended",
+    settle: "resolved",
+    restate: "suspended",
+  },
   resolved: {},
   writtenOff: {},
   booked: { takeBack: "investigating" },
@@ -87,7 +113,8 @@ const ARROWS: Readonly<Record<CaseState, Partial<Readonly<Record<CaseAction, Cas
 /** The people of the table above; `settle` and `restate` are nobody's. */
 export const NOBODY = "ronghe";
 const NOBODYS: ReadonlySet<CaseAction> = new Set(["settle", "restate"]);
-const TWO_PEOPLES: ReadonlySet<CaseAction> = new Set(["writeOff", "book", "takeBack"]);
+/** What one person alone may not do. */
+const TWO_PEOPLES: ReadonlySet<CaseAction> = new Set(["writeOff", "giveBack", "book", "takeBack"]);
 const PERSON = /^[a-z0-9][a-z0-9._-]{0,31}$/;
 
 export function isPerson(name: string): boolean {

@@ -71,7 +71,8 @@ export async function conclude(ports: ReconcilePorts, run: Run, tally: Tally, fo
 
   const today = new Set(look.waiting.map((row) => row.id));
   const earlier = new Set(due.filter((row) => !today.has(row.id)).map((row) => row.id));
-  for (const one of drafts) if (one.unmatchedId === undefined || !earlier.has(one.unmatchedId)) tally.add(one.shard, one.class);
+  for (const one of drafts)
+    if (one.class !== "keptMoney" && (one.unmatchedId === undefined || !earlier.has(one.unmatchedId))) tally.add(one.shard, one.class);
   for (const one of opened) tally.add(one.shard, "opened");
   for (const [row] of look.met) tally.add(row.shard, "met");
   for (const row of look.cancelled) tally.add(row.shard, "cancelled");
@@ -115,7 +116,7 @@ export async function conclude(ports: ReconcilePorts, run: Run, tally: Tally, fo
       ...restated.map(({ now, step }) => caseEntry(now, step)),
     ],
     suspense: [
-      ...restated.flatMap((one) => suspenseMoves(one, run)),
+      ...restated.flatMap((one) => suspenseMoves(one)),
       ...clearing.flatMap(({ about, step }) => (about.state === "suspended" ? adjustments(about, "release", step) : [])),
     ],
   };

@@ -6,7 +6,7 @@ import type { EventMs } from "../../protocol/time.ts";
 import { afterStep, type CaseReason, isClosed, NOBODY } from "./cases.ts";
 import type { OwedCorrection } from "./corrections.ts";
 import { type Case, owedBySource } from "./records.ts";
-import type { Run, Step, StepRow, Store } from "./store.ts";
+import type { Step, StepRow, Store } from "./store.ts";
 import { printParts } from "./workbench.ts";
 
 export interface Followed {
@@ -64,8 +64,17 @@ function sideText(side: Case["ours"]): string {
 function restate(before: Case, draft: Case, atMs: EventMs): Restated {
   const { runId, statementHash, line, reference, kind, ours, theirs, unmatchedId } = draft;
   const stated = { runId, statementHash, line, reference, kind, ours, theirs, unmatchedId, class: draft.class };
+  return restated(before, stated, { reason: "statementChanged", atMs });
+}
+
+/** A case that says something else, by a step of nobody's. */
+export function restated(
+  before: Case,
+  stated: Partial<Case>,
+  { reason, atMs }: { readonly reason: CaseReason; readonly atMs: EventMs },
+): Restated {
   const now: Case = { ...before, ...stated, steps: before.steps + 1, changedAtMs: atMs };
-  const said = { action: "restate", by: NOBODY, reason: "statementChanged" } as const;
+  const said = { action: "restate", by: NOBODY, reason } as const;
   const after = afterStep(before.state, said);
   if (typeof after === "string") throw new Error(`a case that is ${before.state} cannot be restated`);
   const nothing = { approvedBy: undefined, owner: undefined, note: undefined };
@@ -73,7 +82,7 @@ function restate(before: Case, draft: Case, atMs: EventMs): Restated {
 }
 
 /** What is in suspense for a case is what the case says: the rest of the way, per fund source. */
-export function suspenseMoves({ before, now }: Restated, run: Run): readonly OwedCorrection[] {
+export function suspenseMoves({ before, now, step }: Restated): readonly OwedCorrection[] {
   if (before.state !== "suspended") return [];
   const moves = new Map<string, bigint>();
   for (const { fundSource, amount } of owedBySource(now)) moves.set(fundSource, amount);
@@ -85,7 +94,7 @@ export function suspenseMoves({ before, now }: Restated, run: Run): readonly Owe
       correction: {
         do: "adjust",
         order: {
-          adjustmentId: `${now.id}/${now.steps}/${run.id}/${fundSource}`,
+          adjustmentId: `${now.id}/${now.steps}/${now.runId}/${fundSource}`,
           caseId: now.id,
           kind: "suspend",
           rail: now.rail,
@@ -93,7 +102,7 @@ export function suspenseMoves({ before, now }: Restated, run: Run): readonly Owe
           institution: now.institution,
           settlementId: now.settlementId,
           amount,
-          reason: "statementChanged",
+          reason: step.reason ?? "statementChanged",
           requestedBy: NOBODY,
           approvedBy: undefined,
         },

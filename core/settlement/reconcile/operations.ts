@@ -48,6 +48,7 @@ export const operation = v.variant("do", [
   v.strictObject({ do: v.literal("case.suspend"), ...ofCase, reason }),
   v.strictObject({ do: v.literal("case.release"), ...ofCase, reason }),
   v.strictObject({ do: v.literal("case.writeOff"), ...ofCase, reason, approvedBy: v.optional(person) }),
+  v.strictObject({ do: v.literal("case.giveBack"), ...ofCase, reason, approvedBy: v.optional(person) }),
   v.strictObject({
     do: v.literal("case.book"),
     ...ofCase,
@@ -101,6 +102,7 @@ async function carryOut(office: Office, asked: Operation): Promise<OperationRepl
     case "case.suspend":
     case "case.release":
     case "case.writeOff":
+    case "case.giveBack":
     case "case.book":
     case "case.takeBack": {
       const answer = await office.reconciler.step(asked.case, stepOf(asked));
@@ -135,6 +137,8 @@ function stepOf(asked: Extract<Operation, { do: `case.${string}` }>): CaseStep {
       return { ...common, action: "release", reason: asked.reason };
     case "case.writeOff":
       return { ...common, action: "writeOff", reason: asked.reason, approvedBy: asked.approvedBy };
+    case "case.giveBack":
+      return { ...common, action: "giveBack", reason: asked.reason, approvedBy: asked.approvedBy };
     case "case.book": {
       const { reason: why, approvedBy, institution, outTradeNo } = asked;
       return { ...common, action: "book", reason: why, approvedBy, target: { institution, outTradeNo } };

@@ -36,6 +36,8 @@ export function correctionsOf(
     }
     case "assign":
     case "resolve":
+    // A refund of its own, which the shard carries to its end.
+    case "giveBack":
     // Nobody's steps are ordered by the run that takes them.
     case "settle":
     case "restate":

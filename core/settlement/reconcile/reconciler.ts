@@ -11,9 +11,11 @@ import type { RailName } from "../plan.ts";
 import { afterStep, type CaseRefusal, type CaseStep } from "./cases.ts";
 import { carryOutCorrections, insertCorrections, refusedCorrection } from "./corrections.ts";
 import { type Entry, EntryRecorder, type FindEntry, type Position } from "./entries.ts";
+import { followKept } from "./kept-money.ts";
 import { caseEntry } from "./leaves.ts";
 import { correctionsOf } from "./orders.ts";
 import type { ReconcilePorts } from "./ports.ts";
+import type { ShardBooks } from "../books.ts";
 import { type Case, owedBySource, type Unmatched } from "./records.ts";
 import { type ReconcileRules, RULES } from "./rules.ts";
 import { type KeptMapping, type MappingRefusal, setMapping } from "./mappings.ts";
@@ -41,6 +43,8 @@ export interface Reconciler {
     readonly by: string;
     readonly mapping: unknown;
   }): Promise<Result<KeptMapping, MappingRefusal>>;
+  /** Every case of kept money as the shards have it now; done by itself whenever they say that it changed. */
+  followKept(): Promise<void>;
   /** What a person does with a case. `settle` is nobody's to do. */
   step(caseId: string, step: CaseStep): Promise<Result<Case, CaseRefusal>>;
   show(caseId: string): Promise<CaseStory | undefined>;
@@ -60,8 +64,8 @@ export interface CaseStory {
 
 export async function openReconciler(options: ReconcilerOptions): Promise<Reconciler> {
   const opened = new LibsqlReconciler(options);
-  // What an earlier process had in its books and not yet in the shards.
-  await opened.inTurn(() => Promise.resolve());
+  // What an earlier process had in its books and not yet in the shards, and what the shards have and it did not see.
+  await opened.followKept();
   return opened;
 }
 
@@ -70,6 +74,7 @@ class LibsqlReconciler implements Reconciler {
   readonly recorder: EntryRecorder;
   readonly #ports: ReconcilePorts;
   #tail: Promise<unknown> = Promise.resolve();
+  #isToLook = false;
 
   constructor(options: ReconcilerOptions) {
     const { db, find, shards, onEvent } = options;
@@ -83,6 +88,7 @@ class LibsqlReconciler implements Reconciler {
     };
     this.recorder = new EntryRecorder({ db, shards, find, onRecorded });
     this.#ports = { ...options, rules: options.rules ?? RULES, store: this.store, recorder: this.recorder };
+    for (const books of shards.values()) books.onKept(() => this.#lookAtKept());
   }
 
   run(request: RunRequest): Promise<Result<RunAnswer, RunRefusal>> {
@@ -92,6 +98,20 @@ class LibsqlReconciler implements Reconciler {
   setMapping(request: Parameters<Reconciler["setMapping"]>[0]): ReturnType<Reconciler["setMapping"]> {
     const { crypto, clock } = this.#ports;
     return this.inTurn(() => setMapping({ db: this.store.db, crypto, nowMs: clock.now() }, request));
+  }
+
+  followKept(): Promise<void> {
+    return this.inTurn(() => followKept(this.#ports));
+  }
+
+  /** At most one look waits. What fails is looked at again with the next news, and at the next start. */
+  #lookAtKept(): void {
+    if (this.#isToLook) return;
+    this.#isToLook = true;
+    this.inTurn(() => {
+      this.#isToLook = false;
+      return followKept(this.#ports);
+    }).catch(() => undefined);
   }
 
   step(caseId: string, step: CaseStep): Promise<Result<Case, CaseRefusal>> {
@@ -115,7 +135,8 @@ class LibsqlReconciler implements Reconciler {
     const owed = correctionsOf(this.#ports.crypto, before, steps, step);
     if (typeof owed === "string") return refused(owed);
     const atMs = this.#ports.clock.now();
-    const no = await refusedCorrection(this.#ports.shards, owed, atMs);
+    const no = step.action === "giveBack" ? await this.#giveBack(before, step) : await refusedCorrection(this.#ports.shards, owed, atMs);
+    if (no === "underWay") return ok(before);
     if (no !== undefined && no !== "repeated") return refused(no);
     const { action, by, approvedBy, owner, reason, note } = step;
     const row: StepRow = { caseId, step: before.steps + 1, action, state: after.state, by, approvedBy, owner, reason, note, atMs };
@@ -135,6 +156,33 @@ class LibsqlReconciler implements Reconciler {
   async #catchUp(): Promise<void> {
     await carryOutCorrections(this.store.db, this.#ports.shards);
     await this.recorder.record();
+  }
+
+  /** The shard takes it first, and once: a step that a process did not write any more is written by the repeat. */
+  async #giveBack(one: Case, { by, approvedBy }: CaseStep): Promise<CaseRefusal | "underWay" | undefined> {
+    const { settlementId, id: caseId, rail } = one;
+    if (one.class !== "keptMoney" || settlementId === undefined || approvedBy === undefined) return "notKept";
+    const answer = await this.#books(one.shard).giveBack({ caseId, settlementId, rail, requestedBy: by, approvedBy });
+    switch (answer) {
+      case "begun":
+        return undefined;
+      case "repeated":
+        return (await this.store.steps(caseId)).at(-1)?.action === "giveBack" ? "underWay" : undefined;
+      case "originalErased":
+      case "refundsExhausted":
+      case "nothingLeft":
+        return answer;
+      case "originalUnknown":
+      case "originalNotSettled":
+      case "refundOfRefund":
+        return "notKept";
+    }
+  }
+
+  #books(shard: number): ShardBooks {
+    const books = this.#ports.shards.get(shard);
+    if (books === undefined) throw new Error(`no shard ${shard}`);
+    return books;
   }
 
   async #announcement(runId: string, position: Position): Promise<readonly Statement[]> {
@@ -199,7 +247,7 @@ export async function caseStory(
 }
 
 async function proposalsFor(store: Store, one: Case, windowMs: number): Promise<readonly Unmatched[]> {
-  if (one.class === "amount") return [];
+  if (one.class === "amount" || one.class === "keptMoney") return [];
   const [side, amount] = one.ours === undefined ? ["ours", one.theirs?.amount ?? 0n] : ["theirs", one.ours.amount];
   return await store.unmatched(
     "rail=? AND institution=? AND amount=? AND side=? AND kind=? AND at_ms BETWEEN ? AND ? AND state IN ('waiting','case') ORDER BY at_ms, id LIMIT 10",

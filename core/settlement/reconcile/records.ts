@@ -6,7 +6,7 @@ import type { Row } from "../../../migrations/database.ts";
 import type { AccountingDay } from "../books.ts";
 import { type FundPart, RAIL_ORDER, type RailName } from "../plan.ts";
 import { CASE_STATES, type CaseState } from "./cases.ts";
-import { DIFFERENCE_CLASSES, type DifferenceClass } from "./rules.ts";
+import { CASE_CLASSES, type CaseClass } from "./rules.ts";
 import { MOVEMENT_KINDS, type MovementKind } from "./statement.ts";
 import { readParts } from "./workbench.ts";
 
@@ -37,7 +37,7 @@ export interface Case {
   readonly id: string;
   readonly rail: RailName;
   readonly day: AccountingDay;
-  readonly class: DifferenceClass;
+  readonly class: CaseClass;
   readonly shard: number;
   readonly institution: string;
   readonly settlementId: string | undefined;
@@ -85,7 +85,7 @@ export function caseFromRow(row: Row): Case {
     id: textOf(row, "id"),
     rail: wordOf(row, "rail", RAIL_ORDER),
     day: textOf(row, "day") as AccountingDay,
-    class: wordOf(row, "class", DIFFERENCE_CLASSES),
+    class: wordOf(row, "class", CASE_CLASSES),
     shard: numberOf(row, "shard"),
     institution: textOf(row, "institution"),
     settlementId: textOrNull(row, "settlement_id"),
@@ -108,11 +108,13 @@ export function caseFromRow(row: Row): Case {
 
 /**
  * What a case means in money, per fund source: above zero, the payer owes us. A payment that only we have is owed by the
- * payer; one that only the payer has, we owe; what was given back is the other way round.
+ * payer; one that only the payer has, we owe; what was given back is the other way round. What a payer keeps of a refused bill both
+ * have, and we owe.
  */
 export function owedBySource(
-  one: Pick<Case, "rail" | "kind" | "ours" | "theirs">,
+  one: Pick<Case, "rail" | "class" | "kind" | "ours" | "theirs">,
 ): readonly { readonly fundSource: string; readonly amount: bigint }[] {
+  if (one.class === "keptMoney") return (one.ours?.parts ?? []).map(({ fundSource, amount }) => ({ fundSource, amount: -amount }));
   const way = one.kind === "capture" ? 1n : -1n;
   const split = [one.ours, one.theirs].every((side) => side === undefined || side.parts.length > 0);
   const sums = new Map<string, bigint>();

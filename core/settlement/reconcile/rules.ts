@@ -36,6 +36,9 @@ export const RULES: ReconcileRules = {
  */
 export const DIFFERENCE_CLASSES = ["surplus", "shortage", "amount"] as const;
 export type DifferenceClass = (typeof DIFFERENCE_CLASSES)[number];
+/** What a case may be: a difference, or money that a payer keeps of a refused bill, which both sides have (挂账). */
+export const CASE_CLASSES = [...DIFFERENCE_CLASSES, "keptMoney"] as const;
+export type CaseClass = (typeof CASE_CLASSES)[number];
 
 /** A payment that only the payer has is money too much; one that only we have, money that is missing. Given back, it is the other way round. */
 export function classOf(kind: MovementKind, side: "ours" | "theirs"): DifferenceClass {

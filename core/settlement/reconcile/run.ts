@@ -103,7 +103,7 @@ async function wantsRows(ports: ReconcilePorts, rail: RailName, day: AccountingD
   const open = await openCalls(ports.shards, rail);
   if ([...open.values()].some((call) => dayOf(call.askedAtMs) <= day)) return true;
   if ((await ports.store.unmatched("rail=? AND state IN ('waiting','healing') LIMIT 1", rail)).length > 0) return true;
-  return (await ports.store.cases(`rail=? AND day=? AND ${IS_OPEN}`, rail, day)).length > 0;
+  return (await ports.store.cases(`rail=? AND day=? AND class<>'keptMoney' AND ${IS_OPEN}`, rail, day)).length > 0;
 }
 
 async function ourTotals(ports: ReconcilePorts, rail: RailName, day: AccountingDay): Promise<InstitutionSums> {

@@ -107,7 +107,7 @@ export const reconciliationCase = sqliteTable(
     id: text("id").primaryKey(),
     rail: text("rail").notNull(),
     day: text("day").notNull(),
-    class: text("class", { enum: ["surplus", "shortage", "amount"] }).notNull(),
+    class: text("class", { enum: ["surplus", "shortage", "amount", "keptMoney"] }).notNull(),
     shard: integer("shard").notNull(),
     institution: text("institution").notNull(),
     settlementId: text("settlement_id"),

@@ -156,7 +156,7 @@ export async function withdrawnCases(
   stated: ReadonlySet<string>,
 ): Promise<readonly Case[]> {
   const gone = new Set(rows.map((row) => row.id));
-  const cases = await store.cases(`rail=? AND day=? AND ${IS_OPEN}`, run.rail, run.day);
+  const cases = await store.cases(`rail=? AND day=? AND class<>'keptMoney' AND ${IS_OPEN}`, run.rail, run.day);
   return cases.filter((one) => !stated.has(one.id) && (one.unmatchedId === undefined || gone.has(one.unmatchedId)));
 }
 

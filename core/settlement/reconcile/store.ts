@@ -143,9 +143,9 @@ export class Store {
     return (await this.db.read(`SELECT * FROM reconciliation_case WHERE ${where} ORDER BY day, rail, id`, ...args)).map(caseFromRow);
   }
 
-  /** Every case there was of a movement, whatever day it was found on; oldest first. */
+  /** Every difference there was about a movement, whatever day it was found on; oldest first. */
   async family({ rail, key, reference, kind }: Pick<Case, "rail" | "key" | "reference" | "kind">): Promise<readonly Case[]> {
-    const sql = `SELECT * FROM reconciliation_case WHERE rail=?1 AND key=?2 AND (?2<>'' OR (reference=?3 AND kind=?4)) ORDER BY rowid`;
+    const sql = `SELECT * FROM reconciliation_case WHERE rail=?1 AND key=?2 AND class<>'keptMoney' AND (?2<>'' OR (reference=?3 AND kind=?4)) ORDER BY rowid`;
     return (await this.db.read(sql, rail, key, reference, kind)).map(caseFromRow);
   }
 

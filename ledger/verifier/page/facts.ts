@@ -1,5 +1,6 @@
 /** An entry in the words of the people who read it: amounts in yuan, sources of funds by name, times of day in China. */
 import { ERRORS } from "../../../core/protocol/errors.ts";
+import { fundSourceOf, RAIL_NAMES } from "../../../core/protocol/fund-sources.ts";
 import type { Leaf } from "../leaf.ts";
 import type { Language, Words } from "../words.ts";
 
@@ -64,33 +65,6 @@ export const KINDS: Readonly<Record<string, Words>> = {
   "reconciliation.finished": { zh: "对账完成", en: "reconciliation finished" },
 };
 
-const RAILS: Readonly<Record<string, Words>> = {
-  insurance: { zh: "基本医保", en: "medical insurance" },
-  commercial: { zh: "商业保险", en: "commercial insurance" },
-  bank: { zh: "银行", en: "bank" },
-  offline: { zh: "离线额度", en: "offline allowance" },
-};
-
-/** Names of funds as the national interface of medical insurance has them. */
-const SOURCES: Readonly<Record<string, Words>> = {
-  hifp_pay: { zh: "统筹基金", en: "pooled fund" },
-  cvlserv_pay: { zh: "公务员医疗补助", en: "civil servants' subsidy" },
-  hifes_pay: { zh: "企业补充医疗保险", en: "enterprise supplement" },
-  hifmi_pay: { zh: "大病保险", en: "serious illness insurance" },
-  hifob_pay: { zh: "职工大额医疗费用补助", en: "large-sum subsidy" },
-  maf_pay: { zh: "医疗救助", en: "medical aid" },
-  oth_pay: { zh: "其他基金", en: "other funds" },
-  acct_pay: { zh: "个人账户", en: "personal account" },
-  acct_mulaid_pay: { zh: "家庭共济账户", en: "family account" },
-  hosp_part_amt: { zh: "医院负担", en: "borne by the hospital" },
-  commercial_claim: { zh: "商保直赔", en: "commercial claim" },
-  psn_cash_pay: { zh: "个人自付", en: "patient's own money" },
-  // Of an allowance: `fen.offline.amountMax`.
-  amountMax: { zh: "单笔上限", en: "one bill at most" },
-  totalMax: { zh: "累计上限", en: "sum at most" },
-  cash: { zh: "个人自付", en: "patient's own money" },
-};
-
 const FACTS: Readonly<Record<string, Words>> = {
   terminal: { zh: "终端", en: "terminal" },
   day: { zh: "账务日期", en: "accounting day" },
@@ -133,7 +107,8 @@ const FACTS: Readonly<Record<string, Words>> = {
 /** Values that are words themselves, by the name of their fact. */
 const VALUES: Readonly<Record<string, Readonly<Record<string, Words>>>> = {
   action: { settle: { zh: "结算", en: "settle" }, refund: { zh: "退费", en: "refund" } },
-  rail: RAILS,
+  // `fen.offline.…` is an allowance, not a payer.
+  rail: { ...RAIL_NAMES, offline: { zh: "离线额度", en: "offline allowance" } },
   // 个人信息保护法 article 47.
   ground: {
     withdrawn: { zh: "撤回同意（第四十七条第三项）", en: "consent withdrawn (article 47-3)" },
@@ -200,9 +175,14 @@ export function moneyOf(leaf: Leaf, language: Language): Money {
   return { ...(total === undefined ? {} : { total }), funds };
 }
 
+const ALLOWANCES: Readonly<Record<string, Words>> = {
+  amountMax: { zh: "单笔上限", en: "one bill at most" },
+  totalMax: { zh: "累计上限", en: "sum at most" },
+};
+
 function fundWords(rail: string, source: string, language: Language): string {
-  const words = SOURCES[source]?.[language] ?? source;
-  const of = RAILS[rail]?.[language] ?? rail;
+  const words = (fundSourceOf(source) ?? ALLOWANCES[source])?.[language] ?? source;
+  const of = VALUES["rail"]?.[rail]?.[language] ?? rail;
   return language === "zh" ? `${words}（${of}）` : `${words} (${of})`;
 }
 

@@ -114,8 +114,8 @@ describe.skipIf(executablePath === undefined && process.env["CI"] === undefined)
       ]);
       expect(await page.$$eval(".money tr", (rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)))).toEqual([
         ["资金来源", "金额（元）"],
-        ["个人自付（银行）", "28.50"],
-        ["统筹基金（基本医保）", "100.00"],
+        ["cash（银行）", "28.50"],
+        ["统筹基金（医疗保险）", "100.00"],
         ["各来源合计", "128.50"],
       ]);
       expect(await text(".entry .facts")).toContain("结算完成");
@@ -130,7 +130,7 @@ describe.skipIf(executablePath === undefined && process.env["CI"] === undefined)
       await page.click("#language-en");
       expect(await text(".verdict h2")).toBe("Valid");
       expect(await page.getAttribute("html", "lang")).toBe("en");
-      expect(await text(".money")).toContain("pooled fund (medical insurance)");
+      expect(await text(".money")).toContain("pooling fund (medical insurance)");
       const words = await page.evaluate(() => document.body.innerText);
       expect(
         words

@@ -9,6 +9,7 @@ import type {
   DaySeal,
   Evidence,
   Healing,
+  Kept,
   Posting,
   SealRefusal,
   ShardBooks,
@@ -40,6 +41,7 @@ export class MemoryBooks implements ShardBooks {
   refuses: AdjustmentRefusal | SupplementRefusal | undefined;
   readonly evidence: Evidence[] = [];
   readonly sealed: DaySeal[] = [];
+  readonly keptMoney: Kept[] = [];
   /** Called before each change; throws to end the process there. */
   interrupt: (what: string) => void = () => undefined;
   #firstDay: AccountingDay | undefined;
@@ -75,6 +77,18 @@ export class MemoryBooks implements ShardBooks {
     return Promise.resolve(
       [...this.open.values()].filter((one) => one.rail === rail).map((one) => ({ ...one, amount: asFen(one.amount) })),
     );
+  }
+
+  kept(): ReturnType<ShardBooks["kept"]> {
+    return Promise.resolve(this.keptMoney);
+  }
+
+  onKept(): void {
+    // Nothing is kept here but what a test puts in before it opens the room.
+  }
+
+  giveBack(): ReturnType<ShardBooks["giveBack"]> {
+    return Promise.resolve("originalUnknown");
   }
 
   async heal(evidence: Evidence, atMs: EventMs): Promise<Healing> {
