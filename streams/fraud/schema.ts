@@ -19,7 +19,8 @@ export const fraudJournal = sqliteTable(
   },
   (t) => [
     uniqueIndex("fraud_journal_event").on(t.eventKey),
-    uniqueIndex("fraud_journal_place").on(t.topic, t.partition, t.offset),
+    // Not unique: a partition that counts its offsets anew has places a second time.
+    index("fraud_journal_at").on(t.topic, t.partition, t.offset),
     index("fraud_journal_time").on(t.atMs),
   ],
 );

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
-import { type Database, insertRows, openDatabase } from "../../migrations/database.ts";
+import { type Database, insertRows, type InValue, openDatabase } from "../../migrations/database.ts";
 import { openEmbeddedBus } from "../bus/embedded.ts";
-import type { EventBus } from "../bus/port.ts";
+import type { EventBus, Slice, SliceHandler } from "../bus/port.ts";
 import { canonicalJson } from "../contracts/canonical.ts";
 import { decodeEvent, encodeEvent, topicPlan } from "../contracts/codec.ts";
 import type { AnyEvent } from "../contracts/event.ts";
@@ -36,10 +36,22 @@ const schemes = SCENARIOS.filter(({ label }) => label === "positive").map(({ rul
 }));
 function inWorld(event: AnyEvent, world: number): AnyEvent {
   const text = JSON.stringify({ ...event, id: `${world}-${event.id}` })
-    .replaceAll(/"(person|codeFingerprint)":"0/g, `"$1":"${world.toString(16)}`)
+    .replaceAll(/"(person|codeFingerprint)":"00/g, `"$1":"${world.toString(16).padStart(2, "0")}`)
     .replaceAll(/"(institution|key)":"H/g, `"$1":"W${world}H`)
     .replaceAll(/"(settlementId|originalSettlementId)":"/g, `"$1":"${world}-`);
   return JSON.parse(text) as AnyEvent;
+}
+const all = schemes.flatMap(({ events }) => events);
+const DAY_MS = 86_400_000;
+/** The same schemes once more, by others and some time later. */
+function again(worlds: number, laterMs: number): readonly AnyEvent[] {
+  return SCENARIOS.filter(({ label }) => label === "positive").flatMap(({ events }, world) =>
+    events.map((event) => later(inWorld(event, worlds + world), laterMs)),
+  );
+}
+function later(event: AnyEvent, ms: number): AnyEvent {
+  const atMs = event.timeMs + ms;
+  return { ...event, timeMs: atMs, data: { ...event.data, atMs } } as AnyEvent;
 }
 const expected = schemes.flatMap(({ rule, raises }) => raises.map((id) => `${rule} ${id}`)).sort();
 const told = (alerts: readonly Alert[]): readonly string[] => alerts.map(({ rule, trigger }) => `${rule} ${trigger}`).sort();
@@ -304,17 +316,102 @@ describe("a replay", () => {
     expect(told(await service.alerts())).toEqual(expected);
   });
 
-  test("refuses when the bus no longer holds what was judged", async () => {
+  test("of records that all left the bus judges nothing, and says how many are lost", async () => {
     const service = await start();
-    await publish(schemes[0]?.events ?? []);
+    const events = schemes[0]?.events ?? [];
+    await publish(events);
     await service.drained();
     const emptied = { read: () => Promise.resolve([]) };
-    await expect(replay({ bus: emptied, journal: new FraudStore(db), crypto })).rejects.toThrow(/no longer holds/);
+    const { alerts, ...rest } = await replay({ bus: emptied, journal: new FraudStore(db), crypto });
+    expect(alerts).toEqual([]);
+    expect(rest).toEqual({ fromPosition: events.length + 1, lost: events.length, events: 0 });
+  });
+
+  test("begins behind the reach of records that left the bus while the kept state still had them, and gives the same alerts from there", async () => {
+    const first = await start();
+    await publish(all);
+    await first.drained();
+    await first.stop();
+    await forget(SCAN_TOPIC);
+    const second = await start();
+    await publish(again(100, 90 * DAY_MS));
+    await second.drained();
+    await second.stop();
+    expect(await gapsOf(db)).toEqual([]);
+    const store = new FraudStore(db);
+    const replayed = await replay({ bus, journal: store, crypto });
+    expect(replayed.lost).toBeGreaterThan(0);
+    expect(replayed.fromPosition).toBeGreaterThan(all.length / 2);
+    expect(replayed.alerts.length).toBeGreaterThan(schemes.length / 2);
+    expect(bytes(replayed.alerts)).toEqual(bytes(await store.alerts(replayed.fromPosition)));
+    expect(replayed.stateDigest).toBe((await store.standing())?.stateDigest);
   });
 });
 
+describe("a topic that counts its offsets anew", () => {
+  const newer = again(200, 0);
+  const keysOnce = async (): Promise<void> => {
+    const rows = await db.read("SELECT COUNT(*) AS taken, COUNT(DISTINCT event_key) AS events FROM fraud_journal");
+    expect(rows).toEqual([{ taken: BigInt(all.length + newer.length), events: BigInt(all.length + newer.length) }]);
+  };
+  const twice = [...expected, ...expected.map((line) => line.replace(/ (\d+)-/, (_, world) => ` ${200 + Number(world)}-`))].sort();
+
+  test.each([
+    ["ends below where fraud stands", newer, []],
+    ["has grown beyond where fraud stands", [...newer, ...all], []],
+    ["ends there, and brings old events again afterwards", newer, all],
+  ])("and %s is a finding, and all of it is judged, each event once", async (_, before, after) => {
+    const first = await start();
+    await publish(all);
+    await first.drained();
+    await first.stop();
+    await forget(undefined);
+    await publish(before);
+    const logged: string[] = [];
+    const second = await start({ log: (level, message) => void logged.push(`${level} ${message}`) });
+    await publish(after);
+    await second.drained();
+    expect(logged).toContain("error a partition counts its offsets anew; it is read from its first record");
+    expect(new Set((await gapsOf(db)).map(({ service, kind }) => `${service} ${kind}`))).toEqual(new Set(["fraud restarted"]));
+    expect(told(await second.alerts())).toEqual(twice);
+    await keysOnce();
+    await second.stop();
+    // A restart from the bus alone finds other events in the old places, and does not take them for what was judged.
+    await db.write([{ sql: "DELETE FROM fraud_snapshot", args: [] }]);
+    const third = await start();
+    await third.drained();
+    expect(told(await third.alerts())).toEqual(twice);
+    await keysOnce();
+    const store = new FraudStore(db);
+    const replayed = await replay({ bus, journal: store, crypto });
+    expect(bytes(replayed.alerts)).toEqual(bytes(await store.alerts(replayed.fromPosition)));
+  });
+
+  test("while fraud reads it is read from its first record too; a slice that was delivered again is not", async () => {
+    const handed: SliceHandler[] = [];
+    const member = { stop: () => Promise.resolve(), crashed: new Promise<never>(() => undefined) };
+    const service = await start({ bus: { ...counting().bus, consume: (_, handler) => (handed.push(handler), Promise.resolve(member)) } });
+    const [old, young] = [all, newer].map((events) => sliceOf(events.filter(({ type }) => type === SCAN_TOPIC)));
+    const control = { heartbeat: () => Promise.resolve(), stopped: () => false };
+    for (const slice of [old, old, young, young]) if (slice !== undefined) await handed[0]?.(slice, control);
+    expect((await gapsOf(db)).map(({ kind, fromOffset }) => `${kind} ${fromOffset}`)).toEqual([`restarted ${old?.records.length}`]);
+    expect(await journalOf("taken")).toHaveLength(2 * (old?.records.length ?? 0));
+    await service.stop();
+  });
+});
+
+test("a start that fails leaves nothing running: its forwarder reads no outbox beside the next one's", async () => {
+  let reads = 0;
+  const watched = { ...delegate(db), read: (sql: string, ...args: InValue[]) => ((reads += 1), db.read(sql, ...args)) };
+  const refusing: EventBus = { ...counting().bus, consume: () => Promise.reject(new Error("the group cannot be joined")) };
+  await expect(startFraud({ bus: refusing, db: watched, crypto, clock })).rejects.toThrow("cannot be joined");
+  reads = 0;
+  // Longer than a forwarder waits between two looks.
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  expect(reads).toBe(0);
+});
+
 describe("a record that the topic no longer holds", () => {
-  const all = schemes.flatMap(({ events }) => events);
   const half = Math.floor(all.length / 2);
 
   test("after it was judged is a recorded gap: judging goes on, over restarts, and a replay gives the same alerts", async () => {
@@ -329,7 +426,7 @@ describe("a record that the topic no longer holds", () => {
     const gaps = (await gapsOf(db)).filter(({ kind }) => kind === "judged");
     expect(gaps.every(({ service, topic, position }) => service === "fraud" && topic === SCAN_TOPIC && position === half + 1)).toBe(true);
     expect(gaps.reduce((sum, { records }) => sum + records, 0)).toBeGreaterThan(0);
-    expect(logged).toContain("error a topic no longer holds records that fraud needs; judging goes on without them");
+    expect(logged).toContain("error a topic no longer holds records that were taken and are needed again; it goes on without them");
     const before = (await second.alerts()).length;
     await publish(all.slice(half));
     await second.drained();
@@ -361,16 +458,15 @@ describe("a record that the topic no longer holds", () => {
   });
 });
 
-describe("a restart", () => {
-  const all = schemes.flatMap(({ events }) => events);
-  async function stopped(): Promise<string | undefined> {
-    const service = await start();
-    await publish(all);
-    await service.drained();
-    await service.stop();
-    return (await new FraudStore(db).standing())?.stateDigest;
-  }
+async function stopped(): Promise<string | undefined> {
+  const service = await start();
+  await publish(all);
+  await service.drained();
+  await service.stop();
+  return (await new FraudStore(db).standing())?.stateDigest;
+}
 
+describe("a restart", () => {
   test("takes the state from its snapshot, reads nothing that was judged, and stands where the bus would have put it", async () => {
     const digest = await stopped();
     const fast = counting();
@@ -436,16 +532,17 @@ function delegate(db: Database): Database {
   };
 }
 
-/** The bus, and how often it was read without a group. */
+/** The bus, and how often the journal's events were read from it. */
 function counting(): { readonly bus: EventBus; readonly reads: () => number } {
   let reads = 0;
   const counted: EventBus = {
     ensureTopics: (topics) => bus.ensureTopics(topics),
     publish: (records) => bus.publish(records),
     consume: (subscription, handler) => bus.consume(subscription, handler),
-    read: (...place) => {
-      reads += 1;
-      return bus.read(...place);
+    read: (topic, partition, from, limit) => {
+      // One record says whether the partition still counts as it did.
+      if (limit > 1) reads += 1;
+      return bus.read(topic, partition, from, limit);
     },
     endOffsets: (topic) => bus.endOffsets(topic),
     close: () => bus.close(),
@@ -453,13 +550,19 @@ function counting(): { readonly bus: EventBus; readonly reads: () => number } {
   return { bus: counted, reads: () => reads };
 }
 
-/** What retention does: of each partition of a topic the newest record is left, here in the log's own file. */
-async function forget(topic: string): Promise<void> {
+/** Records of one partition, from its first offset on. */
+function sliceOf(events: readonly AnyEvent[]): Slice {
+  const records = events.map((event, at) => ({ ...encodeEvent(event), partition: 0, offset: BigInt(at), timestampMs: 0 }));
+  return { topic: SCAN_TOPIC, partition: 0, records };
+}
+
+/** What retention does: of each partition of a topic the newest record is left; without a topic, every partition begins anew. */
+async function forget(topic: string | undefined): Promise<void> {
   await bus.close();
   const file = await openDatabase({ kind: "bus", file: join(folder, "bus.db") });
   const newest = `SELECT MAX("offset") FROM record AS of WHERE of.topic_id = record.topic_id AND of.partition = record.partition`;
-  const sql = `DELETE FROM record WHERE topic_id = (SELECT id FROM topic WHERE name = ?) AND "offset" < (${newest})`;
-  await file.write([{ sql, args: [topic] }]);
+  const some = `DELETE FROM record WHERE topic_id = (SELECT id FROM topic WHERE name = ?) AND "offset" < (${newest})`;
+  await file.write([topic === undefined ? { sql: "DELETE FROM record", args: [] } : { sql: some, args: [topic] }]);
   await file.close();
   bus = await openEmbeddedBus({ file: join(folder, "bus.db"), clock });
 }

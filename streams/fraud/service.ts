@@ -14,9 +14,11 @@ import type { Forwarder, OutboxRecord } from "../bus/outbox-port.ts";
 import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
 import { canonicalJson } from "../contracts/canonical.ts";
 import { encodeEvent } from "../contracts/codec.ts";
+import { eventKey } from "../contracts/event-key.ts";
 import type { AnyEvent } from "../contracts/event.ts";
 import { readSlice, type Received } from "../contracts/intake.ts";
-import { type Gap, insertGaps, unreadGap } from "../gap.ts";
+import { countsAnew, type Memory, type Place, putOffset, restartGap, sliceCountsAnew } from "../beginning.ts";
+import { type Gap, GAP_WORDS, insertGaps, unreadGap } from "../gap.ts";
 import type { Alert, FraudState } from "./engine/evaluate.ts";
 import { factsOf, isInput } from "./engine/inputs.ts";
 import type { Ruleset } from "./engine/program.ts";
@@ -24,7 +26,6 @@ import { type JournalEntry, restoreState } from "./journal.ts";
 import { shippedRuleset } from "./publish.ts";
 import { readSnapshot, type Snapshot, writeSnapshot } from "./snapshot.ts";
 import {
-  eventKey,
   FraudStore,
   insertAlerts,
   insertJournal,
@@ -33,7 +34,6 @@ import {
   markLost,
   moveOffsets,
   moveStanding,
-  type Place,
   recordRules,
   recordRuleset,
 } from "./store.ts";
@@ -73,8 +73,13 @@ const DRAIN_LOOK_MS = 20;
 export async function startFraud(options: FraudOptions): Promise<FraudService> {
   const ruleset = options.ruleset ?? shippedOrThrow(options.crypto);
   const service = new FraudWorker(options, ruleset);
-  await service.start();
-  return service;
+  try {
+    await service.start();
+    return service;
+  } catch (error) {
+    await service.abandon();
+    throw error;
+  }
 }
 
 function shippedOrThrow(crypto: Crypto): Ruleset {
@@ -97,6 +102,7 @@ class FraudWorker implements FraudService {
   readonly #offsets = new Map<string, bigint>();
   /** Partitions whose first slice since they were given has been seen. */
   readonly #begun = new Set<string>();
+  readonly #memory: Memory;
   #position = 0;
   #snapshotPosition = 0;
   /** Absent after a failed commit: the state ran ahead of the journal and is restored before it judges again. */
@@ -111,6 +117,7 @@ class FraudWorker implements FraudService {
     this.#store = new FraudStore(options.db);
     this.#topics = [...new Set(ruleset.rules.flatMap(({ definition }) => Object.keys(definition.inputs)))];
     this.#log = options.log ?? silentLog;
+    this.#memory = (record, event) => this.#store.wasRead(record, event && eventKey(options.crypto, event));
     this.#commits = new GroupCommit((work) => this.#commit(work), SLICES_PER_COMMIT);
   }
 
@@ -133,13 +140,20 @@ class FraudWorker implements FraudService {
       },
       (slice) => this.#handle(slice),
     );
-    const position = async (topic: string, partition: number): Promise<bigint> => {
-      const next = (await this.#store.nextOffset(topic, partition)) ?? 0n;
-      this.#offsets.set(`${topic}/${partition}`, next);
+    const position = async (topic: string, partition: number): Promise<bigint | undefined> => {
+      const next = { topic, partition, offset: (await this.#store.nextOffset(topic, partition)) ?? 0n };
+      this.#offsets.set(`${topic}/${partition}`, next.offset);
       this.#begun.delete(`${topic}/${partition}`);
-      return next;
+      if (await countsAnew(bus, next, this.#memory)) await this.#beginAnew(next, 0n);
+      return this.#offsets.get(`${topic}/${partition}`);
     };
     this.#consumer = await bus.consume({ group: FRAUD_GROUP, topics: this.#topics, position }, handler);
+  }
+
+  /** Ends what a failed start had begun: beside a later one it would send the same outbox a second time. */
+  async abandon(): Promise<void> {
+    this.#stopped = true;
+    await this.#forwarder?.stop();
   }
 
   async stop(): Promise<void> {
@@ -174,8 +188,12 @@ class FraudWorker implements FraudService {
 
   /** What stands before an unreadable record is judged and committed first; then the record is put aside. */
   async #handle(slice: Slice): Promise<void> {
-    const nextOffset = this.#offsets.get(`${slice.topic}/${slice.partition}`) ?? 0n;
     const name = `${slice.topic}/${slice.partition}`;
+    const [first] = slice.records;
+    const stands = this.#offsets.get(name) ?? 0n;
+    if (first !== undefined && (await sliceCountsAnew(slice, stands, this.#memory)))
+      await this.#beginAnew({ ...first, offset: stands }, first.offset);
+    const nextOffset = this.#offsets.get(name) ?? 0n;
     const gap = this.#begun.has(name) ? undefined : unreadGap("fraud", slice, nextOffset);
     const { received, poison } = readSlice(slice.records, nextOffset, (event) => this.#unfit(event));
     const lastOffset = poison === undefined ? slice.records.at(-1)?.offset : poison.record.offset - 1n;
@@ -185,6 +203,14 @@ class FraudWorker implements FraudService {
     }
     this.#begun.add(name);
     if (poison !== undefined) throw new PoisonError(poison.record, poison.reason);
+  }
+
+  /** The windows keep what they have: it was judged, and is lost only to whoever reads the bus again. */
+  async #beginAnew({ topic, partition, offset }: Place, from: bigint): Promise<void> {
+    const gap = restartGap("fraud", { topic, partition, offset }, this.#options.clock.now());
+    await this.#options.db.write([...insertGaps([gap]), putOffset("fraud", { topic, partition, offset: from })]);
+    this.#offsets.set(`${topic}/${partition}`, from);
+    this.#logGap(gap);
   }
 
   #unfit(event: AnyEvent): string | undefined {
@@ -306,7 +332,7 @@ class FraudWorker implements FraudService {
 
   #logGap({ kind, topic, partition, fromOffset, toOffset, records }: Gap): void {
     const place = { topic, partition, fromOffset: String(fromOffset), toOffset: String(toOffset), records };
-    this.#log("error", "a topic no longer holds records that fraud needs; judging goes on without them", { kind, ...place });
+    this.#log("error", GAP_WORDS[kind], { kind, ...place });
   }
 
   async #restore(): Promise<FraudState> {

@@ -3,15 +3,18 @@
  * ids of what was counted are one transaction, so a repeated delivery counts once (DESIGN 7).
  */
 import type { Crypto } from "../../core/crypto/port.ts";
-import { toHex, utf8 } from "../../core/protocol/bytes.ts";
+import { toHex } from "../../core/protocol/bytes.ts";
+import type { Clock } from "../../core/protocol/time.ts";
 import { type Database, insertRows, type Statement } from "../../migrations/database.ts";
 import { GroupCommit } from "../../migrations/queue.ts";
 import { PoisonError, withDeadLetters } from "../bus/dead-letter.ts";
 import { type BusLog, silentLog } from "../bus/log.ts";
 import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
+import { eventKey } from "../contracts/event-key.ts";
 import type { AnyEvent } from "../contracts/event.ts";
 import { readSlice } from "../contracts/intake.ts";
-import { type Gap, insertGaps, unreadGap } from "../gap.ts";
+import { countsAnew, type Memory, type Place, putOffset, restartGap, sliceCountsAnew } from "../beginning.ts";
+import { type Gap, GAP_WORDS, insertGaps, unreadGap } from "../gap.ts";
 import { type SupervisionRow, supervisionReport } from "./report.ts";
 import { isCountable, isSupervised, SUPERVISED_TOPICS, Tally } from "./tally.ts";
 
@@ -20,6 +23,8 @@ export interface SupervisionOptions {
   /** Kind `streams`, opened by this process for writing; shared with the fraud service. */
   readonly db: Database;
   readonly crypto: Pick<Crypto, "sm3">;
+  /** For the time of a finding. */
+  readonly clock: Clock;
   readonly log?: BusLog;
 }
 
@@ -45,11 +50,6 @@ export async function startSupervision(options: SupervisionOptions): Promise<Sup
   return worker;
 }
 
-interface Place {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: bigint;
-}
 type Work =
   | { readonly kind: "events"; readonly events: readonly AnyEvent[]; readonly next: Place; readonly gap?: Gap }
   | { readonly kind: "quarantine"; readonly place: Place; readonly reason: string };
@@ -60,11 +60,14 @@ class SupervisionWorker implements SupervisionService {
   readonly #offsets = new Map<string, bigint>();
   /** Partitions whose first slice since they were given has been seen. */
   readonly #begun = new Set<string>();
+  readonly #memory: Memory;
   #consumer: BusConsumer | undefined;
   #stopped = false;
 
   constructor(options: SupervisionOptions) {
     this.#options = options;
+    this.#memory = async (record, event) =>
+      (event !== undefined && (await this.#seen([eventKey(options.crypto, event)])).size > 0) || (await this.#putAside(record));
     this.#commits = new GroupCommit((works) => this.#commit(works), SLICES_PER_COMMIT);
   }
 
@@ -77,13 +80,14 @@ class SupervisionWorker implements SupervisionService {
     const onQuarantine = async ({ record, errorClass }: { readonly record: Place; readonly errorClass: string }): Promise<void> =>
       await this.#commits.submit({ kind: "quarantine", place: record, reason: errorClass });
     const handler = withDeadLetters(bus, { consumer: "supervision/1", log, onQuarantine }, (slice) => this.#handle(slice));
-    const position = async (topic: string, partition: number): Promise<bigint> => {
+    const position = async (topic: string, partition: number): Promise<bigint | undefined> => {
       const sql = "SELECT next_offset FROM supervision_offset WHERE topic = ? AND partition = ?";
       const [row] = await db.read(sql, topic, partition);
-      const next = row === undefined ? 0n : BigInt(String(row["next_offset"]));
-      this.#offsets.set(`${topic}/${partition}`, next);
+      const next = { topic, partition, offset: row === undefined ? 0n : BigInt(String(row["next_offset"])) };
+      this.#offsets.set(`${topic}/${partition}`, next.offset);
       this.#begun.delete(`${topic}/${partition}`);
-      return next;
+      if (await countsAnew(bus, next, this.#memory)) await this.#beginAnew(next, 0n);
+      return this.#offsets.get(`${topic}/${partition}`);
     };
     this.#consumer = await bus.consume({ group: SUPERVISION_GROUP, topics: SUPERVISED_TOPICS, position }, handler);
   }
@@ -113,8 +117,12 @@ class SupervisionWorker implements SupervisionService {
 
   /** What stands before an unreadable record is counted and committed first; then the record is put aside. */
   async #handle(slice: Slice): Promise<void> {
-    const nextOffset = this.#offsets.get(`${slice.topic}/${slice.partition}`) ?? 0n;
     const name = `${slice.topic}/${slice.partition}`;
+    const [first] = slice.records;
+    const stands = this.#offsets.get(name) ?? 0n;
+    if (first !== undefined && (await sliceCountsAnew(slice, stands, this.#memory)))
+      await this.#beginAnew({ ...first, offset: stands }, first.offset);
+    const nextOffset = this.#offsets.get(name) ?? 0n;
     const gap = this.#begun.has(name) ? undefined : unreadGap("supervision", slice, nextOffset);
     const { received, poison } = readSlice(slice.records, nextOffset, unfit);
     const lastOffset = poison === undefined ? slice.records.at(-1)?.offset : poison.record.offset - 1n;
@@ -131,9 +139,26 @@ class SupervisionWorker implements SupervisionService {
     if (poison !== undefined) throw new PoisonError(poison.record, poison.reason);
   }
 
+  async #beginAnew({ topic, partition, offset }: Place, from: bigint): Promise<void> {
+    const gap = restartGap("supervision", { topic, partition, offset }, this.#options.clock.now());
+    await this.#options.db.write([...insertGaps([gap]), putOffset("supervision", { topic, partition, offset: from })]);
+    this.#offsets.set(`${topic}/${partition}`, from);
+    this.#logGap(gap);
+  }
+
+  #logGap({ kind, topic, partition, fromOffset, toOffset, records }: Gap): void {
+    const place = { kind, topic, partition, fromOffset: String(fromOffset), toOffset: String(toOffset), records };
+    (this.#options.log ?? silentLog)("error", GAP_WORDS[kind], place);
+  }
+
+  async #putAside({ topic, partition, offset }: Place): Promise<boolean> {
+    const sql = `SELECT 1 FROM supervision_quarantine WHERE topic = ? AND partition = ? AND "offset" = ?`;
+    return (await this.#options.db.read(sql, topic, partition, offset)).length > 0;
+  }
+
   async #commit(works: readonly Work[]): Promise<readonly void[]> {
     const events = works.flatMap((work) => (work.kind === "events" ? work.events : []));
-    const keyed = events.map((event) => ({ event, key: this.#options.crypto.sm3(utf8(`${event.source}\n${event.id}`)) }));
+    const keyed = events.map((event) => ({ event, key: eventKey(this.#options.crypto, event) }));
     const seen = await this.#seen(keyed.map(({ key }) => key));
     const tally = new Tally();
     const fresh: { readonly key: Uint8Array; readonly atMs: number }[] = [];
@@ -150,10 +175,7 @@ class SupervisionWorker implements SupervisionService {
     // Figures and offsets are one transaction: what is lost with the power is counted again from the bus.
     await this.#options.db.write(statements, "process");
     for (const { topic, partition, offset } of places) this.#offsets.set(`${topic}/${partition}`, offset);
-    for (const { topic, partition, fromOffset, toOffset, records } of gaps) {
-      const place = { topic, partition, fromOffset: String(fromOffset), toOffset: String(toOffset), records };
-      (this.#options.log ?? silentLog)("error", "records left a topic before supervision counted them", place);
-    }
+    for (const gap of gaps) this.#logGap(gap);
     return works.map(() => undefined);
   }
 

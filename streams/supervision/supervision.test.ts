@@ -5,6 +5,7 @@ import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { asFen, formatYuan } from "../../core/protocol/money.ts";
+import type { EventMs } from "../../core/protocol/time.ts";
 import { type Database, openDatabase } from "../../migrations/database.ts";
 import { openEmbeddedBus } from "../bus/embedded.ts";
 import type { EventBus } from "../bus/port.ts";
@@ -83,7 +84,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 async function start(): Promise<SupervisionService> {
-  const service = await startSupervision({ bus, db, crypto });
+  const service = await startSupervision({ bus, db, crypto, clock: { now: () => LAST_MS as EventMs } });
   running.push(service);
   return service;
 }
@@ -162,6 +163,26 @@ describe("supervision", () => {
     expect(await gapsOf(db)).toMatchObject([
       { service: "supervision", kind: "unread", topic: "code.scan.observed.v1", fromOffset: 0n, toOffset: 1n, records: 2 },
     ]);
+  });
+
+  test.each([
+    ["ends below where supervision stands", 1],
+    ["has grown beyond where supervision stands", 4],
+  ])("counts all of a topic that counts its offsets anew and %s, each event once, and says so", async (_, newer) => {
+    const first = await start();
+    await publish([scan("a", "accepted"), scan("b", "accepted"), scan("c", "accepted")]);
+    await first.drained();
+    await first.stop();
+    await bus.close();
+    const file = await openDatabase({ kind: "bus", file: join(folder, "bus.db") });
+    await file.write([{ sql: "DELETE FROM record", args: [] }]);
+    await file.close();
+    bus = await openEmbeddedBus({ file: join(folder, "bus.db"), clock: { now: () => LAST_MS } });
+    await publish([...Array.from({ length: newer }, (_, at) => scan(`n${at}`, "accepted")), scan("c", "accepted")]);
+    const second = await start();
+    await second.drained();
+    expect((await second.report())[0]?.scans).toEqual([{ step: "verify", outcome: "accepted", observedBy: "edge", scans: 3 + newer }]);
+    expect(await gapsOf(db)).toMatchObject([{ service: "supervision", kind: "restarted", fromOffset: 3n, untilMs: LAST_MS }]);
   });
 
   test("puts an unreadable record aside, marks it, and counts what follows", async () => {
