@@ -8,6 +8,7 @@ import type { DeliveredRecord, EventBus } from "../bus/port.ts";
 import { decodeEvent } from "../contracts/codec.ts";
 import { eventKey } from "../contracts/event-key.ts";
 import type { AnyEvent } from "../contracts/event.ts";
+import { readAs } from "../contracts/unknown-fields.ts";
 import { FraudState, type HeldRow, oldestMsKept, type PastAlert } from "./engine/evaluate.ts";
 import { INPUT_TOPICS, type InputTopic } from "./engine/inputs.ts";
 import type { Ruleset } from "./engine/program.ts";
@@ -20,6 +21,8 @@ export interface JournalEntry {
   readonly atMs: number;
   /** SM3 of source and id, hex: another event may stand at the place by now, where a partition counts anew. */
   readonly eventKey: string;
+  /** Fields whose values were read as unknown when it was judged. */
+  readonly unknown: readonly string[];
 }
 
 /** Which definitions judged from a position on. */
@@ -78,7 +81,7 @@ export async function* journaledEvents(
       const record = await reader.at(entry);
       const event = record === undefined ? undefined : decodeEvent(record);
       const same = event?.ok === true && toHex(eventKey(crypto, event.value)) === entry.eventKey;
-      yield same ? { entry, event: event.value } : { entry };
+      yield same ? { entry, event: readAs(event.value, entry.unknown) } : { entry };
     }
     after = last.position;
   }

@@ -15,6 +15,7 @@ export const fraudJournal = sqliteTable(
     atMs: integer("at_ms"),
     /** `taken`, `late` (its windows are gone), `quarantined`, or `lost`: taken, and no longer on the bus when it was needed again. */
     status: text("status").notNull(),
+    /** Why it was quarantined; of a judged one `unknown:` and the fields whose values this version did not know. */
     reason: text("reason"),
   },
   (t) => [

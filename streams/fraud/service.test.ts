@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadCrypto } from "../../core/crypto/index.ts";
+import { utf8, utf8Text } from "../../core/protocol/bytes.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
 import { type Database, insertRows, type InValue, openDatabase } from "../../migrations/database.ts";
 import { openEmbeddedBus } from "../bus/embedded.ts";
-import type { EventBus, Slice, SliceHandler } from "../bus/port.ts";
+import type { BusRecord, EventBus, Slice, SliceHandler } from "../bus/port.ts";
 import { canonicalJson } from "../contracts/canonical.ts";
 import { decodeEvent, encodeEvent, topicPlan } from "../contracts/codec.ts";
-import type { AnyEvent } from "../contracts/event.ts";
+import type { AnyEvent, AnyWrittenEvent } from "../contracts/event.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import { gapsOf } from "../gap.ts";
 import type { Alert } from "./engine/evaluate.ts";
@@ -34,24 +35,24 @@ const schemes = SCENARIOS.filter(({ label }) => label === "positive").map(({ rul
   events: events.map((event) => inWorld(event, world)),
   raises: raises.map((id) => `${world}-${id}`),
 }));
-function inWorld(event: AnyEvent, world: number): AnyEvent {
+function inWorld(event: AnyWrittenEvent, world: number): AnyWrittenEvent {
   const text = JSON.stringify({ ...event, id: `${world}-${event.id}` })
     .replaceAll(/"(person|codeFingerprint)":"00/g, `"$1":"${world.toString(16).padStart(2, "0")}`)
     .replaceAll(/"(institution|key)":"H/g, `"$1":"W${world}H`)
     .replaceAll(/"(settlementId|originalSettlementId)":"/g, `"$1":"${world}-`);
-  return JSON.parse(text) as AnyEvent;
+  return JSON.parse(text) as AnyWrittenEvent;
 }
 const all = schemes.flatMap(({ events }) => events);
 const DAY_MS = 86_400_000;
 /** The same schemes once more, by others and some time later. */
-function again(worlds: number, laterMs: number): readonly AnyEvent[] {
+function again(worlds: number, laterMs: number): readonly AnyWrittenEvent[] {
   return SCENARIOS.filter(({ label }) => label === "positive").flatMap(({ events }, world) =>
     events.map((event) => later(inWorld(event, worlds + world), laterMs)),
   );
 }
-function later(event: AnyEvent, ms: number): AnyEvent {
+function later(event: AnyWrittenEvent, ms: number): AnyWrittenEvent {
   const atMs = event.timeMs + ms;
-  return { ...event, timeMs: atMs, data: { ...event.data, atMs } } as AnyEvent;
+  return { ...event, timeMs: atMs, data: { ...event.data, atMs } } as AnyWrittenEvent;
 }
 const expected = schemes.flatMap(({ rule, raises }) => raises.map((id) => `${rule} ${id}`)).sort();
 const told = (alerts: readonly Alert[]): readonly string[] => alerts.map(({ rule, trigger }) => `${rule} ${trigger}`).sort();
@@ -80,7 +81,7 @@ async function start(options: Partial<Parameters<typeof startFraud>[0]> = {}): P
   running.push(service);
   return service;
 }
-async function publish(events: readonly AnyEvent[]): Promise<void> {
+async function publish(events: readonly AnyWrittenEvent[]): Promise<void> {
   for (const verdict of await bus.publish(events.map((event) => encodeEvent(event)))) expect(verdict.kind).toBe("ok");
 }
 async function published(topic: string): Promise<readonly AnyEvent[]> {
@@ -242,7 +243,7 @@ describe("a record that cannot be judged", () => {
   test("because its clock is ahead: believed, it would push honest events out of their windows", async () => {
     const service = await start();
     const ahead = clock.now() + AHEAD_MS_MAX + 1;
-    await publish([{ ...template, id: "ahead", timeMs: ahead, data: { ...template.data, atMs: ahead } } as AnyEvent, ...good]);
+    await publish([{ ...template, id: "ahead", timeMs: ahead, data: { ...template.data, atMs: ahead } } as AnyWrittenEvent, ...good]);
     await service.drained();
     expect(await journalOf("quarantined")).toMatchObject([{ reason: "timeAhead" }]);
     expect(told(await service.alerts())).toEqual(["code-two-terminals 0-b"]);
@@ -252,7 +253,7 @@ describe("a record that cannot be judged", () => {
     const service = await start();
     await publish(good);
     const old = template.timeMs - 8 * 86_400_000;
-    await publish([{ ...template, id: "old", timeMs: old, data: { ...template.data, atMs: old } } as AnyEvent]);
+    await publish([{ ...template, id: "old", timeMs: old, data: { ...template.data, atMs: old } } as AnyWrittenEvent]);
     await service.drained();
     expect(await journalOf("late")).toHaveLength(1);
     expect(bytes((await replay({ bus, journal: new FraudStore(db), crypto })).alerts)).toEqual(bytes(await service.alerts()));
@@ -267,6 +268,38 @@ describe("a record that cannot be judged", () => {
     }
     await service.drained();
     expect(told(await service.alerts())).toEqual(["code-two-terminals 0-b"]);
+  });
+});
+
+describe("an event with a value that this version does not know", () => {
+  const scheme = schemes.find(({ rule }) => rule === "code-two-terminals");
+  test("is judged by what is known of it, and raises nothing by what is not; a version that knows it judges it again as it was", async () => {
+    if (scheme === undefined) throw new Error("no such scheme");
+    const service = await start();
+    const records = scheme.events.map((event): BusRecord => {
+      const record = encodeEvent(event);
+      return { ...record, value: utf8((utf8Text(record.value) ?? "").replace('"codeKind":"fused.signed"', '"codeKind":"added.later"')) };
+    });
+    await bus.publish(records);
+    await service.drained();
+    await service.stop();
+    expect(await service.alerts()).toEqual([]);
+    expect(await journalOf("quarantined")).toEqual([]);
+    expect((await journalOf("taken")).map(({ reason }) => reason)).toEqual(records.map(() => "unknown:codeKind"));
+    const digest = (await new FraudStore(db).standing())?.stateDigest;
+    // What a later version reads in these records.
+    await bus.close();
+    const file = await openDatabase({ kind: "bus", file: join(folder, "bus.db") });
+    await file.write([
+      { sql: `UPDATE record SET value = CAST(replace(CAST(value AS TEXT), '"added.later"', '"fused.opaque"') AS BLOB)`, args: [] },
+    ]);
+    await file.close();
+    bus = await openEmbeddedBus({ file: join(folder, "bus.db"), clock });
+    await db.write([{ sql: "DELETE FROM fraud_snapshot", args: [] }]);
+    await (await start()).stop();
+    expect(await gapsOf(db)).toEqual([]);
+    expect((await new FraudStore(db).standing())?.stateDigest).toBe(digest);
+    expect((await replay({ bus, journal: new FraudStore(db), crypto })).alerts).toEqual([]);
   });
 });
 
@@ -551,7 +584,7 @@ function counting(): { readonly bus: EventBus; readonly reads: () => number } {
 }
 
 /** Records of one partition, from its first offset on. */
-function sliceOf(events: readonly AnyEvent[]): Slice {
+function sliceOf(events: readonly AnyWrittenEvent[]): Slice {
   const records = events.map((event, at) => ({ ...encodeEvent(event), partition: 0, offset: BigInt(at), timestampMs: 0 }));
   return { topic: SCAN_TOPIC, partition: 0, records };
 }

@@ -17,6 +17,7 @@ import { encodeEvent } from "../contracts/codec.ts";
 import { eventKey } from "../contracts/event-key.ts";
 import type { AnyEvent } from "../contracts/event.ts";
 import { readSlice, type Received } from "../contracts/intake.ts";
+import { unknownFields } from "../contracts/unknown-fields.ts";
 import { countsAnew, type Memory, type Place, putOffset, restartGap, sliceCountsAnew } from "../beginning.ts";
 import { type Gap, GAP_WORDS, insertGaps, unreadGap } from "../gap.ts";
 import type { Alert, FraudState } from "./engine/evaluate.ts";
@@ -36,6 +37,7 @@ import {
   moveStanding,
   recordRules,
   recordRuleset,
+  unknownReason,
 } from "./store.ts";
 
 export interface FraudOptions {
@@ -257,7 +259,17 @@ class FraudWorker implements FraudService {
         const { topic, partition, offset } = record;
         const atMs = isInput(event) ? event.data.atMs : event.timeMs;
         const status = evaluation.kind === "late" ? "late" : "taken";
-        journal.push({ topic, partition, offset, position: ++position, eventKey: key, atMs, status });
+        const reason = unknownReason(unknownFields(event));
+        journal.push({
+          topic,
+          partition,
+          offset,
+          position: ++position,
+          eventKey: key,
+          atMs,
+          status,
+          ...(reason === undefined ? {} : { reason }),
+        });
         if (status === "late")
           this.#log("warn", "event came after its windows had gone", { topic, partition, behindMs: state.watermarkMs - atMs });
         if (evaluation.kind === "judged")

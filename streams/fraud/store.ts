@@ -64,7 +64,7 @@ export class FraudStore implements Journal {
 
   async taken({ after, upTo, fromMs = 0, limit }: JournalQuery): Promise<readonly JournalEntry[]> {
     const rows = await this.#db.read(
-      `SELECT position, topic, partition, "offset", at_ms, event_key FROM fraud_journal
+      `SELECT position, topic, partition, "offset", at_ms, event_key, reason FROM fraud_journal
        WHERE position > ? AND position <= ? AND status = 'taken' AND at_ms >= ? ORDER BY position LIMIT ?`,
       after,
       upTo,
@@ -78,6 +78,7 @@ export class FraudStore implements Journal {
       offset: BigInt(String(row["offset"])),
       atMs: Number(row["at_ms"]),
       eventKey: hexOf(row["event_key"]) ?? "",
+      unknown: unknownOf(row["reason"]),
     }));
   }
 
@@ -128,6 +129,17 @@ export class FraudStore implements Journal {
     const rows = await this.#db.read("SELECT rule, key, at_ms FROM fraud_alert WHERE at_ms >= ? ORDER BY position, nth", fromMs);
     return rows.map(pastOf);
   }
+}
+
+/** The reason of a judged event, where some of its values were unknown. */
+export function unknownReason(fields: readonly string[]): string | undefined {
+  return fields.length === 0 ? undefined : `${UNKNOWN_REASON}${fields.join(",")}`;
+}
+
+const UNKNOWN_REASON = "unknown:";
+
+function unknownOf(reason: unknown): readonly string[] {
+  return typeof reason === "string" && reason.startsWith(UNKNOWN_REASON) ? reason.slice(UNKNOWN_REASON.length).split(",") : [];
 }
 
 function hexOf(bytes: unknown): string | undefined {
