@@ -53,7 +53,14 @@ const EDGE_REFRESH_MS = 500;
 /** `npm run demo`: status 0 only when everything was answered, settled and verified. */
 export async function demo(environment: Config, options: DemoOptions): Promise<number> {
   const data = options.data ?? (await mkdtemp(join(tmpdir(), "ronghe-demo-")));
-  const config: Config = { ...environment, RONGHE_DATA: data, RONGHE_EDGE_PORT: 0, RONGHE_CORE_PORT: 0, RONGHE_RAILS_PORT: 0 };
+  const config: Config = {
+    ...environment,
+    RONGHE_DATA: data,
+    RONGHE_EDGE_PORT: 0,
+    RONGHE_CORE_PORT: 0,
+    RONGHE_STREAMS_PORT: 0,
+    RONGHE_RAILS_PORT: 0,
+  };
   const layout = layoutOf(data);
   const say = (line: string): void => {
     if (options.json !== true) console.log(line);

@@ -9,7 +9,7 @@ import type { Shard } from "../../core/settlement/shard.ts";
 import type { SettlementWorker } from "../../core/settlement/worker.ts";
 import type { Log } from "../../ledger/port.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
-import { deadLetterTopic, TOPICS } from "../../streams/contracts/topics.ts";
+import { watchDeadLetters } from "./bus-metrics.ts";
 import type { RunningBooks } from "./books.ts";
 
 export interface WatchedCore {
@@ -21,9 +21,6 @@ export interface WatchedCore {
   readonly books: RunningBooks;
   readonly bundles: BundleMaker;
 }
-
-/** A bus that is away must not hold a whole reading up. */
-const BUS_MS_MAX = 2_000;
 
 export function watchCore(metrics: Metrics, core: WatchedCore): void {
   const { clock, logs } = core;
@@ -77,18 +74,7 @@ export function watchCore(metrics: Metrics, core: WatchedCore): void {
   const leftOutHelp = "Partners that edges are told nothing of, because their rows are wrong.";
   metrics.gauge({ name: "ronghe_core_partners_left_out", help: leftOutHelp, labels: [] }, () => one(core.bundles.leftOut().length));
 
-  const topics = Object.keys(TOPICS).map((topic) => deadLetterTopic(topic));
-  metrics.gauge({ name: "ronghe_dead_letters", help: "Records put aside because no consumer could read them.", labels: ["topic"] }, () =>
-    within(
-      BUS_MS_MAX,
-      Promise.all(
-        topics.map(async (topic) => ({
-          labels: { topic },
-          value: (await core.bus.endOffsets(topic)).reduce((sum, end) => sum + end, 0n),
-        })),
-      ),
-    ),
-  );
+  watchDeadLetters(metrics, core.bus);
   metrics.gauge(
     { name: "ronghe_reconciliation_cases_open", help: "Differences with payers that nobody has cleared.", labels: ["state"] },
     async () => {
@@ -108,16 +94,4 @@ function aged<L extends Readonly<Record<string, string>>>(
   clock: Clock,
 ): readonly { readonly labels: L; readonly value: number }[] {
   return atMs === undefined ? [] : [{ labels, value: Math.max(0, clock.now() - atMs) / 1000 }];
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("no answer in time")), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
