@@ -38,9 +38,7 @@ export async function alerts(
         zh ? { clear: "明确", suspicious: "可疑" }[data.severity] : data.severity,
         data.institution,
         data.terminal ?? "",
-        Object.entries(data.values)
-          .map(([name, value]) => figureText(name, value, options.lang))
-          .join("\n"),
+        Object.entries(data.values).map(([name, value]) => figureText(name, value, options.lang)),
         evidence(data.evidence),
       ]),
     );
@@ -53,9 +51,10 @@ export async function alerts(
 
 function evidence(
   items: readonly { readonly type: string; readonly log?: string | undefined; readonly index?: string | undefined }[],
-): string {
+): readonly string[] {
   const cited = items.map((item) => (item.log === undefined ? item.type : `${item.log.split("/").at(-1) ?? ""} #${item.index ?? ""}`));
-  return [...new Set(cited)].slice(0, 6).join("\n") + (new Set(cited).size > 6 ? "\n…" : "");
+  const different = [...new Set(cited)];
+  return different.length > 6 ? [...different.slice(0, 6), "…"] : different;
 }
 
 /** Part of what was judged cannot be judged again: what was compared is the same, and a script must not take it for all. */

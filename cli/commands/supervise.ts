@@ -94,7 +94,7 @@ function printRows(rows: readonly SupervisionRow[], lang: Lang): void {
         row.institution,
         `${count(true)} / ${count(false)}`,
         ...[row.settled, row.refused, row.refunded, row.unknown].map(String),
-        funds.join("\n"),
+        funds,
       ];
     }),
   );

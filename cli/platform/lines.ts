@@ -4,12 +4,12 @@ import type { BusLog } from "../../streams/bus/log.ts";
 export const printBusLine: BusLog = (level, message, fields) => printLine({ level, message, ...fields });
 
 /** The wide lines of requests: one JSON object each, on standard output. */
-import { printText } from "../output.ts";
+import { printErrorJson, printJson } from "../output.ts";
 export function printLine(line: object): void {
-  printText(JSON.stringify(line));
+  printJson(line);
 }
 
 /** What an operator ought to know and no request shows: on standard error, whatever `RONGHE_LOG` says. */
 export function printNotice(notice: object): void {
-  process.stderr.write(`${JSON.stringify({ atMs: Date.now(), ...notice })}\n`);
+  printErrorJson({ atMs: Date.now(), ...notice });
 }

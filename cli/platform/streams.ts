@@ -12,7 +12,7 @@ import { listen } from "../../edge/node/listen.ts";
 import type { Config } from "../config.ts";
 import type { Layout } from "./layout.ts";
 import { streamsApp } from "./streams-watch.ts";
-import { printErrorLine } from "../output.ts";
+import { printErrorJson } from "../output.ts";
 
 export interface RunningStreams {
   /** Where `/health`, `/ready` and `/metrics` stand. */
@@ -46,7 +46,7 @@ export async function startStreams(options: {
   const logOf =
     (service: string): BusLog =>
     (level, message, fields) =>
-      printErrorLine(JSON.stringify({ atMs: clock.now(), part: "streams", service, level, message, ...fields }));
+      printErrorJson({ atMs: clock.now(), part: "streams", service, level, message, ...fields });
   const common = { bus, db, crypto, clock };
   const fraud = new Independent({
     service: "fraud",
