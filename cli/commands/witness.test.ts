@@ -32,7 +32,7 @@ async function said(policy: Policy): Promise<{ readonly dishonestEnough: number;
   const file = join(folder, "policy.txt");
   await writeFile(file, printPolicy(policy));
   const lines: string[] = [];
-  const log = vi.spyOn(console, "log").mockImplementation((line: unknown) => void lines.push(String(line)));
+  const log = vi.spyOn(process.stdout, "write").mockImplementation((line) => lines.push(String(line)) > 0);
   await witnessPolicy(file, { json: true }).finally(() => log.mockRestore());
   return JSON.parse(lines[0] ?? "") as Awaited<ReturnType<typeof said>>;
 }
