@@ -2,7 +2,7 @@
  * What went wrong inside, for those who mend it: the kind of error and where it arose. Never its message, which may
  * quote what a caller sent.
  */
-import { printErrorLine } from "../output.ts";
+import { printErrorJson } from "../output.ts";
 export function reportBug(part: string): (error: unknown) => void {
   return (error) => {
     const known = error instanceof Error ? error : undefined;
@@ -10,6 +10,6 @@ export function reportBug(part: string): (error: unknown) => void {
       .split("\n")
       .filter((line) => line.startsWith("    at "))
       .map((line) => line.trim());
-    printErrorLine(JSON.stringify({ atMs: Date.now(), part, bug: known?.name ?? typeof error, at }));
+    printErrorJson({ atMs: Date.now(), part, bug: known?.name ?? typeof error, at });
   };
 }
