@@ -63,7 +63,7 @@ export async function run(report: Report): Promise<readonly Figure[]> {
 async function measure(data: string, report: Report): Promise<readonly Figure[]> {
   const crypto = await loadCrypto();
   const layout = layoutOf(data);
-  const ports = { RONGHE_EDGE_PORT: "0", RONGHE_CORE_PORT: "0", RONGHE_RAILS_PORT: "0" };
+  const ports = { RONGHE_EDGE_PORT: "0", RONGHE_CORE_PORT: "0", RONGHE_STREAMS_PORT: "0", RONGHE_RAILS_PORT: "0" };
   const config = readConfig({ ...ports, RONGHE_DATA: data, RONGHE_CODE_TTL_S: "300", RONGHE_LOG: "off" });
   const { province, seedAccounts } = await foundSandbox({ config, layout, crypto, seed: SEED, people: PEOPLE, partitions: PARTITIONS });
   const seeded = await startSandboxRails({ file: layout.sandbox.rails, clock: systemClock, seedAccounts });

@@ -42,6 +42,8 @@ const environment = v.pipe(
     RONGHE_HOST: v.optional(v.string(), "127.0.0.1"),
     RONGHE_EDGE_PORT: v.optional(port, "8787"),
     RONGHE_CORE_PORT: v.optional(port, "8788"),
+    /** Health and metrics of the streams. */
+    RONGHE_STREAMS_PORT: v.optional(port, "8789"),
     /** The first of four. */
     RONGHE_RAILS_PORT: v.optional(whole(0, 65_532), "8790"),
     /** How an edge hands its events over: to the bus itself, or to the core's `POST /ingest`. */

@@ -2,8 +2,9 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
-import { escaped } from "./text/escape.ts";
+import { describe, expect, test, vi } from "vitest";
+import { escaped, escapedJson } from "../ledger/verifier/escape.ts";
+import { printJson, printTable, printText } from "./output.ts";
 import { layTable } from "./text/table.ts";
 import { widthOf } from "./text/width.ts";
 
@@ -11,14 +12,15 @@ const folder = fileURLToPath(new URL(".", import.meta.url));
 
 describe("what another party wrote", () => {
   test.each([
-    ["an escape sequence", "\u001b[2J\u001b]0;owned\u0007", "\\u001b[2J\\u001b]0;owned\\u0007"],
-    ["a C1 control", "\u009b31m", "\\u009b31m"],
-    ["a carriage return", "good\rbad", "good\\u000dbad"],
-    ["a bidirectional override", "\u202eevil", "\\u202eevil"],
-    ["a character without width", "H\u200b1\ufeff", "H\\u200b1\\ufeff"],
-    ["a line separator", "a\u2028b", "a\\u2028b"],
-    ["a tag character", "a\u{e0041}", "a\\udb40\\udc41"],
-    ["half a pair", "a\ud800", "a\\ud800"],
+    ["an escape sequence", "\u001b[2J\u001b]0;owned\u0007", "\\u{1b}[2J\\u{1b}]0;owned\\u{7}"],
+    ["a C1 control", "\u009b31m", "\\u{9b}31m"],
+    ["a carriage return", "good\rbad", "good\\u{d}bad"],
+    ["a bidirectional override", "\u202eevil", "\\u{202e}evil"],
+    ["a character without width", "H\u200b1\ufeff", "H\\u{200b}1\\u{feff}"],
+    ["a line separator", "a\u2028b", "a\\u{2028}b"],
+    ["a tag character", "a\u{e0041}", "a\\u{e0041}"],
+    ["a line break, which would begin a line of its own", "H1\nclean  ronghe.example/33", "H1\\u{a}clean  ronghe.example/33"],
+    ["half a pair", "a\ud800", "a\\u{d800}"],
   ])("is shown, not obeyed: %s", (_, text, shown) => {
     expect(escaped(text)).toBe(shown);
   });
@@ -27,15 +29,37 @@ describe("what another party wrote", () => {
     expect(escaped("统筹基金 1,234.50 元 👩")).toBe("统筹基金 1,234.50 元 👩");
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
-        expect(JSON.parse(escaped(JSON.stringify({ text })))).toEqual({ text });
+        expect(JSON.parse(escapedJson(JSON.stringify({ text })))).toEqual({ text });
       }),
     );
+  });
+
+  test("adds no line to a table or a text; lines of our own stay lines", () => {
+    const printed: string[] = [];
+    const spy = vi.spyOn(process.stdout, "write").mockImplementation((text) => printed.push(String(text)) > 0);
+    try {
+      printTable(["a", "b"], [["x\ny", ["one", "two\n3"]]]);
+      printText("first", "second\nthird");
+      printJson({ a: "x\u2028\ny" });
+    } finally {
+      spy.mockRestore();
+    }
+    expect(printed.join("").split("\n")).toEqual([
+      "a        b",
+      "───────  ─────────",
+      "x\\u{a}y  one",
+      "         two\\u{a}3",
+      "first",
+      "second\\u{a}third",
+      '{"a":"x\\u2028\\ny"}',
+      "",
+    ]);
   });
 
   test("reaches the terminal through one file: a command prints an argument with an escape harmlessly", () => {
     const run = spawnSync(process.execPath, [`${folder}main.ts`, "tail", "a\u001b[2Jb\u202ec"], { encoding: "utf8" });
     expect(run.status).not.toBe(0);
-    expect(run.stderr).toContain("a\\u001b[2Jb\\u202ec");
+    expect(run.stderr).toContain("a\\u{1b}[2Jb\\u{202e}c");
     expect(run.stderr).not.toContain("\u001b");
   });
 

@@ -5,32 +5,35 @@
 import { format } from "node:util";
 import { toHex } from "../core/protocol/bytes.ts";
 import { storageCauseOf } from "../core/protocol/server/storage-watch.ts";
-import { escaped } from "./text/escape.ts";
+import { escaped, escapedJson } from "../ledger/verifier/escape.ts";
 import { layTable } from "./text/table.ts";
 
 /** Where no terminal says how wide it is. */
 const COLUMNS_DEFAULT = 80;
 
+/** One line, or several of our own: a line break within one of them is another party's, and is shown. */
+export type Cell = string | readonly string[];
+
 /** A table for people, as wide as the terminal at most. */
-export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
+export function printTable(head: readonly string[], rows: readonly (readonly Cell[])[]): void {
   const columns = process.stdout.isTTY ? process.stdout.columns : COLUMNS_DEFAULT;
   process.stdout.write(
     `${layTable(
       head.map(escaped),
-      rows.map((row) => row.map(escaped)),
+      rows.map((row) => row.map((cell) => [cell].flat().map(escaped).join("\n"))),
       columns,
     )}\n`,
   );
 }
 
-/** Text for people: line breaks stay, every other control is shown. */
-export function printText(text: string): void {
-  process.stdout.write(`${escaped(text)}\n`);
+/** Lines for people: within one, every control is shown, a line break too. */
+export function printText(...lines: readonly string[]): void {
+  process.stdout.write(`${lines.map(escaped).join("\n")}\n`);
 }
 
-/** A line for people on standard error. */
-export function printErrorLine(text: string): void {
-  process.stderr.write(`${escaped(text)}\n`);
+/** Lines for people on standard error. */
+export function printErrorLine(...lines: readonly string[]): void {
+  process.stderr.write(`${lines.map(escaped).join("\n")}\n`);
 }
 
 /**
@@ -49,16 +52,37 @@ export function printPicture(picture: string): void {
   process.stdout.write(`${picture}\n`);
 }
 
-/** From here on `console` prints through this file too, so that no command can print around it. */
+/**
+ * From here on `console` prints through this file too, so that no command can print around it: a line for each call, and
+ * of an error nobody foresaw its stack.
+ */
 export function guardConsole(): void {
-  for (const name of ["log", "info", "debug"] as const) console[name] = (...values: unknown[]) => printText(format(...values));
-  for (const name of ["error", "warn"] as const) console[name] = (...values: unknown[]) => printErrorLine(format(...values));
+  for (const name of ["log", "info", "debug"] as const) console[name] = (...values: unknown[]) => printText(...linesOf(values));
+  for (const name of ["error", "warn"] as const) console[name] = (...values: unknown[]) => printErrorLine(...linesOf(values));
+}
+
+function linesOf(values: readonly unknown[]): readonly string[] {
+  const text = format(...values);
+  return values.some((value) => value instanceof Error) ? text.split("\n") : [text];
 }
 
 /** One line for machines; bigint as decimal text, bytes as hex. What a terminal would obey is `\u` of JSON, so it reads the same. */
 export function printJson(value: unknown): void {
-  const line = JSON.stringify(value, (_, field: unknown) => plain(field)) ?? "null";
-  process.stdout.write(`${escaped(line)}\n`);
+  printJsonLine(jsonOf(value));
+}
+
+/** The same on standard error. */
+export function printErrorJson(value: unknown): void {
+  process.stderr.write(`${escapedJson(jsonOf(value))}\n`);
+}
+
+/** A line that is JSON already. */
+export function printJsonLine(line: string): void {
+  process.stdout.write(`${escapedJson(line)}\n`);
+}
+
+function jsonOf(value: unknown): string {
+  return JSON.stringify(value, (_, field: unknown) => plain(field)) ?? "null";
 }
 
 function plain(field: unknown): unknown {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeEvent } from "../streams/contracts/codec.ts";
-import type { DataTopic, EventData } from "../streams/contracts/topics.ts";
+import type { DataTopic, WrittenData } from "../streams/contracts/topics.ts";
 import type { BusRecord, EventBus } from "../streams/bus/port.ts";
 import { createIngest } from "./ingest.ts";
 import { createOutcomeFeed } from "./outcome-feed.ts";
@@ -29,7 +29,7 @@ afterAll(async () => {
   await province.close();
 });
 
-const submitted = (outTradeNo: string, more: Partial<EventData<typeof SUBMITTED>> = {}): EventData<typeof SUBMITTED> => ({
+const submitted = (outTradeNo: string, more: Partial<WrittenData<typeof SUBMITTED>> = {}): WrittenData<typeof SUBMITTED> => ({
   action: "refund",
   institution: HOSPITAL,
   terminal: TERMINAL,
@@ -42,7 +42,7 @@ const submitted = (outTradeNo: string, more: Partial<EventData<typeof SUBMITTED>
   edge: EDGE,
   ...more,
 });
-const scan = (more: Partial<EventData<typeof SCAN>> = {}): EventData<typeof SCAN> => ({
+const scan = (more: Partial<WrittenData<typeof SCAN>> = {}): WrittenData<typeof SCAN> => ({
   institution: HOSPITAL,
   terminal: TERMINAL,
   businessType: "01301",
@@ -54,7 +54,12 @@ const scan = (more: Partial<EventData<typeof SCAN>> = {}): EventData<typeof SCAN
   ...more,
 });
 
-function eventOf<T extends DataTopic>(type: T, id: string, data: EventData<T> & { readonly institution: string }, edge = EDGE): BusRecord {
+function eventOf<T extends DataTopic>(
+  type: T,
+  id: string,
+  data: WrittenData<T> & { readonly institution: string },
+  edge = EDGE,
+): BusRecord {
   return encodeEvent({ id, type, source: `/ronghe/edge/${edge}`, timeMs: province.clock.now(), key: data.institution, data });
 }
 const wired = ({ topic, key, headers, value }: BusRecord): IngestRecord => ({
@@ -210,7 +215,7 @@ describe("a call to /ingest that is refused as a whole", () => {
   });
 });
 
-const settled = (institution: string, outTradeNo: string): EventData<typeof SETTLED> => ({
+const settled = (institution: string, outTradeNo: string): WrittenData<typeof SETTLED> => ({
   settlementId: `S-${outTradeNo}`,
   institution,
   terminal: TERMINAL,

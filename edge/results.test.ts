@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { utf8, utf8Text } from "../core/protocol/bytes.ts";
 import { settlementId } from "../core/protocol/settlement-id.ts";
+import { encodeEvent } from "../streams/contracts/codec.ts";
 import { startPlatform, type TestPlatform } from "./testing/platform.ts";
 
 let p: TestPlatform;
@@ -89,6 +91,15 @@ describe("outcomes from the bus", () => {
     await p.publish("settlement.claim.refused.v1", { ...outcome("A1"), action: "settle", refusal: "refusalOfTomorrow" });
     await untilKnown("A1");
     expect(await p.results.find("H1", "A1")).toMatchObject({ status: "refused", refusalCode: "-1" });
+  });
+
+  test("a leg of a payer that this edge does not know is shown with its amount, its payer as unknown", async () => {
+    const key = "H1";
+    const event = { id: "e1", type: "settlement.claim.settled.v1", source: "/ronghe/core/settlement", timeMs: 1, key } as const;
+    const record = encodeEvent({ ...event, data: { ...outcome("A1"), legs } });
+    await p.bus.publish([{ ...record, value: utf8((utf8Text(record.value) ?? "").replace('"rail":"bank"', '"rail":"added.later"')) }]);
+    await untilKnown("A1");
+    expect(await p.results.find("H1", "A1")).toMatchObject({ status: "settled", amount: "5.00", legs: [{ ...legs[0], rail: "unknown" }] });
   });
 
   test("a record that is no event is passed over and counted", async () => {

@@ -14,7 +14,7 @@ import type { EventMs } from "../core/protocol/time.ts";
 import { createCoreApp } from "../core/server.ts";
 import { HOSPITAL, openProvince, OTHER_HOSPITAL, type Province, TERMINAL, valueOf } from "../core/testing/province.ts";
 import { encodeEvent } from "../streams/contracts/codec.ts";
-import type { EventData } from "../streams/contracts/topics.ts";
+import type { WrittenData } from "../streams/contracts/topics.ts";
 import { EDGE_CACHE_KEY, EDGE_DATA_KEY, EDGE_REPLY_KEY, edgeSecretAad } from "./identity.ts";
 import { listen, type Listening } from "./node/listen.ts";
 import type { Admission, AdmitCall, Change, CodeMarks, CommitVerdict, GuardCall, BillsTaken, TakenRequest } from "./ports.ts";
@@ -101,7 +101,7 @@ const now = (): EventMs => Date.now() as EventMs;
 
 const onTheBus = async (): Promise<readonly string[]> =>
   (await province.bus.read(SUBMITTED, 0, 0n, 100_000)).map(({ headers }) => String(headers["ce_id"]));
-const outcome = (outTradeNo: string, requestHash: string): EventData<typeof SETTLED> => ({
+const outcome = (outTradeNo: string, requestHash: string): WrittenData<typeof SETTLED> => ({
   settlementId: `S-${outTradeNo}`,
   institution: HOSPITAL,
   terminal: TERMINAL,
@@ -177,7 +177,7 @@ describe.each(RUNTIMES)("an edge's memory on %s", (runtime) => {
   });
   const record = (id: string, institution: string = HOSPITAL): Change["records"][number] => {
     const edge = `edge-${runtime.toLowerCase()}`;
-    const data: EventData<typeof SUBMITTED> = {
+    const data: WrittenData<typeof SUBMITTED> = {
       action: "refund",
       institution,
       terminal: TERMINAL,

@@ -6,7 +6,7 @@ export const streamGap = sqliteTable(
   {
     /** `fraud` or `supervision`. */
     service: text("service").notNull(),
-    /** `judged`: taken before, and needed again; `unread`: left the topic before the service came to it. */
+    /** `judged`, `unread` or `restarted`, as `GapKind` of `gap.ts` says. */
     kind: text("kind").notNull(),
     topic: text("topic").notNull(),
     partition: integer("partition").notNull(),

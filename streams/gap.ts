@@ -7,9 +7,15 @@ import type { Slice } from "./bus/port.ts";
 
 export type StreamService = "fraud" | "supervision";
 
+/**
+ * `judged`: taken before, and needed again; `unread`: left the topic before the service came to it; `restarted`: the
+ * partition counts its offsets anew from below `fromOffset`, and is read from its first record on.
+ */
+export type GapKind = "judged" | "unread" | "restarted";
+
 export interface Gap {
   readonly service: StreamService;
-  readonly kind: "judged" | "unread";
+  readonly kind: GapKind;
   readonly topic: string;
   readonly partition: number;
   readonly fromOffset: bigint;
@@ -34,6 +40,13 @@ export function unreadGap(service: StreamService, slice: Slice, nextOffset: bigi
   return { service, kind: "unread", ...places, position: 0, watermarkMs: -1, untilMs: first.timestampMs };
 }
 
+/** What a log says of a gap. */
+export const GAP_WORDS: Readonly<Record<GapKind, string>> = {
+  judged: "a topic no longer holds records that were taken and are needed again; it goes on without them",
+  unread: "records left a topic before the service came to them; it goes on without them",
+  restarted: "a partition counts its offsets anew; it is read from its first record",
+};
+
 export function insertGaps(gaps: readonly Gap[]): readonly Statement[] {
   return insertRows(
     "stream_gap",
@@ -54,12 +67,16 @@ export function insertGaps(gaps: readonly Gap[]): readonly Statement[] {
   );
 }
 
+function kindOf(kind: unknown): GapKind {
+  return kind === "judged" || kind === "restarted" ? kind : "unread";
+}
+
 /** Every gap ever found, by place. */
 export async function gapsOf(db: Pick<Database, "read">): Promise<readonly Gap[]> {
   const rows = await db.read("SELECT * FROM stream_gap ORDER BY service, topic, partition, from_offset");
   return rows.map((row) => ({
     service: row["service"] === "fraud" ? "fraud" : "supervision",
-    kind: row["kind"] === "judged" ? "judged" : "unread",
+    kind: kindOf(row["kind"]),
     topic: String(row["topic"]),
     partition: Number(row["partition"]),
     fromOffset: BigInt(String(row["from_offset"])),

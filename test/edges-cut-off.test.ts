@@ -51,7 +51,14 @@ const codesIssued: string[] = [];
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "ronghe-cut-off-"));
-  config = readConfig({ RONGHE_DATA: root, RONGHE_EDGE_PORT: "0", RONGHE_CORE_PORT: "0", RONGHE_RAILS_PORT: "0", RONGHE_LOG: "off" });
+  config = readConfig({
+    RONGHE_DATA: root,
+    RONGHE_EDGE_PORT: "0",
+    RONGHE_CORE_PORT: "0",
+    RONGHE_STREAMS_PORT: "0",
+    RONGHE_RAILS_PORT: "0",
+    RONGHE_LOG: "off",
+  });
   layout = layoutOf(root);
   crypto = await loadCrypto();
   clock = new PlannedClock(systemClock.now());

@@ -71,7 +71,7 @@ export async function accessEdges(config: Config, options: Said): Promise<void> 
       edgeId,
       status,
       serves === null ? "every hospital and pharmacy" : serves.join(" "),
-      secrets.map(({ keyId, untilMs }) => (untilMs === null ? keyId : `${keyId} until ${instant(untilMs)}`)).join("\n"),
+      secrets.map(({ keyId, untilMs }) => (untilMs === null ? keyId : `${keyId} until ${instant(untilMs)}`)),
     ]),
   );
 }
@@ -152,8 +152,10 @@ export async function accessPartnerRotate(config: Config, orgId: string, options
   await order(config, { do: "partner.secret", orgId, partnerSecret, overlapMs });
   const saved = await saveInProfile(layoutOf(config.RONGHE_DATA), orgId, partnerSecret);
   if (options.json === true) return printJson({ orgId, partnerSecret, overlapMs, saved });
-  console.log(`new SECRET of ${orgId}: ${partnerSecret}
-edges take it within a minute; the one before counts for ${options.overlap} h more${saved ? "; the sandbox profile of the caller has the new one" : ""}`);
+  console.log(`new SECRET of ${orgId}: ${partnerSecret}`);
+  console.log(
+    `edges take it within a minute; the one before counts for ${options.overlap} h more${saved ? "; the sandbox profile of the caller has the new one" : ""}`,
+  );
 }
 
 /** A sandbox keeps its callers' profiles beside the platform: they go on with the new secret. */

@@ -1,11 +1,10 @@
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import { canonicalJson } from "../../streams/contracts/canonical.ts";
-import { JournalGapError } from "../../streams/fraud/journal.ts";
 import { replay } from "../../streams/fraud/replay.ts";
 import { FraudStore } from "../../streams/fraud/store.ts";
 import { type Config, UsageError } from "../config.ts";
-import { printJson, printTable } from "../output.ts";
+import { printErrorLine, printJson, printTable } from "../output.ts";
 import { openBusForReading } from "../platform/bus.ts";
 import { closePlatform, layoutOf } from "../platform/layout.ts";
 import { figureText } from "../text/figures.ts";
@@ -24,7 +23,7 @@ export async function alerts(
   try {
     const store = new FraudStore(db);
     const raised = await store.alerts();
-    if (options.replay === true) return await replayed(config, store);
+    if (options.replay === true) return await replayed(config, store, options.lang);
     if (options.json === true) {
       for (const alert of raised) printJson(alert);
       return 0;
@@ -41,9 +40,7 @@ export async function alerts(
         zh ? { clear: "明确", suspicious: "可疑" }[data.severity] : data.severity,
         data.institution,
         data.terminal ?? "",
-        Object.entries(data.values)
-          .map(([name, value]) => figureText(name, value, options.lang))
-          .join("\n"),
+        Object.entries(data.values).map(([name, value]) => figureText(name, value, options.lang)),
         evidence(data.evidence),
       ]),
     );
@@ -56,30 +53,39 @@ export async function alerts(
 
 function evidence(
   items: readonly { readonly type: string; readonly log?: string | undefined; readonly index?: string | undefined }[],
-): string {
+): readonly string[] {
   const cited = items.map((item) => (item.log === undefined ? item.type : `${item.log.split("/").at(-1) ?? ""} #${item.index ?? ""}`));
-  return [...new Set(cited)].slice(0, 6).join("\n") + (new Set(cited).size > 6 ? "\n…" : "");
+  const different = [...new Set(cited)];
+  return different.length > 6 ? [...different.slice(0, 6), "…"] : different;
 }
 
-/** Judges the journaled events once more; status 1 when a single byte differs. */
-async function replayed(config: Config, store: FraudStore): Promise<number> {
+/** Part of what was judged cannot be judged again: what was compared is the same, and a script must not take it for all. */
+const IN_PART = 2;
+
+/** Judges the journaled events once more; status 1 when a single byte differs, 2 when it could begin only behind what is lost. */
+async function replayed(config: Config, store: FraudStore, lang: "zh" | "en"): Promise<number> {
   const bus = await openBusForReading(config);
   try {
     const again = await replay({ bus, journal: store, crypto: await loadCrypto() });
+    const all = (await store.alerts()).length;
     const before = (await store.alerts(again.fromPosition)).map(canonicalJson);
     const now = again.alerts.map(canonicalJson);
     const same = now.length === before.length && now.every((text, at) => text === before[at]);
     printJson({
       identical: same,
       fromPosition: again.fromPosition,
+      lost: again.lost,
       events: again.events,
-      alerts: { before: before.length, again: now.length },
+      alerts: { before: before.length, again: now.length, notCompared: all - before.length },
       stateDigest: again.stateDigest,
     });
-    return same ? 0 : 1;
-  } catch (error) {
-    if (error instanceof JournalGapError) throw new UsageError(error.message);
-    throw error;
+    if (again.fromPosition === 0) return same ? 0 : 1;
+    printErrorLine(
+      lang === "zh"
+        ? `总线上已缺少判过的事件：自日志第 ${again.fromPosition} 位起重判，此前的 ${all - before.length} 条预警无法再核对`
+        : `the bus no longer holds all that was judged: judged again from journal position ${again.fromPosition} on; ${all - before.length} alerts before it cannot be compared any more`,
+    );
+    return same ? IN_PART : 1;
   } finally {
     await bus.close();
   }

@@ -1,7 +1,6 @@
 /** What `ronghe ledger verify` found, whatever it was given: one shape for machines, one for people, one status. */
 import { toHex } from "../../core/protocol/bytes.ts";
 import type { Leaf } from "../../ledger/verifier/leaf.ts";
-import { escaped } from "../../ledger/verifier/escape.ts";
 import type { RangeQuestion } from "../../ledger/verifier/range.ts";
 import type { CheckResult, Verdict } from "../../ledger/verifier/report.ts";
 import type { ProvenEntry } from "../../ledger/verifier/receipt.ts";
@@ -109,7 +108,7 @@ function isoOf(ms: bigint): string {
 }
 
 function say(line: string): void {
-  console.log(escaped(line));
+  console.log(line);
 }
 
 export function shownEntry({ leaf, openings }: { readonly leaf: Leaf; readonly openings: ProvenEntry["openings"] }): object {

@@ -11,7 +11,7 @@ import { CANONICAL, type Encoding, mappingHash, readMapping, type StatementMappi
 import { type KeptMapping, mappingFor, mappingOf, mappingsOf } from "../../core/settlement/reconcile/mappings.ts";
 import { BadStatementError, sayDefect, type StatementLine } from "../../core/settlement/reconcile/statement.ts";
 import { type Config, UsageError } from "../config.ts";
-import { printJson, printTable } from "../output.ts";
+import { printErrorLine, printJson, printJsonLine, printTable } from "../output.ts";
 import { done, KIND_NAMES, railOf, reading } from "./reconcile.ts";
 
 type Lang = "zh" | "en";
@@ -37,7 +37,7 @@ export async function mappingShow(config: Config, options: { readonly rail: stri
   const rail = railOf(options.rail);
   const kept = await reading(config, (store) => mappingOf(store.db, rail));
   if (options.json === true) printJson(kept ?? { rail, version: 0, mapping: CANONICAL, hash: mappingHash(await loadCrypto(), CANONICAL) });
-  else console.log(JSON.stringify(kept?.mapping ?? CANONICAL, undefined, 2));
+  else for (const line of JSON.stringify(kept?.mapping ?? CANONICAL, undefined, 2).split("\n")) printJsonLine(line);
 }
 
 export async function mappingList(
@@ -90,7 +90,7 @@ export async function mappingTest(
   } catch (error) {
     if (!(error instanceof BadStatementError)) throw error;
     const [first, ...others] = error.defects;
-    console.error([`ronghe: ${sayDefect(first, lang)} (${first.code})`, ...others.map((one) => `  ${sayDefect(one, lang)}`)].join("\n"));
+    printErrorLine(`ronghe: ${sayDefect(first, lang)} (${first.code})`, ...others.map((one) => `  ${sayDefect(one, lang)}`));
     return 3;
   }
 }

@@ -12,7 +12,7 @@ import { type RunSummary, Store } from "../../core/settlement/reconcile/store.ts
 import type { OperationInput } from "../../core/settlement/reconcile/operations.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import { type Config, UsageError } from "../config.ts";
-import { printJson, printTable } from "../output.ts";
+import { printErrorLine, printJson, printTable } from "../output.ts";
 import { layoutOf, readPlatform } from "../platform/layout.ts";
 import { perform } from "../platform/office.ts";
 import { isThere } from "../platform/files.ts";
@@ -237,7 +237,7 @@ export async function done(config: Config, operation: OperationInput): Promise<u
   const reply = await perform(config, operation);
   if (reply.ok) return reply.value;
   const [first = "", ...more] = reply.message.split("\n");
-  console.error([`ronghe: ${first} (${reply.code})`, ...more.map((line) => `  ${line}`)].join("\n"));
+  printErrorLine(`ronghe: ${first} (${reply.code})`, ...more.map((line) => `  ${line}`));
   return 3;
 }
 

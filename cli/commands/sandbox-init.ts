@@ -1,4 +1,5 @@
 import { loadCrypto } from "../../core/crypto/index.ts";
+import { printText } from "../output.ts";
 import { systemClock } from "../../core/protocol/time.ts";
 import { startSandboxRails } from "../../core/settlement/rails/sandbox/start.ts";
 import { type Config, UsageError } from "../config.ts";
@@ -34,15 +35,17 @@ export async function sandboxInit(config: Config, options: SandboxInitOptions): 
     return founded;
   });
   const data = config.RONGHE_DATA;
-  console.log(`${province.people.length} people, ${province.institutions.length} institutions and ${province.apps.length} apps in ${data}
-
-run it:         npx ronghe serve all --data ${data}
-issue a code:   npx ronghe code issue --data ${data} --png code.png
-scan it:        zbarimg -q --raw code.png
-identify:       npx ronghe call rh.verify --data ${data} --code "$(zbarimg -q --raw code.png)"
-settle:         npx ronghe call rh.settle --data ${data} --code "$(zbarimg -q --raw code.png)" --amount 128.50 --receipt receipt.txt
-verify:         npx ronghe ledger verify receipt.txt --policy ${layout.policy} && npx ronghe ledger verify --data ${data}
-
-people: u00001, u00002, …   institutions: ${province.institutions.map((one) => one.orgId).join(", ")}
-callers' keys: ${layout.clients}   trusted ledger keys: ${layout.policy}`);
+  printText(
+    `${province.people.length} people, ${province.institutions.length} institutions and ${province.apps.length} apps in ${data}`,
+    "",
+    `run it:         npx ronghe serve all --data ${data}`,
+    `issue a code:   npx ronghe code issue --data ${data} --png code.png`,
+    "scan it:        zbarimg -q --raw code.png",
+    `identify:       npx ronghe call rh.verify --data ${data} --code "$(zbarimg -q --raw code.png)"`,
+    `settle:         npx ronghe call rh.settle --data ${data} --code "$(zbarimg -q --raw code.png)" --amount 128.50 --receipt receipt.txt`,
+    `verify:         npx ronghe ledger verify receipt.txt --policy ${layout.policy} && npx ronghe ledger verify --data ${data}`,
+    "",
+    `people: u00001, u00002, …   institutions: ${province.institutions.map((one) => one.orgId).join(", ")}`,
+    `callers' keys: ${layout.clients}   trusted ledger keys: ${layout.policy}`,
+  );
 }

@@ -20,6 +20,7 @@ export async function serve(config: Config, what: string, options: { readonly ru
   else if (platform.edge !== undefined) await sayCore(config);
   if (platform.rails !== undefined) say(`payers   ${platform.rails.adminUrl}   (sandbox, admin)`);
   else if (platform.core !== undefined) say(`payers   ${describePayers(config)}`);
+  if (platform.streams !== undefined) say(`streams  ${platform.streams.url}/metrics`);
   if (platform.bus === undefined) say("events   to the core's /ingest");
   else say(`bus      ${config.RONGHE_BUS}${config.RONGHE_BUS === "kafka" ? ` ${config.RONGHE_KAFKA_BROKERS.join(",")}` : ""}`);
   say(`data     ${config.RONGHE_DATA}   stop with Ctrl-C`);

@@ -123,12 +123,11 @@ export function tellStory(story: Story, lang: "zh" | "en"): void {
 }
 
 /** Money first; the rest that an entry says is in `--json`. */
-function factsText(facts: Readonly<Record<string, string>>): string {
-  const shown = Object.entries(facts).flatMap(([name, value]) => {
+function factsText(facts: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(facts).flatMap(([name, value]) => {
     if (name.startsWith("fen.")) return [`${name.slice(4)} ${formatYuan(asFen(BigInt(value)))}`];
     return ["reason", "cause", "missing", "found", "day", "phase", "key"].includes(name) ? [`${name} ${value}`] : [];
   });
-  return shown.join("\n");
 }
 
 function instant(atMs: number): string {

@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openDatabase } from "../../migrations/database.ts";
 import { insertGaps } from "../../streams/gap.ts";
-import { layoutOf } from "../platform/layout.ts";
+import { layoutOf, readPlatform } from "../platform/layout.ts";
+import { logFiles } from "../platform/verify.ts";
 
 let data: string;
 beforeEach(async () => {
@@ -59,4 +60,24 @@ test("a supervisor sees the records that left their topic, and no field of the b
   const { stdout } = ronghe("supervise", "--lang", "en");
   expect(stdout).toContain("gap in supervision: code.scan.observed.v1/0 0-6, 7 records are no longer on the bus (never read)");
   expect(stdout).not.toContain("\u001b");
+});
+
+test.each([
+  [[], 3],
+  [["--day", "1970-01-01"], 3],
+  [["--day", "2026-01-05"], 0],
+])("figures that agree with the ledger while records were never counted end with a status of their own (%j: %i)", async (day, status) => {
+  const layout = layoutOf(data);
+  const db = await openDatabase({ kind: "streams", file: layout.streams.database });
+  await db.write([{ sql: "DELETE FROM supervision_fund", args: [] }]);
+  await db.close();
+  // A ledger with nothing settled: both sides say so.
+  const shard = logFiles(layout, readPlatform(layout)).find(({ origin }) => !origin.endsWith("/registry"));
+  if (shard === undefined) throw new Error("the platform has no shard");
+  mkdirSync(dirname(shard.file), { recursive: true });
+  await (await openDatabase({ kind: "shard", file: shard.file })).close();
+  const shown = ronghe("supervise", "--lang", "en", ...day);
+  expect(shown.stdout).toContain("agrees with the ledger to the fen");
+  expect(shown.stdout.includes("supervision may be incomplete")).toBe(status === 3);
+  expect(shown.status).toBe(status);
 });

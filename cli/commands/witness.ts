@@ -6,7 +6,7 @@ import { printSplitView } from "../../ledger/witness/app.ts";
 import { openWitnessStore } from "../../ledger/witness/store.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import type { Config } from "../config.ts";
-import { printErrorLine, printJson } from "../output.ts";
+import { printText, printErrorLine, printJson } from "../output.ts";
 import { readTrustedKeys } from "../platform/trust.ts";
 import { onStopAsked } from "../platform/stop.ts";
 import { initWitness, leaveAnswer, readWitnessKey, readWitnessName, runWitness, witnessLayout, witnessLine } from "../platform/witness.ts";
@@ -122,7 +122,7 @@ export async function witnessCheck(root: string, options: { readonly json?: bool
       for (const { origin, size, timeS } of heads)
         console.log(`${origin}  size ${size}  cosigned ${new Date(Number(timeS) * 1000).toISOString()}`);
       for (const one of found)
-        console.log(`\n${one.acknowledged === undefined ? "OPEN" : `answered by ${one.acknowledged.by}`}\n${printSplitView(one)}`);
+        printText("", one.acknowledged === undefined ? "OPEN" : `answered by ${one.acknowledged.by}`, ...printSplitView(one).split("\n"));
       console.log(ok ? "no open split view" : "OPEN SPLIT VIEW: this witness cosigns nothing of that log");
     }
     return ok ? 0 : 1;

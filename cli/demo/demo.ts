@@ -7,7 +7,7 @@ import { CST_OFFSET_MS, type EventMs, systemClock } from "../../core/protocol/ti
 import { startSandboxRails } from "../../core/settlement/rails/sandbox/start.ts";
 import { tellStory } from "../commands/settlement.ts";
 import { type Config, UsageError } from "../config.ts";
-import { printErrorLine, printJson, printPicture, printTable } from "../output.ts";
+import { printErrorLine, printJson, printPicture, printTable, printText } from "../output.ts";
 import { readClients } from "../platform/clients.ts";
 import { PlannedClock } from "../platform/clock.ts";
 import { foundSandbox } from "../platform/found.ts";
@@ -53,7 +53,14 @@ const EDGE_REFRESH_MS = 500;
 /** `npm run demo`: status 0 only when everything was answered, settled and verified. */
 export async function demo(environment: Config, options: DemoOptions): Promise<number> {
   const data = options.data ?? (await mkdtemp(join(tmpdir(), "ronghe-demo-")));
-  const config: Config = { ...environment, RONGHE_DATA: data, RONGHE_EDGE_PORT: 0, RONGHE_CORE_PORT: 0, RONGHE_RAILS_PORT: 0 };
+  const config: Config = {
+    ...environment,
+    RONGHE_DATA: data,
+    RONGHE_EDGE_PORT: 0,
+    RONGHE_CORE_PORT: 0,
+    RONGHE_STREAMS_PORT: 0,
+    RONGHE_RAILS_PORT: 0,
+  };
   const layout = layoutOf(data);
   const say = (line: string): void => {
     if (options.json !== true) console.log(line);
@@ -87,8 +94,9 @@ export async function demo(environment: Config, options: DemoOptions): Promise<n
     if (!stopped.asked()) throw error;
   }
   if (stopped.asked()) return await stopped.ended();
+  say("");
   say(
-    `\n${run.plan.acts.length} visits, refunds and tricks carried out in ${((performance.now() - started) / 1000).toFixed(1)} s (bus: ${config.RONGHE_BUS})`,
+    `${run.plan.acts.length} visits, refunds and tricks carried out in ${((performance.now() - started) / 1000).toFixed(1)} s (bus: ${config.RONGHE_BUS})`,
   );
 
   const { judged, scans } = await judge(platform, run.plan, run.province);
@@ -117,7 +125,7 @@ export async function demo(environment: Config, options: DemoOptions): Promise<n
   }
   if (options.once !== true && !stopped.asked()) {
     run.clock.followSystem();
-    printErrorLine(`\nstill serving: edge ${platform.edge?.url}/docs   core ${platform.core?.url}   data ${data}   (Ctrl-C ends)`);
+    printErrorLine("", `still serving: edge ${platform.edge?.url}/docs   core ${platform.core?.url}   data ${data}   (Ctrl-C ends)`);
     await stopped.done;
   }
   await platform.stop();
@@ -283,10 +291,11 @@ async function tellStories({ layout, crypto }: RunningPlatform, { plan, runId }:
     if (tradeNo === undefined) continue;
     const story = await readStory(layout, crypto, `${act.institution.orgId}/${runId}-${tradeNo}`);
     if (story === undefined) continue;
-    console.log(
+    printText(
+      "",
       act.kind === "unanswered"
-        ? "\n银行未答复、由对账补正的账单 a bill that reconciliation healed"
-        : "\n拆分结算、部分退费的账单 a split bill, partly refunded",
+        ? "银行未答复、由对账补正的账单 a bill that reconciliation healed"
+        : "拆分结算、部分退费的账单 a split bill, partly refunded",
     );
     tellStory(story, "zh");
   }

@@ -3,7 +3,7 @@
  * quote what a caller sent.
  */
 import { storageCauseOf } from "../../core/protocol/server/storage-watch.ts";
-import { printErrorLine } from "../output.ts";
+import { printErrorJson } from "../output.ts";
 
 export function reportBug(part: string): (error: unknown) => void {
   return (error) => {
@@ -14,6 +14,6 @@ export function reportBug(part: string): (error: unknown) => void {
       .split("\n")
       .filter((line) => line.startsWith("    at "))
       .map((line) => line.trim());
-    printErrorLine(JSON.stringify({ atMs: Date.now(), part, bug: known?.name ?? typeof error, at }));
+    printErrorJson({ atMs: Date.now(), part, bug: known?.name ?? typeof error, at });
   };
 }

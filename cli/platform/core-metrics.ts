@@ -9,9 +9,8 @@ import type { Shard } from "../../core/settlement/shard.ts";
 import type { SettlementWorker } from "../../core/settlement/worker.ts";
 import type { Log } from "../../ledger/port.ts";
 import type { BusHealth, EventBus } from "../../streams/bus/port.ts";
-import { deadLetterTopic, TOPICS } from "../../streams/contracts/topics.ts";
+import { watchDeadLetters } from "./bus-metrics.ts";
 import type { RunningBooks } from "./books.ts";
-import { DeadLetterTally } from "./dead-letter-tally.ts";
 
 export interface WatchedCore {
   readonly clock: Clock;
@@ -23,9 +22,6 @@ export interface WatchedCore {
   readonly books: RunningBooks;
   readonly bundles: BundleMaker;
 }
-
-/** A bus that is away must not hold a whole reading up. */
-const BUS_MS_MAX = 2_000;
 
 export function watchCore(metrics: Metrics, core: WatchedCore): void {
   const { clock, logs } = core;
@@ -79,23 +75,7 @@ export function watchCore(metrics: Metrics, core: WatchedCore): void {
   const leftOutHelp = "Partners that edges are told nothing of, because their rows are wrong.";
   metrics.gauge({ name: "ronghe_core_partners_left_out", help: leftOutHelp, labels: [] }, () => one(core.bundles.leftOut().length));
 
-  const topics = Object.keys(TOPICS).map((topic) => deadLetterTopic(topic));
-  metrics.gauge({ name: "ronghe_dead_letters", help: "Dead letters, and markers of those that were replayed.", labels: ["topic"] }, () =>
-    within(
-      BUS_MS_MAX,
-      Promise.all(
-        topics.map(async (topic) => ({
-          labels: { topic },
-          value: (await core.bus.endOffsets(topic)).reduce((sum, end) => sum + end, 0n),
-        })),
-      ),
-    ),
-  );
-  const tally = new DeadLetterTally(core.bus, Object.keys(TOPICS));
-  const byReason = "Records put aside, by the topic they came from and why; reasons that are none of ours are other.";
-  metrics.gauge({ name: "ronghe_dead_letter_records", help: byReason, labels: ["topic", "reason"] }, async () =>
-    (await within(BUS_MS_MAX, tally.counts())).map(({ topic, reason, records }) => ({ labels: { topic, reason }, value: records })),
-  );
+  watchDeadLetters(metrics, core.bus);
   metrics.gauge({ name: "ronghe_bus_clock_skew_seconds", help: "The bus's clock less ours.", labels: [] }, () => {
     const { skewMs } = core.busHealth();
     return skewMs === undefined ? [] : one(skewMs / 1000);
@@ -121,16 +101,4 @@ function aged<L extends Readonly<Record<string, string>>>(
   clock: Clock,
 ): readonly { readonly labels: L; readonly value: number }[] {
   return atMs === undefined ? [] : [{ labels, value: Math.max(0, clock.now() - atMs) / 1000 }];
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("no answer in time")), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

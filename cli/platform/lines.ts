@@ -1,9 +1,9 @@
-/** The wide lines of requests: one JSON object each, on standard output. */
 import type { BusLog } from "../../streams/bus/log.ts";
-import { printErrorLine, printText } from "../output.ts";
+import { printErrorJson, printJson } from "../output.ts";
 
+/** The wide lines of requests: one JSON object each, on standard output. */
 export function printLine(line: object): void {
-  printText(JSON.stringify(line));
+  printJson(line);
 }
 
 /** What bus and streams say, as lines of the same kind. */
@@ -11,5 +11,5 @@ export const printBusLine: BusLog = (level, message, fields) => printLine({ leve
 
 /** What an operator ought to know and no request shows: on standard error, whatever `RONGHE_LOG` says. */
 export function printNotice(notice: object): void {
-  printErrorLine(JSON.stringify({ atMs: Date.now(), ...notice }));
+  printErrorJson({ atMs: Date.now(), ...notice });
 }

@@ -9,10 +9,15 @@ import { startFraud } from "../../streams/fraud/service.ts";
 import { type Gap, gapsOf, type ServiceHealth } from "../../streams/gap.ts";
 import { Independent } from "../../streams/independent.ts";
 import { startSupervision } from "../../streams/supervision/service.ts";
+import { listen } from "../../edge/node/listen.ts";
+import type { Config } from "../config.ts";
 import type { Layout } from "./layout.ts";
-import { printErrorLine } from "../output.ts";
+import { streamsApp } from "./streams-watch.ts";
+import { printErrorJson } from "../output.ts";
 
 export interface RunningStreams {
+  /** Where `/health`, `/ready` and `/metrics` stand. */
+  readonly url: string;
   /** Everything that is on the bus is judged, counted, and its alerts have left. */
   drained(): Promise<void>;
   alerts(): Promise<readonly Alert[]>;
@@ -30,18 +35,20 @@ export interface RunningStreams {
  * begun again after a pause, and its state and the class of its error stand in the database and in {@link RunningStreams.health}.
  */
 export async function startStreams(options: {
+  readonly config: Pick<Config, "RONGHE_HOST" | "RONGHE_STREAMS_PORT">;
   readonly layout: Layout;
   readonly bus: EventBus;
   readonly crypto: Crypto;
   readonly clock: Clock;
   readonly storage?: StorageWatch | undefined;
 }): Promise<RunningStreams> {
-  const { bus, crypto, clock, layout } = options;
+  const { bus, config, crypto, clock, layout } = options;
   const db = await openDatabase({ kind: "streams", file: layout.streams.database, storage: options.storage });
+  const health = (): readonly ServiceHealth[] => [fraud.health(), supervision.health()];
   const logOf =
     (service: string): BusLog =>
     (level, message, fields) =>
-      printErrorLine(JSON.stringify({ atMs: clock.now(), part: "streams", service, level, message, ...fields }));
+      printErrorJson({ atMs: clock.now(), part: "streams", service, level, message, ...fields });
   const common = { bus, db, crypto, clock };
   const fraud = new Independent({
     service: "fraud",
@@ -57,17 +64,26 @@ export async function startStreams(options: {
     log: logOf("supervision"),
     start: () => startSupervision({ ...common, log: logOf("supervision") }),
   });
+  // First the address: where it is taken nothing else has begun.
+  const app = streamsApp({ db, bus, health });
+  const at = { host: config.RONGHE_HOST, port: config.RONGHE_STREAMS_PORT };
+  const server = await listen((request) => app.fetch(request), at).catch(async (error: unknown) => {
+    await db.close();
+    throw error;
+  });
   await Promise.all([fraud.begin(), supervision.begin()]);
   return {
+    url: server.url,
     drained: async () => void (await Promise.all([fraud.running().drained(), supervision.running().drained()])),
     alerts: () => fraud.running().alerts(),
     scans: async () =>
       (await supervision.running().report())
         .flatMap((row) => row.scans)
         .reduce((sum, line) => sum + (line.observedBy === "edge" ? line.scans : 0), 0),
-    health: () => [fraud.health(), supervision.health()],
+    health,
     gaps: () => gapsOf(db),
     async stop() {
+      await server.close();
       await Promise.all([fraud.stop(), supervision.stop()]);
       await db.close();
     },

@@ -4,7 +4,7 @@ import type { Crypto } from "../../core/crypto/port.ts";
 import { type Config, UsageError } from "../config.ts";
 import type { Layout } from "./layout.ts";
 import { readTrustedKeys } from "./trust.ts";
-import { printErrorLine } from "../output.ts";
+import { printErrorJson } from "../output.ts";
 import { isThere } from "./files.ts";
 
 /** `undefined` when the policy names no witness. A witness that has no address is refused here: it could never be asked. */
@@ -27,5 +27,5 @@ export async function readWitnessing(config: Config, layout: Layout, crypto: Cry
 
 /** One line when a log's witnesses fail or are back; sizes and names of witnesses only. */
 function tell(line: PublicationLine): void {
-  printErrorLine(JSON.stringify({ atMs: Date.now(), part: "core", ...line }));
+  printErrorJson({ atMs: Date.now(), part: "core", ...line });
 }

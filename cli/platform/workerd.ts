@@ -14,7 +14,7 @@ import { readEdgeSecrets } from "./edge-secrets.ts";
 import { openKeys } from "./keys.ts";
 import { coreUrlOf, forgetEdge, layoutOf, makeFolders, readPlatform, knownRuntime, writePrivate } from "./layout.ts";
 import { ownFolder } from "./owner.ts";
-import { printText } from "../output.ts";
+import { printJsonLine } from "../output.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const START_MS_MAX = 60_000;
@@ -143,7 +143,7 @@ function spawnWrangler(config: Config, at: WorkerPlace): ChildProcess {
 function passLines({ stdout }: ChildProcess): void {
   if (stdout === null) return;
   createInterface({ input: stdout }).on("line", (line) => {
-    if (line.startsWith("{")) printText(line);
+    if (line.startsWith("{")) printJsonLine(line);
   });
 }
 

@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import type { NumberExpression } from "../../streams/fraud/engine/rule.ts";
+import { SHIPPED_RULES } from "../../streams/fraud/rules/index.ts";
 import { figureText, yuanText } from "./figures.ts";
 
 test.each([
@@ -23,4 +25,37 @@ test.each([
   [-100_000_001n, "-1,000,000.01"],
 ])("%s fen are %s yuan", (fen, text) => {
   expect(yuanText(fen)).toBe(text);
+});
+
+/** How a figure of each unit ends, in Chinese; a count has no unit. */
+const ENDS = { m: / 米$/, "m/h": / 公里\/小时$/, ms: / 秒$/, fen: / 元$/, count: / [\d,.]+$/ } as const;
+
+function unitOf(expression: NumberExpression): keyof typeof ENDS {
+  switch (expression.op) {
+    case "distance":
+      return "m";
+    case "speed":
+      return "m/h";
+    case "since":
+      return "ms";
+    case "window.sum":
+      return "fen";
+    case "window.count":
+    case "window.distinct":
+    case "sequence":
+      return "count";
+    default:
+      throw new Error(`no shipped rule measures by ${expression.op}`);
+  }
+}
+const figures = SHIPPED_RULES.flatMap(({ id, measures, parameters }) => [
+  ...Object.entries(measures).map(([name, expression]) => ({ id, name, unit: unitOf(expression) })),
+  ...Object.entries(parameters).map(([name, { unit }]) => ({ id, name, unit })),
+]);
+
+test.each(figures)("$name of rule $id has a Chinese name and its unit ($unit)", ({ name, unit }) => {
+  const shown = figureText(name, "12", "zh");
+  expect(shown).not.toMatch(/[A-Za-z]/);
+  if (!(unit in ENDS)) throw new Error(`no unit ${unit}`);
+  expect(shown).toMatch(ENDS[unit as keyof typeof ENDS]);
 });

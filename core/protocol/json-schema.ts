@@ -3,6 +3,9 @@ import { type JsonSchema, toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import { lengthsOf } from "./texts.ts";
 
+/** Names the known values of a list that may grow; documents say so by the keyword that API tools know. */
+export const EXTENSIBLE = "x-extensible-enum";
+
 /**
  * Draft 2020-12, the dialect of OpenAPI 3.1 and of our events. Its patterns are Unicode patterns and its lengths count
  * code points, so the flag `u` may go; `v.ip()` has no counterpart and is named by its two formats.
@@ -13,6 +16,8 @@ export function jsonSchemaOf(schema: v.GenericSchema): JsonSchema {
     errorMode: "throw",
     overrideAction: ({ valibotAction, jsonSchema }) => {
       if (valibotAction.type === "ip") return { ...jsonSchema, anyOf: [{ format: "ipv4" }, { format: "ipv6" }] };
+      // What such a list is read as concerns the reader; on the wire it is the text itself.
+      if (valibotAction.type === "transform" && EXTENSIBLE in jsonSchema) return jsonSchema;
       if (valibotAction.type !== "regex" || !("requirement" in valibotAction)) return undefined;
       return valibotAction.requirement instanceof RegExp ? matching(jsonSchema, valibotAction.requirement) : undefined;
     },

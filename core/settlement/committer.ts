@@ -11,7 +11,7 @@ import { GroupCommit } from "../../migrations/queue.ts";
 import type { OutboxRecord } from "../../streams/bus/outbox-port.ts";
 import { enqueue } from "../../streams/bus/outbox.ts";
 import { encodeEvent } from "../../streams/contracts/codec.ts";
-import type { AnyEvent } from "../../streams/contracts/event.ts";
+import type { AnyWrittenEvent } from "../../streams/contracts/event.ts";
 import { Batch, type Planned, type PositionOf } from "./batch.ts";
 import type { AccountingDay } from "./books.ts";
 import type { EventDraft } from "./events.ts";
@@ -200,7 +200,7 @@ export class Committer {
       timeMs: atMs,
       ledger: { log: this.#options.log.origin, index: ledgerIndex },
     };
-    const told = { ...event, ...envelope } as AnyEvent;
+    const told = { ...event, ...envelope } as AnyWrittenEvent;
     const record = encodeEvent(told);
     const traceparent = event.subject === undefined ? undefined : this.#options.watch?.traceparentOf(event.subject);
     return { ...record, headers: tracedHeaders(record.headers, traceparent), eventId: event.id, ledgerIndex };

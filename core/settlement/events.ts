@@ -3,12 +3,14 @@ import type { ErrorName } from "../protocol/errors.ts";
 import { formatYuan } from "../protocol/money.ts";
 import type { EventMs } from "../protocol/time.ts";
 import { toHex } from "../protocol/bytes.ts";
-import type { AnyEvent } from "../../streams/contracts/event.ts";
+import type { AnyWrittenEvent } from "../../streams/contracts/event.ts";
 import { type Leg, legsTotal, type RailName } from "./plan.ts";
 import type { Settlement } from "./settlement.ts";
 
 /** An event but for its envelope of source and ledger position, which only the shard knows. */
-export type EventDraft = { [E in AnyEvent as E["type"]]: Pick<E, "id" | "type" | "subject" | "key" | "data"> }[AnyEvent["type"]];
+export type EventDraft = {
+  [E in AnyWrittenEvent as E["type"]]: Pick<E, "id" | "type" | "subject" | "key" | "data">;
+}[AnyWrittenEvent["type"]];
 
 export function settledEvent(one: Settlement, atMs: EventMs): EventDraft {
   return {

@@ -1,6 +1,6 @@
 /** What the vault tells the streams; people by pseudonym, codes by fingerprint. */
 import { encodeEvent } from "../../streams/contracts/codec.ts";
-import type { EventData } from "../../streams/contracts/topics.ts";
+import type { WrittenData } from "../../streams/contracts/topics.ts";
 import type { OutboxRecord } from "../../streams/bus/outbox-port.ts";
 import type { LedgerPosition } from "../../ledger/leaf-draft.ts";
 
@@ -16,7 +16,7 @@ type Told = "identity.token.resolved.v1" | "code.scan.observed.v1" | "identity.b
 export function vaultEvent<T extends Told>(
   type: T,
   key: string,
-  data: EventData<T> & { readonly atMs: number },
+  data: WrittenData<T> & { readonly atMs: number },
   position: LedgerPosition,
 ): OutboxRecord {
   const id = `${position.origin}/${position.index}`;

@@ -3,7 +3,7 @@
  * of the registry log in the transaction of its effect; of two uses racing for one code, the first in the batch wins.
  */
 import type { LeafDraft, LedgerPosition } from "../../ledger/leaf-draft.ts";
-import type { EventData } from "../../streams/contracts/topics.ts";
+import type { WrittenData } from "../../streams/contracts/topics.ts";
 import type { Access } from "../access/access.ts";
 import type { Terminal } from "../access/directory.ts";
 import type { Crypto } from "../crypto/port.ts";
@@ -36,7 +36,7 @@ export interface Unusable {
   readonly error: ErrorName;
   readonly codeKind: CodeKind;
 }
-type CodeKind = EventData<"code.scan.observed.v1">["codeKind"];
+type CodeKind = WrittenData<"code.scan.observed.v1">["codeKind"];
 
 export interface RevokeItem {
   readonly kind: "revoke";
@@ -305,11 +305,11 @@ function contestOf(item: UseItem, error: ErrorName, view: UseView | undefined): 
 }
 const CONTESTED = "codeContested";
 interface Contest {
-  readonly scan: Pick<EventData<"code.scan.observed.v1">, "outcome" | "contestedWith">;
+  readonly scan: Pick<WrittenData<"code.scan.observed.v1">, "outcome" | "contestedWith">;
   readonly facts: Readonly<Record<string, string>>;
 }
 
-function scanOf(item: UseItem, error: ErrorName, view: UseView | undefined): EventData<"code.scan.observed.v1"> | undefined {
+function scanOf(item: UseItem, error: ErrorName, view: UseView | undefined): WrittenData<"code.scan.observed.v1"> | undefined {
   if (!OBSERVED_BY_CORE.has(error) || !wellFormed(item) || item.step === "refund") return undefined;
   const shown = item.presented.ok ? shownCode(item.presented.value) : { codeKind: item.presented.error.codeKind };
   if (shown === undefined) return undefined;

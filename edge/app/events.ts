@@ -9,10 +9,10 @@ import type { EventMs } from "../../core/protocol/time.ts";
 import { tracedHeaders } from "../../core/protocol/tracing.ts";
 import type { OutboxRecord } from "../../streams/bus/outbox-port.ts";
 import { encodeEvent } from "../../streams/contracts/codec.ts";
-import type { EventData } from "../../streams/contracts/topics.ts";
+import type { WrittenData } from "../../streams/contracts/topics.ts";
 
-export type Submitted = EventData<"settlement.request.submitted.v1">;
-export type ScanObserved = EventData<"code.scan.observed.v1">;
+export type Submitted = WrittenData<"settlement.request.submitted.v1">;
+export type ScanObserved = WrittenData<"code.scan.observed.v1">;
 
 type Signing = Pick<EdgePorts, "crypto" | "origin">;
 

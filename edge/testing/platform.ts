@@ -26,7 +26,7 @@ import { enqueue, startForwarder } from "../../streams/bus/outbox.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
 import { decodeEvent, encodeEvent, topicPlan } from "../../streams/contracts/codec.ts";
 import type { RongheEvent } from "../../streams/contracts/event.ts";
-import type { DataTopic, EventData } from "../../streams/contracts/topics.ts";
+import type { DataTopic, WrittenData } from "../../streams/contracts/topics.ts";
 import { createEdgeApp } from "../app.ts";
 import { createOrigin } from "../app/origin.ts";
 import { createSealer } from "../app/sealer.ts";
@@ -254,7 +254,7 @@ export interface TestPlatform {
   /** Everything of a topic that left the outbox. */
   events<T extends DataTopic>(topic: T): Promise<readonly RongheEvent<T>[]>;
   /** Publishes an outcome as the core would. */
-  publish<T extends DataTopic>(type: T, data: EventData<T> & { readonly institution: string }): Promise<void>;
+  publish<T extends DataTopic>(type: T, data: WrittenData<T> & { readonly institution: string }): Promise<void>;
   stop(): Promise<void>;
   remove(): Promise<void>;
 }

@@ -4,10 +4,10 @@ import { utf8, utf8Text } from "../../core/protocol/bytes.ts";
 import type { BusRecord } from "../bus/port.ts";
 import { canonicalJson } from "./canonical.ts";
 import { decodeEvent, encodeEvent, isDataTopic, topicPlan } from "./codec.ts";
-import type { RongheEvent } from "./event.ts";
+import type { WrittenEvent } from "./event.ts";
 import { deadLetterTopic, TOPICS } from "./topics.ts";
 
-const scan: RongheEvent<"code.scan.observed.v1"> = {
+const scan: WrittenEvent<"code.scan.observed.v1"> = {
   id: "e-1",
   type: "code.scan.observed.v1",
   source: "/ronghe/edge/e1",

@@ -2,7 +2,8 @@
  * Events as the bus carries them: CloudEvents 1.0 in Kafka's binary content mode (attributes as `ce_` headers,
  * `content-type`, the canonical JSON of `data` as the value, the `partitionkey` extension as the key).
  *
- * Writers are strict by type; readers tolerate unknown optional fields, so that an old reader lives with a new writer.
+ * Writers are strict by type; readers tolerate unknown optional fields and unknown values of lists that may grow
+ * (`open-list.ts`), so that an old reader lives with a new writer.
  */
 import * as v from "valibot";
 import { utf8, utf8Text } from "../../core/protocol/bytes.ts";
@@ -10,7 +11,7 @@ import { ok, refused, type Result } from "../../core/protocol/result.ts";
 import type { BusRecord, DeliveredRecord, TopicSpec } from "../bus/port.ts";
 import { canonicalJson } from "./canonical.ts";
 import type { DeadLetterReason } from "./dead-letter-reasons.ts";
-import type { AnyEvent, RongheEvent } from "./event.ts";
+import type { AnyEvent, RongheEvent, WrittenEvent } from "./event.ts";
 import { type DataTopic, deadLetterTopic, type EventData, TOPICS, type TopicContract } from "./topics.ts";
 
 /** Why a record is no event of its topic: a name fit for a dead letter's header, never a value of the record. */
@@ -39,7 +40,7 @@ export function isDataTopic(topic: string): topic is DataTopic {
 }
 
 /** @example encodeEvent({ id, type: "code.scan.observed.v1", source: "/ronghe/edge/e1", timeMs, key: orgId, data }) */
-export function encodeEvent<T extends DataTopic>(event: RongheEvent<T>): BusRecord {
+export function encodeEvent<T extends DataTopic>(event: WrittenEvent<T>): BusRecord {
   return {
     topic: event.type,
     key: event.key,

@@ -1,4 +1,4 @@
-import type { DataTopic, EventData } from "./topics.ts";
+import type { DataTopic, EventData, WrittenData } from "./topics.ts";
 
 /**
  * A CloudEvents 1.0 event of one of our topics. On Kafka it travels in binary mode: attributes as `ce_` headers,
@@ -21,3 +21,9 @@ export interface RongheEvent<T extends DataTopic = DataTopic> {
 
 /** An event of some topic; `type` tells which data it has. */
 export type AnyEvent = { [T in DataTopic]: RongheEvent<T> }[DataTopic];
+
+/** An event as its writer makes it: every value of an open list is a known one. */
+export type WrittenEvent<T extends DataTopic = DataTopic> = Omit<RongheEvent<T>, "data"> & { readonly data: WrittenData<T> };
+
+/** A written event of some topic. */
+export type AnyWrittenEvent = { [T in DataTopic]: WrittenEvent<T> }[DataTopic];

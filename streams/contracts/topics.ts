@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { codePoints } from "../../core/protocol/texts.ts";
 import { feeLine } from "../../core/protocol/fee-lines.ts";
 import { sealedCredential } from "../../core/protocol/internal.ts";
+import { openList } from "./open-list.ts";
 
 const hex32 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 /** HMAC-SM3 under the analytics key, hex: a person as streams know one. */
@@ -17,12 +18,14 @@ const ms = v.pipe(v.number(), v.integer(), v.minValue(0));
 const orgId = v.pipe(v.string(), codePoints(1, 40));
 const termId = v.pipe(v.string(), codePoints(1, 32));
 const businessType = v.pipe(v.string(), v.regex(/^\d{5}$/));
-const leg = v.object({ rail: v.picklist(["insurance", "commercial", "bank"]), fundSource: v.string(), amount: yuan });
+const rail = openList(["insurance", "commercial", "bank"]);
+const leg = v.object({ rail, fundSource: v.string(), amount: yuan });
 
 /** As the edge checked it; JSON Schema knows no pattern with flags. */
 const submittedFeeLine = v.object({ ...feeLine.entries, itemName: v.pipe(v.string(), codePoints(1, 100)) });
 
 const submitted = v.object({
+  // What is to be done, and with which legs: the core never acts on a value that it does not know, so these stay closed.
   action: v.picklist(["settle", "refund"]),
   institution: orgId,
   terminal: termId,
@@ -65,7 +68,7 @@ const refusedOutcome = v.object({
   ...outcome,
   person: v.optional(person),
   amount: v.optional(yuan),
-  action: v.picklist(["settle", "refund"]),
+  action: openList(["settle", "refund"]),
   refusal: v.string(),
   /** What a payer took of the bill and, by its own statement, did not give back; it can be refunded. Absent when none did. */
   kept: v.optional(v.array(leg)),
@@ -80,7 +83,7 @@ const refunded = v.object({
   originalSettledAtMs: ms,
   receipt,
 });
-const unknown = v.object({ ...outcome, person, amount: yuan, rail: v.picklist(["insurance", "commercial", "bank"]), receipt });
+const unknown = v.object({ ...outcome, person, amount: yuan, rail, receipt });
 
 const requestRejected = v.object({
   /** As the request claims, none of it proven. */
@@ -88,7 +91,7 @@ const requestRejected = v.object({
   terminal: termId,
   businessType,
   edge: v.string(),
-  action: v.picklist(["settle", "refund"]),
+  action: openList(["settle", "refund"]),
   /** Why it was put aside: `originMissing`, `originForged`, `originEdgeSuspended`, … */
   reason: v.string(),
   /** Where the request stands on the bus. */
@@ -101,8 +104,8 @@ const scanObserved = v.object({
   institution: orgId,
   terminal: termId,
   businessType,
-  step: v.picklist(["verify", "settle"]),
-  codeKind: v.picklist(["fused.signed", "fused.opaque", "ehc.static", "ehc.dynamic", "nhsa", "unreadable"]),
+  step: openList(["verify", "settle"]),
+  codeKind: openList(["fused.signed", "fused.opaque", "ehc.static", "ehc.dynamic", "nhsa", "unreadable"]),
   /** HMAC-SM3 under the platform's fingerprint key of the whole code; absent when unreadable. */
   codeFingerprint: v.optional(hex32),
   /**
@@ -112,7 +115,7 @@ const scanObserved = v.object({
   outcome: v.string(),
   /** With `codeContested`: who had the code before. */
   contestedWith: v.optional(v.object({ institution: orgId, terminal: termId, transactionId: v.optional(v.string()) })),
-  observedBy: v.picklist(["edge", "core"]),
+  observedBy: openList(["edge", "core"]),
   atMs: ms,
 });
 
@@ -131,8 +134,8 @@ const tokenResolved = v.object({
 
 const bindingChanged = v.object({
   person,
-  kind: v.picklist(["insurance", "commercial", "bank", "app"]),
-  state: v.picklist(["pending", "active", "suspended", "revoked", "expired"]),
+  kind: openList(["insurance", "commercial", "bank", "app"]),
+  state: openList(["pending", "active", "suspended", "revoked", "expired"]),
   atMs: ms,
 });
 
@@ -145,7 +148,7 @@ const alertRaised = v.object({
   ruleName: v.string(),
   /** Which band of the outcome it fell in, in words. */
   reason: v.string(),
-  severity: v.picklist(["clear", "suspicious"]),
+  severity: openList(["clear", "suspicious"]),
   institution: orgId,
   terminal: v.optional(termId),
   person: v.optional(person),
@@ -168,12 +171,12 @@ const rows = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 const reconciliationFinished = v.object({
   runId: v.string(),
-  rail: v.picklist(["insurance", "commercial", "bank"]),
+  rail,
   /** Accounting day, `YYYYMMDD` of UTC+8. */
   day: v.pipe(v.string(), v.regex(/^\d{8}$/)),
-  source: v.picklist(["service", "file"]),
+  source: openList(["service", "file"]),
   /** `totals`: equal totals, no rows compared. */
-  method: v.picklist(["totals", "details"]),
+  method: openList(["totals", "details"]),
   /** SM3 of the payer's statement. */
   statementHash: hex32,
   ruleVersion: v.string(),
@@ -327,7 +330,10 @@ export type Topic = keyof typeof TOPICS;
 type Contracts = typeof TOPICS;
 /** Topics whose data is JSON. */
 export type DataTopic = { [T in Topic]: Contracts[T] extends { data: v.GenericSchema } ? T : never }[Topic];
+/** What a reader sees: a value of an open list may be `unknown`. */
 export type EventData<T extends DataTopic> = Contracts[T] extends { data: infer S extends v.GenericSchema } ? v.InferOutput<S> : never;
+/** What a writer may write. */
+export type WrittenData<T extends DataTopic> = Contracts[T] extends { data: infer S extends v.GenericSchema } ? v.InferInput<S> : never;
 
 /** Where undeliverable or unreadable records of a topic go. */
 export function deadLetterTopic(topic: string): string {

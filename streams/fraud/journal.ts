@@ -3,9 +3,12 @@
  * again: a restart refills the windows, a replay repeats the alerts.
  */
 import type { Crypto } from "../../core/crypto/port.ts";
+import { toHex } from "../../core/protocol/bytes.ts";
 import type { DeliveredRecord, EventBus } from "../bus/port.ts";
 import { decodeEvent } from "../contracts/codec.ts";
+import { eventKey } from "../contracts/event-key.ts";
 import type { AnyEvent } from "../contracts/event.ts";
+import { readAs } from "../contracts/unknown-fields.ts";
 import { FraudState, type HeldRow, oldestMsKept, type PastAlert } from "./engine/evaluate.ts";
 import { INPUT_TOPICS, type InputTopic } from "./engine/inputs.ts";
 import type { Ruleset } from "./engine/program.ts";
@@ -16,6 +19,10 @@ export interface JournalEntry {
   readonly partition: number;
   readonly offset: bigint;
   readonly atMs: number;
+  /** SM3 of source and id, hex: another event may stand at the place by now, where a partition counts anew. */
+  readonly eventKey: string;
+  /** Fields whose values were read as unknown when it was judged. */
+  readonly unknown: readonly string[];
 }
 
 /** Which definitions judged from a position on. */
@@ -47,15 +54,6 @@ export interface JournaledEvent {
   readonly event?: AnyEvent;
 }
 
-/** The bus lost or changed a record that the journal names, and no gap is recorded for it. */
-export class JournalGapError extends Error {
-  override readonly name = "JournalGapError";
-
-  constructor({ topic, partition, offset }: JournalEntry) {
-    super(`the bus no longer holds ${topic}/${partition}/${offset}, which was judged`);
-  }
-}
-
 const PAGE = 1_000;
 /** Records read ahead, over all partitions and of one. */
 const AHEAD_ALL = 50_000;
@@ -63,10 +61,15 @@ const AHEAD_MAX = 4_000;
 const AHEAD_MIN = 500;
 const OFFSET_END = 2n ** 63n;
 
+export interface JournalSource {
+  readonly bus: Pick<EventBus, "read">;
+  readonly journal: Journal;
+  readonly crypto: Pick<Crypto, "sm3">;
+}
+
 /** Walks the journal and reads each event from the bus. */
 export async function* journaledEvents(
-  bus: Pick<EventBus, "read">,
-  journal: Journal,
+  { bus, journal, crypto }: JournalSource,
   query: Omit<JournalQuery, "limit">,
 ): AsyncGenerator<JournaledEvent> {
   const reader = new ReadAhead(bus);
@@ -77,7 +80,8 @@ export async function* journaledEvents(
     for (const entry of entries) {
       const record = await reader.at(entry);
       const event = record === undefined ? undefined : decodeEvent(record);
-      yield event?.ok === true ? { entry, event: event.value } : { entry };
+      const same = event?.ok === true && toHex(eventKey(crypto, event.value)) === entry.eventKey;
+      yield same ? { entry, event: readAs(event.value, entry.unknown) } : { entry };
     }
     after = last.position;
   }
@@ -119,9 +123,7 @@ class ReadAhead {
   }
 }
 
-export interface RestoreOptions {
-  readonly bus: Pick<EventBus, "read">;
-  readonly journal: Journal;
+export interface RestoreOptions extends JournalSource {
   readonly crypto: Crypto;
   readonly ruleset: Ruleset;
   /** The journal position to stand at. */
@@ -129,8 +131,8 @@ export interface RestoreOptions {
   readonly watermarkMs: number;
   /** The state at an earlier position under the same rules. */
   readonly snapshot?: { readonly position: number; readonly rows: Iterable<HeldRow> };
-  /** A record in reach of the windows that the bus no longer holds. */
-  readonly onLost?: (entry: JournalEntry) => void;
+  /** Told of a record in reach of the windows that the bus no longer holds. */
+  readonly onLost: (entry: JournalEntry) => void;
   /** Alerts raised up to `position` at or after an instant. */
   readonly alertsSince: (fromMs: number) => Promise<readonly PastAlert[]> | readonly PastAlert[];
 }
@@ -138,22 +140,44 @@ export interface RestoreOptions {
 /**
  * The engine's state at a journal position: the events its windows can still reach, taken in again without judging,
  * and the alerts that still silence a key. Reads back no further than the widest window, and from a snapshot only what
- * came after it. Throws {@link JournalGapError} when a record is lost, unless the caller notes it.
+ * came after it.
  */
 export async function restoreState(options: RestoreOptions): Promise<FraudState> {
-  const { bus, journal, crypto, ruleset, position, watermarkMs, snapshot } = options;
+  const { crypto, ruleset, position, watermarkMs, snapshot } = options;
   const state = new FraudState(ruleset, crypto);
   if (snapshot !== undefined) state.load(snapshot.rows);
   const fromMs = ruleset.retentionMs.map((retentionMs) => oldestMsKept(watermarkMs, retentionMs));
   const query = { after: snapshot?.position ?? 0, upTo: position, fromMs: Math.min(...fromMs) };
-  for await (const { entry, event } of journaledEvents(bus, journal, query)) {
+  for await (const { entry, event } of journaledEvents(options, query)) {
     const from = fromMs[INPUT_TOPICS.indexOf(entry.topic as InputTopic)];
     if (from === undefined || entry.atMs < from) continue;
-    if (event !== undefined) state.remember(event);
-    else if (options.onLost === undefined) throw new JournalGapError(entry);
-    else options.onLost(entry);
+    if (event === undefined) options.onLost(entry);
+    else state.remember(event);
   }
   state.advanceTo(watermarkMs);
   state.rememberAlerts(await options.alertsSince(state.coolingFromMs()));
   return state;
+}
+
+/** Judged events whose bodies are lost, and how long windows can still reach them. */
+export class LostEvents {
+  readonly #positions = new Set<number>();
+  readonly #latestMs = new Map<string, number>();
+
+  get count(): number {
+    return this.#positions.size;
+  }
+
+  add({ position, topic, atMs }: JournalEntry): void {
+    this.#positions.add(position);
+    this.#latestMs.set(topic, Math.max(this.#latestMs.get(topic) ?? -1, atMs));
+  }
+
+  /** Whether a verdict at this watermark may rest on one of them. */
+  inReach(ruleset: Ruleset, watermarkMs: number): boolean {
+    return INPUT_TOPICS.some((topic, at) => {
+      const latestMs = this.#latestMs.get(topic);
+      return latestMs !== undefined && latestMs >= oldestMsKept(watermarkMs, ruleset.retentionMs[at] ?? 0);
+    });
+  }
 }

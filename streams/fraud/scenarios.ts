@@ -2,8 +2,8 @@
  * What every shipped rule must and must not say: labelled sequences of events. A rule is published only when its own
  * scenarios hold (analytics notes 9), and a newcomer reads here what each rule is for.
  */
-import type { AnyEvent } from "../contracts/event.ts";
-import type { EventData } from "../contracts/topics.ts";
+import type { AnyWrittenEvent } from "../contracts/event.ts";
+import type { WrittenData } from "../contracts/topics.ts";
 
 export interface Scenario {
   /** Id of the rule it tests. */
@@ -11,7 +11,7 @@ export interface Scenario {
   /** `boundary`: exactly at a limit, on whichever side. */
   readonly label: "positive" | "negative" | "boundary";
   readonly name: string;
-  readonly events: readonly AnyEvent[];
+  readonly events: readonly AnyWrittenEvent[];
   /** Ids of the events that raise an alert, in order. */
   readonly raises: readonly string[];
 }
@@ -27,7 +27,11 @@ function pseudonym(number: number): string {
   return number.toString(16).padStart(64, "0");
 }
 
-function event<T extends AnyEvent["type"]>(id: string, type: T, data: Extract<AnyEvent, { type: T }>["data"] & { readonly atMs: number }) {
+function event<T extends AnyWrittenEvent["type"]>(
+  id: string,
+  type: T,
+  data: Extract<AnyWrittenEvent, { type: T }>["data"] & { readonly atMs: number },
+) {
   return { id, type, source: "/ronghe/scenario", timeMs: data.atMs, key: "H1", data };
 }
 
@@ -36,10 +40,10 @@ interface Scan {
   readonly at: number;
   readonly terminal: string;
   readonly code?: number;
-  readonly kind?: EventData<"code.scan.observed.v1">["codeKind"];
+  readonly kind?: WrittenData<"code.scan.observed.v1">["codeKind"];
   readonly outcome?: string;
 }
-function scan({ id, at, terminal, code = 1, kind = "fused.signed", outcome = "accepted" }: Scan): AnyEvent {
+function scan({ id, at, terminal, code = 1, kind = "fused.signed", outcome = "accepted" }: Scan): AnyWrittenEvent {
   return event(id, "code.scan.observed.v1", {
     institution: "H1",
     terminal,
@@ -61,7 +65,7 @@ interface Visit {
   /** Degrees north of the first desk; one degree is 111,195 m. */
   readonly north?: number;
 }
-function visit({ id, at, person, terminal = "T1", north = 0 }: Visit): AnyEvent {
+function visit({ id, at, person, terminal = "T1", north = 0 }: Visit): AnyWrittenEvent {
   return event(id, "identity.token.resolved.v1", {
     transactionId: `H1/${id}`,
     institution: "H1",
@@ -81,7 +85,7 @@ interface Claim {
   /** The settlement a refund gives back. */
   readonly of?: string;
 }
-function claim({ id, at, institution = "H1", of }: Claim): AnyEvent {
+function claim({ id, at, institution = "H1", of }: Claim): AnyWrittenEvent {
   const common = {
     settlementId: id,
     institution,
@@ -98,14 +102,14 @@ function claim({ id, at, institution = "H1", of }: Claim): AnyEvent {
   return event(id, "settlement.claim.refunded.v1", { ...common, originalSettlementId: of, originalSettledAtMs: START_MS });
 }
 /** `count` settlements a day apart, each refunded ten minutes later: s1 r1 s2 r2 … */
-function cycles(count: number): readonly AnyEvent[] {
+function cycles(count: number): readonly AnyWrittenEvent[] {
   return Array.from({ length: count }, (_, n) => [
     claim({ id: `s${n + 1}`, at: n * DAY }),
     claim({ id: `r${n + 1}`, at: n * DAY + 10 * MINUTE, of: `s${n + 1}` }),
   ]).flat();
 }
 /** Persons 1, 2, 3, … at one terminal, `step` apart. */
-function queue(persons: number, step: number): readonly AnyEvent[] {
+function queue(persons: number, step: number): readonly AnyWrittenEvent[] {
   return Array.from({ length: persons }, (_, n) => visit({ id: `v${n + 1}`, at: n * step, person: n + 1 }));
 }
 
@@ -114,7 +118,7 @@ interface Rejected {
   readonly at: number;
   readonly terminal?: string;
 }
-function rejected({ id, at, terminal = "T1" }: Rejected): AnyEvent {
+function rejected({ id, at, terminal = "T1" }: Rejected): AnyWrittenEvent {
   return event(id, "settlement.request.rejected.v1", {
     institution: "H1",
     terminal,
@@ -130,7 +134,7 @@ function rejected({ id, at, terminal = "T1" }: Rejected): AnyEvent {
 
 const at =
   (rule: string) =>
-  (label: Scenario["label"], name: string, events: readonly AnyEvent[], raises: readonly string[]): Scenario => ({
+  (label: Scenario["label"], name: string, events: readonly AnyWrittenEvent[], raises: readonly string[]): Scenario => ({
     rule,
     label,
     name,

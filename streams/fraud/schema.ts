@@ -15,11 +15,13 @@ export const fraudJournal = sqliteTable(
     atMs: integer("at_ms"),
     /** `taken`, `late` (its windows are gone), `quarantined`, or `lost`: taken, and no longer on the bus when it was needed again. */
     status: text("status").notNull(),
+    /** Why it was quarantined; of a judged one `unknown:` and the fields whose values this version did not know. */
     reason: text("reason"),
   },
   (t) => [
     uniqueIndex("fraud_journal_event").on(t.eventKey),
-    uniqueIndex("fraud_journal_place").on(t.topic, t.partition, t.offset),
+    // Not unique: a partition that counts its offsets anew has places a second time.
+    index("fraud_journal_at").on(t.topic, t.partition, t.offset),
     index("fraud_journal_time").on(t.atMs),
   ],
 );

@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadCrypto } from "../../core/crypto/index.ts";
+import { utf8, utf8Text } from "../../core/protocol/bytes.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
-import { type Database, insertRows, openDatabase } from "../../migrations/database.ts";
+import { type Database, insertRows, type InValue, openDatabase } from "../../migrations/database.ts";
 import { openEmbeddedBus } from "../bus/embedded.ts";
-import type { EventBus } from "../bus/port.ts";
+import type { BusRecord, EventBus, Slice, SliceHandler } from "../bus/port.ts";
 import { canonicalJson } from "../contracts/canonical.ts";
 import { decodeEvent, encodeEvent, topicPlan } from "../contracts/codec.ts";
-import type { AnyEvent } from "../contracts/event.ts";
+import type { AnyEvent, AnyWrittenEvent } from "../contracts/event.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import { gapsOf } from "../gap.ts";
 import type { Alert } from "./engine/evaluate.ts";
@@ -34,12 +35,24 @@ const schemes = SCENARIOS.filter(({ label }) => label === "positive").map(({ rul
   events: events.map((event) => inWorld(event, world)),
   raises: raises.map((id) => `${world}-${id}`),
 }));
-function inWorld(event: AnyEvent, world: number): AnyEvent {
+function inWorld(event: AnyWrittenEvent, world: number): AnyWrittenEvent {
   const text = JSON.stringify({ ...event, id: `${world}-${event.id}` })
-    .replaceAll(/"(person|codeFingerprint)":"0/g, `"$1":"${world.toString(16)}`)
+    .replaceAll(/"(person|codeFingerprint)":"00/g, `"$1":"${world.toString(16).padStart(2, "0")}`)
     .replaceAll(/"(institution|key)":"H/g, `"$1":"W${world}H`)
     .replaceAll(/"(settlementId|originalSettlementId)":"/g, `"$1":"${world}-`);
-  return JSON.parse(text) as AnyEvent;
+  return JSON.parse(text) as AnyWrittenEvent;
+}
+const all = schemes.flatMap(({ events }) => events);
+const DAY_MS = 86_400_000;
+/** The same schemes once more, by others and some time later. */
+function again(worlds: number, laterMs: number): readonly AnyWrittenEvent[] {
+  return SCENARIOS.filter(({ label }) => label === "positive").flatMap(({ events }, world) =>
+    events.map((event) => later(inWorld(event, worlds + world), laterMs)),
+  );
+}
+function later(event: AnyWrittenEvent, ms: number): AnyWrittenEvent {
+  const atMs = event.timeMs + ms;
+  return { ...event, timeMs: atMs, data: { ...event.data, atMs } } as AnyWrittenEvent;
 }
 const expected = schemes.flatMap(({ rule, raises }) => raises.map((id) => `${rule} ${id}`)).sort();
 const told = (alerts: readonly Alert[]): readonly string[] => alerts.map(({ rule, trigger }) => `${rule} ${trigger}`).sort();
@@ -68,7 +81,7 @@ async function start(options: Partial<Parameters<typeof startFraud>[0]> = {}): P
   running.push(service);
   return service;
 }
-async function publish(events: readonly AnyEvent[]): Promise<void> {
+async function publish(events: readonly AnyWrittenEvent[]): Promise<void> {
   for (const verdict of await bus.publish(events.map((event) => encodeEvent(event)))) expect(verdict.kind).toBe("ok");
 }
 async function published(topic: string): Promise<readonly AnyEvent[]> {
@@ -253,7 +266,7 @@ describe("a record that cannot be judged", () => {
   test("because its clock is ahead: believed, it would push honest events out of their windows", async () => {
     const service = await start();
     const ahead = clock.now() + AHEAD_MS_MAX + 1;
-    await publish([{ ...template, id: "ahead", timeMs: ahead, data: { ...template.data, atMs: ahead } } as AnyEvent, ...good]);
+    await publish([{ ...template, id: "ahead", timeMs: ahead, data: { ...template.data, atMs: ahead } } as AnyWrittenEvent, ...good]);
     await service.drained();
     expect(await journalOf("quarantined")).toMatchObject([{ reason: "timeAhead" }]);
     expect(told(await service.alerts())).toEqual(["code-two-terminals 0-b"]);
@@ -264,7 +277,7 @@ describe("a record that cannot be judged", () => {
     const skewed: EventBus = { ...counting().bus, health: () => Promise.resolve({ skewMs: 15 * 60_000, repacked: [] }) };
     const shifted = good.map((event) => {
       const atMs = event.timeMs + clock.now() - (good.at(-1)?.timeMs ?? 0);
-      return { ...event, timeMs: atMs, data: { ...event.data, atMs } } as AnyEvent;
+      return { ...event, timeMs: atMs, data: { ...event.data, atMs } } as AnyWrittenEvent;
     });
     const service = await start({ bus: skewed, clock: slow });
     await publish(shifted);
@@ -272,7 +285,7 @@ describe("a record that cannot be judged", () => {
     expect(await journalOf("quarantined")).toEqual([]);
     expect(told(await service.alerts())).toEqual(["code-two-terminals 0-b"]);
     const ahead = clock.now() + AHEAD_MS_MAX + 1;
-    await publish([{ ...template, id: "ahead", timeMs: ahead, data: { ...template.data, atMs: ahead } } as AnyEvent]);
+    await publish([{ ...template, id: "ahead", timeMs: ahead, data: { ...template.data, atMs: ahead } } as AnyWrittenEvent]);
     await service.drained();
     expect(await journalOf("quarantined")).toMatchObject([{ reason: "timeAhead" }]);
   });
@@ -281,7 +294,7 @@ describe("a record that cannot be judged", () => {
     const skewMs = 2 * 86_400_000;
     const service = await start({ bus: { ...counting().bus, health: () => Promise.resolve({ skewMs, repacked: [] }) } });
     const ahead = clock.now() + skewMs;
-    await publish([{ ...template, id: "ahead", timeMs: ahead, data: { ...template.data, atMs: ahead } } as AnyEvent]);
+    await publish([{ ...template, id: "ahead", timeMs: ahead, data: { ...template.data, atMs: ahead } } as AnyWrittenEvent]);
     await service.drained();
     expect(await journalOf("quarantined")).toMatchObject([{ reason: "timeAhead" }]);
   });
@@ -290,7 +303,7 @@ describe("a record that cannot be judged", () => {
     const service = await start();
     await publish(good);
     const old = template.timeMs - 8 * 86_400_000;
-    await publish([{ ...template, id: "old", timeMs: old, data: { ...template.data, atMs: old } } as AnyEvent]);
+    await publish([{ ...template, id: "old", timeMs: old, data: { ...template.data, atMs: old } } as AnyWrittenEvent]);
     await service.drained();
     expect(await journalOf("late")).toHaveLength(1);
     expect(bytes((await replay({ bus, journal: new FraudStore(db), crypto })).alerts)).toEqual(bytes(await service.alerts()));
@@ -305,6 +318,38 @@ describe("a record that cannot be judged", () => {
     }
     await service.drained();
     expect(told(await service.alerts())).toEqual(["code-two-terminals 0-b"]);
+  });
+});
+
+describe("an event with a value that this version does not know", () => {
+  const scheme = schemes.find(({ rule }) => rule === "code-two-terminals");
+  test("is judged by what is known of it, and raises nothing by what is not; a version that knows it judges it again as it was", async () => {
+    if (scheme === undefined) throw new Error("no such scheme");
+    const service = await start();
+    const records = scheme.events.map((event): BusRecord => {
+      const record = encodeEvent(event);
+      return { ...record, value: utf8((utf8Text(record.value) ?? "").replace('"codeKind":"fused.signed"', '"codeKind":"added.later"')) };
+    });
+    await bus.publish(records);
+    await service.drained();
+    await service.stop();
+    expect(await service.alerts()).toEqual([]);
+    expect(await journalOf("quarantined")).toEqual([]);
+    expect((await journalOf("taken")).map(({ reason }) => reason)).toEqual(records.map(() => "unknown:codeKind"));
+    const digest = (await new FraudStore(db).standing())?.stateDigest;
+    // What a later version reads in these records.
+    await bus.close();
+    const file = await openDatabase({ kind: "bus", file: join(folder, "bus.db") });
+    await file.write([
+      { sql: `UPDATE record SET value = CAST(replace(CAST(value AS TEXT), '"added.later"', '"fused.opaque"') AS BLOB)`, args: [] },
+    ]);
+    await file.close();
+    bus = await openEmbeddedBus({ file: join(folder, "bus.db"), clock });
+    await db.write([{ sql: "DELETE FROM fraud_snapshot", args: [] }]);
+    await (await start()).stop();
+    expect(await gapsOf(db)).toEqual([]);
+    expect((await new FraudStore(db).standing())?.stateDigest).toBe(digest);
+    expect((await replay({ bus, journal: new FraudStore(db), crypto })).alerts).toEqual([]);
   });
 });
 
@@ -354,17 +399,102 @@ describe("a replay", () => {
     expect(told(await service.alerts())).toEqual(expected);
   });
 
-  test("refuses when the bus no longer holds what was judged", async () => {
+  test("of records that all left the bus judges nothing, and says how many are lost", async () => {
     const service = await start();
-    await publish(schemes[0]?.events ?? []);
+    const events = schemes[0]?.events ?? [];
+    await publish(events);
     await service.drained();
     const emptied = { read: () => Promise.resolve([]) };
-    await expect(replay({ bus: emptied, journal: new FraudStore(db), crypto })).rejects.toThrow(/no longer holds/);
+    const { alerts, ...rest } = await replay({ bus: emptied, journal: new FraudStore(db), crypto });
+    expect(alerts).toEqual([]);
+    expect(rest).toEqual({ fromPosition: events.length + 1, lost: events.length, events: 0 });
+  });
+
+  test("begins behind the reach of records that left the bus while the kept state still had them, and gives the same alerts from there", async () => {
+    const first = await start();
+    await publish(all);
+    await first.drained();
+    await first.stop();
+    await forget(SCAN_TOPIC);
+    const second = await start();
+    await publish(again(100, 90 * DAY_MS));
+    await second.drained();
+    await second.stop();
+    expect(await gapsOf(db)).toEqual([]);
+    const store = new FraudStore(db);
+    const replayed = await replay({ bus, journal: store, crypto });
+    expect(replayed.lost).toBeGreaterThan(0);
+    expect(replayed.fromPosition).toBeGreaterThan(all.length / 2);
+    expect(replayed.alerts.length).toBeGreaterThan(schemes.length / 2);
+    expect(bytes(replayed.alerts)).toEqual(bytes(await store.alerts(replayed.fromPosition)));
+    expect(replayed.stateDigest).toBe((await store.standing())?.stateDigest);
   });
 });
 
+describe("a topic that counts its offsets anew", () => {
+  const newer = again(200, 0);
+  const keysOnce = async (): Promise<void> => {
+    const rows = await db.read("SELECT COUNT(*) AS taken, COUNT(DISTINCT event_key) AS events FROM fraud_journal");
+    expect(rows).toEqual([{ taken: BigInt(all.length + newer.length), events: BigInt(all.length + newer.length) }]);
+  };
+  const twice = [...expected, ...expected.map((line) => line.replace(/ (\d+)-/, (_, world) => ` ${200 + Number(world)}-`))].sort();
+
+  test.each([
+    ["ends below where fraud stands", newer, []],
+    ["has grown beyond where fraud stands", [...newer, ...all], []],
+    ["ends there, and brings old events again afterwards", newer, all],
+  ])("and %s is a finding, and all of it is judged, each event once", async (_, before, after) => {
+    const first = await start();
+    await publish(all);
+    await first.drained();
+    await first.stop();
+    await forget(undefined);
+    await publish(before);
+    const logged: string[] = [];
+    const second = await start({ log: (level, message) => void logged.push(`${level} ${message}`) });
+    await publish(after);
+    await second.drained();
+    expect(logged).toContain("error a partition counts its offsets anew; it is read from its first record");
+    expect(new Set((await gapsOf(db)).map(({ service, kind }) => `${service} ${kind}`))).toEqual(new Set(["fraud restarted"]));
+    expect(told(await second.alerts())).toEqual(twice);
+    await keysOnce();
+    await second.stop();
+    // A restart from the bus alone finds other events in the old places, and does not take them for what was judged.
+    await db.write([{ sql: "DELETE FROM fraud_snapshot", args: [] }]);
+    const third = await start();
+    await third.drained();
+    expect(told(await third.alerts())).toEqual(twice);
+    await keysOnce();
+    const store = new FraudStore(db);
+    const replayed = await replay({ bus, journal: store, crypto });
+    expect(bytes(replayed.alerts)).toEqual(bytes(await store.alerts(replayed.fromPosition)));
+  });
+
+  test("while fraud reads it is read from its first record too; a slice that was delivered again is not", async () => {
+    const handed: SliceHandler[] = [];
+    const member = { stop: () => Promise.resolve(), crashed: new Promise<never>(() => undefined) };
+    const service = await start({ bus: { ...counting().bus, consume: (_, handler) => (handed.push(handler), Promise.resolve(member)) } });
+    const [old, young] = [all, newer].map((events) => sliceOf(events.filter(({ type }) => type === SCAN_TOPIC)));
+    const control = { heartbeat: () => Promise.resolve(), stopped: () => false };
+    for (const slice of [old, old, young, young]) if (slice !== undefined) await handed[0]?.(slice, control);
+    expect((await gapsOf(db)).map(({ kind, fromOffset }) => `${kind} ${fromOffset}`)).toEqual([`restarted ${old?.records.length}`]);
+    expect(await journalOf("taken")).toHaveLength(2 * (old?.records.length ?? 0));
+    await service.stop();
+  });
+});
+
+test("a start that fails leaves nothing running: its forwarder reads no outbox beside the next one's", async () => {
+  let reads = 0;
+  const watched = { ...delegate(db), read: (sql: string, ...args: InValue[]) => ((reads += 1), db.read(sql, ...args)) };
+  const refusing: EventBus = { ...counting().bus, consume: () => Promise.reject(new Error("the group cannot be joined")) };
+  await expect(startFraud({ bus: refusing, db: watched, crypto, clock })).rejects.toThrow("cannot be joined");
+  reads = 0;
+  // Longer than a forwarder waits between two looks.
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  expect(reads).toBe(0);
+});
+
 describe("a record that the topic no longer holds", () => {
-  const all = schemes.flatMap(({ events }) => events);
   const half = Math.floor(all.length / 2);
 
   test("after it was judged is a recorded gap: judging goes on, over restarts, and a replay gives the same alerts", async () => {
@@ -379,7 +509,7 @@ describe("a record that the topic no longer holds", () => {
     const gaps = (await gapsOf(db)).filter(({ kind }) => kind === "judged");
     expect(gaps.every(({ service, topic, position }) => service === "fraud" && topic === SCAN_TOPIC && position === half + 1)).toBe(true);
     expect(gaps.reduce((sum, { records }) => sum + records, 0)).toBeGreaterThan(0);
-    expect(logged).toContain("error a topic no longer holds records that fraud needs; judging goes on without them");
+    expect(logged).toContain("error a topic no longer holds records that were taken and are needed again; it goes on without them");
     const before = (await second.alerts()).length;
     await publish(all.slice(half));
     await second.drained();
@@ -411,16 +541,15 @@ describe("a record that the topic no longer holds", () => {
   });
 });
 
-describe("a restart", () => {
-  const all = schemes.flatMap(({ events }) => events);
-  async function stopped(): Promise<string | undefined> {
-    const service = await start();
-    await publish(all);
-    await service.drained();
-    await service.stop();
-    return (await new FraudStore(db).standing())?.stateDigest;
-  }
+async function stopped(): Promise<string | undefined> {
+  const service = await start();
+  await publish(all);
+  await service.drained();
+  await service.stop();
+  return (await new FraudStore(db).standing())?.stateDigest;
+}
 
+describe("a restart", () => {
   test("takes the state from its snapshot, reads nothing that was judged, and stands where the bus would have put it", async () => {
     const digest = await stopped();
     const fast = counting();
@@ -486,7 +615,7 @@ function delegate(db: Database): Database {
   };
 }
 
-/** The bus, and how often it was read without a group and published to. */
+/** The bus, and how often the journal's events were read from it and records published to it. */
 function counting(): { readonly bus: EventBus; readonly reads: () => number; readonly publishes: () => number } {
   let [reads, publishes] = [0, 0];
   const counted: EventBus = {
@@ -496,9 +625,10 @@ function counting(): { readonly bus: EventBus; readonly reads: () => number; rea
       return bus.publish(records);
     },
     consume: (subscription, handler) => bus.consume(subscription, handler),
-    read: (...place) => {
-      reads += 1;
-      return bus.read(...place);
+    read: (topic, partition, from, limit) => {
+      // One record says whether the partition still counts as it did.
+      if (limit > 1) reads += 1;
+      return bus.read(topic, partition, from, limit);
     },
     endOffsets: (topic) => bus.endOffsets(topic),
     health: () => bus.health(),
@@ -507,13 +637,19 @@ function counting(): { readonly bus: EventBus; readonly reads: () => number; rea
   return { bus: counted, reads: () => reads, publishes: () => publishes };
 }
 
-/** What retention does: of each partition of a topic the newest record is left, here in the log's own file. */
-async function forget(topic: string): Promise<void> {
+/** Records of one partition, from its first offset on. */
+function sliceOf(events: readonly AnyWrittenEvent[]): Slice {
+  const records = events.map((event, at) => ({ ...encodeEvent(event), partition: 0, offset: BigInt(at), timestampMs: 0 }));
+  return { topic: SCAN_TOPIC, partition: 0, records };
+}
+
+/** What retention does: of each partition of a topic the newest record is left; without a topic, every partition begins anew. */
+async function forget(topic: string | undefined): Promise<void> {
   await bus.close();
   const file = await openDatabase({ kind: "bus", file: join(folder, "bus.db") });
   const newest = `SELECT MAX("offset") FROM record AS of WHERE of.topic_id = record.topic_id AND of.partition = record.partition`;
-  const sql = `DELETE FROM record WHERE topic_id = (SELECT id FROM topic WHERE name = ?) AND "offset" < (${newest})`;
-  await file.write([{ sql, args: [topic] }]);
+  const some = `DELETE FROM record WHERE topic_id = (SELECT id FROM topic WHERE name = ?) AND "offset" < (${newest})`;
+  await file.write([topic === undefined ? { sql: "DELETE FROM record", args: [] } : { sql: some, args: [topic] }]);
   await file.close();
   bus = await openEmbeddedBus({ file: join(folder, "bus.db"), clock });
 }

@@ -16,9 +16,12 @@ import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
 import { canonicalJson } from "../contracts/canonical.ts";
 import { encodeEvent } from "../contracts/codec.ts";
 import type { DeadLetterReason } from "../contracts/dead-letter-reasons.ts";
+import { eventKey } from "../contracts/event-key.ts";
 import type { AnyEvent } from "../contracts/event.ts";
 import { isPoison, readSlice, type Received, type Taken } from "../contracts/intake.ts";
-import { type Gap, insertGaps, unreadGap } from "../gap.ts";
+import { unknownFields } from "../contracts/unknown-fields.ts";
+import { countsAnew, type Memory, type Place, putOffset, restartGap, sliceCountsAnew } from "../beginning.ts";
+import { type Gap, GAP_WORDS, insertGaps, unreadGap } from "../gap.ts";
 import type { Alert, FraudState } from "./engine/evaluate.ts";
 import { factsOf, isInput } from "./engine/inputs.ts";
 import type { Ruleset } from "./engine/program.ts";
@@ -26,7 +29,6 @@ import { type JournalEntry, restoreState } from "./journal.ts";
 import { shippedRuleset } from "./publish.ts";
 import { readSnapshot, type Snapshot, writeSnapshot } from "./snapshot.ts";
 import {
-  eventKey,
   FraudStore,
   insertAlerts,
   insertJournal,
@@ -35,9 +37,9 @@ import {
   markLost,
   moveOffsets,
   moveStanding,
-  type Place,
   recordRules,
   recordRuleset,
+  unknownReason,
 } from "./store.ts";
 
 export interface FraudOptions {
@@ -85,8 +87,13 @@ const DRAIN_LOOK_MS = 20;
 export async function startFraud(options: FraudOptions): Promise<FraudService> {
   const ruleset = options.ruleset ?? shippedOrThrow(options.crypto);
   const service = new FraudWorker(options, ruleset);
-  await service.start();
-  return service;
+  try {
+    await service.start();
+    return service;
+  } catch (error) {
+    await service.abandon();
+    throw error;
+  }
 }
 
 function shippedOrThrow(crypto: Crypto): Ruleset {
@@ -114,6 +121,7 @@ class FraudWorker implements FraudService {
   readonly #offsets = new Map<string, bigint>();
   /** Partitions whose first slice since they were given has been seen. */
   readonly #begun = new Set<string>();
+  readonly #memory: Memory;
   #position = 0;
   #snapshotPosition = 0;
   /** Absent after a failed commit: the state ran ahead of the journal and is restored before it judges again. */
@@ -128,6 +136,7 @@ class FraudWorker implements FraudService {
     this.#store = new FraudStore(options.db);
     this.#topics = [...new Set(ruleset.rules.flatMap(({ definition }) => Object.keys(definition.inputs)))];
     this.#log = options.log ?? silentLog;
+    this.#memory = (record, event) => this.#store.wasRead(record, event && eventKey(options.crypto, event));
     this.#commits = new GroupCommit((work) => this.#commit(work), SLICES_PER_COMMIT);
     this.#watch = new BusWatch({ bus: options.bus, log: this.#log });
     this.#deadLetters = new DeadLetters(options.bus, { consumer: FRAUD_CONSUMER, log: this.#log });
@@ -144,13 +153,21 @@ class FraudWorker implements FraudService {
     await this.#watch.look();
     this.#state = await this.#restore();
     this.#forwarder = startForwarder({ db, bus, clock, log: this.#log });
-    const position = async (topic: string, partition: number): Promise<bigint> => {
-      const next = (await this.#store.nextOffset(topic, partition)) ?? 0n;
-      this.#offsets.set(`${topic}/${partition}`, next);
+    const position = async (topic: string, partition: number): Promise<bigint | undefined> => {
+      const next = { topic, partition, offset: (await this.#store.nextOffset(topic, partition)) ?? 0n };
+      this.#offsets.set(`${topic}/${partition}`, next.offset);
       this.#begun.delete(`${topic}/${partition}`);
-      return next;
+      if (await countsAnew(bus, next, this.#memory)) await this.#beginAnew(next, 0n);
+      return this.#offsets.get(`${topic}/${partition}`);
     };
     this.#consumer = await bus.consume({ group: FRAUD_GROUP, topics: this.#topics, position }, (slice) => this.#handle(slice));
+  }
+
+  /** Ends what a failed start had begun: beside a later one it would send the same outbox a second time. */
+  async abandon(): Promise<void> {
+    this.#stopped = true;
+    await this.#watch.stop();
+    await this.#forwarder?.stop();
   }
 
   async stop(): Promise<void> {
@@ -186,8 +203,12 @@ class FraudWorker implements FraudService {
 
   /** What can never be judged is put aside first, the slice is then one commit: its events judged, the rest marked. */
   async #handle(slice: Slice): Promise<void> {
-    const nextOffset = this.#offsets.get(`${slice.topic}/${slice.partition}`) ?? 0n;
     const name = `${slice.topic}/${slice.partition}`;
+    const [first] = slice.records;
+    const stands = this.#offsets.get(name) ?? 0n;
+    if (first !== undefined && (await sliceCountsAnew(slice, stands, this.#memory)))
+      await this.#beginAnew({ ...first, offset: stands }, first.offset);
+    const nextOffset = this.#offsets.get(name) ?? 0n;
     const gap = this.#begun.has(name) ? undefined : unreadGap("fraud", slice, nextOffset);
     const taken = readSlice(slice.records, nextOffset, (event) => unfitForFraud(event, this.#watch.laterOf(this.#options.clock.now())));
     const lastOffset = slice.records.at(-1)?.offset;
@@ -197,6 +218,14 @@ class FraudWorker implements FraudService {
       await this.#commits.submit({ taken, next, ...(gap === undefined ? {} : { gap }) });
     }
     this.#begun.add(name);
+  }
+
+  /** The windows keep what they have: it was judged, and is lost only to whoever reads the bus again. */
+  async #beginAnew({ topic, partition, offset }: Place, from: bigint): Promise<void> {
+    const gap = restartGap("fraud", { topic, partition, offset }, this.#options.clock.now());
+    await this.#options.db.write([...insertGaps([gap]), putOffset("fraud", { topic, partition, offset: from })]);
+    this.#offsets.set(`${topic}/${partition}`, from);
+    this.#logGap(gap);
   }
 
   async #commit(works: readonly Work[]): Promise<readonly void[]> {
@@ -235,7 +264,17 @@ class FraudWorker implements FraudService {
         const { topic, partition, offset } = record;
         const atMs = isInput(event) ? event.data.atMs : event.timeMs;
         const status = evaluation.kind === "late" ? "late" : "taken";
-        journal.push({ topic, partition, offset, position: ++position, eventKey: key, atMs, status });
+        const reason = unknownReason(unknownFields(event));
+        journal.push({
+          topic,
+          partition,
+          offset,
+          position: ++position,
+          eventKey: key,
+          atMs,
+          status,
+          ...(reason === undefined ? {} : { reason }),
+        });
         if (status === "late")
           this.#log("warn", "event came after its windows had gone", { topic, partition, behindMs: state.watermarkMs - atMs });
         if (evaluation.kind === "judged")
@@ -310,7 +349,7 @@ class FraudWorker implements FraudService {
 
   #logGap({ kind, topic, partition, fromOffset, toOffset, records }: Gap): void {
     const place = { topic, partition, fromOffset: String(fromOffset), toOffset: String(toOffset), records };
-    this.#log("error", "a topic no longer holds records that fraud needs; judging goes on without them", { kind, ...place });
+    this.#log("error", GAP_WORDS[kind], { kind, ...place });
   }
 
   async #restore(): Promise<FraudState> {

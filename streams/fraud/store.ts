@@ -1,18 +1,12 @@
 /** The fraud service's tables: reads, and the statements of one transaction. */
-import type { Crypto } from "../../core/crypto/port.ts";
-import { toHex, utf8 } from "../../core/protocol/bytes.ts";
+import { toHex } from "../../core/protocol/bytes.ts";
 import { type Database, insertRows, type Row, type Statement } from "../../migrations/database.ts";
 import { canonicalJson } from "../contracts/canonical.ts";
-import type { AnyEvent } from "../contracts/event.ts";
+import type { Place } from "../beginning.ts";
 import type { Alert, PastAlert, RaisedAlert } from "./engine/evaluate.ts";
 import type { Ruleset } from "./engine/program.ts";
 import type { Journal, JournalEntry, JournalQuery, RulesetEntry } from "./journal.ts";
 
-export interface Place {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: bigint;
-}
 export interface JournalRow extends Place {
   readonly position: number;
   readonly eventKey?: Uint8Array;
@@ -28,11 +22,6 @@ export interface Standing {
 }
 
 const KEYS_PER_QUERY = 500;
-
-/** What makes two deliveries the same event: SM3 of source and id (CloudEvents 1.0, 3.1.1). */
-export function eventKey(crypto: Pick<Crypto, "sm3">, event: Pick<AnyEvent, "source" | "id">): Uint8Array {
-  return crypto.sm3(utf8(`${event.source}\n${event.id}`));
-}
 
 /** Reads of the `streams` database; a read-only one will do. */
 export class FraudStore implements Journal {
@@ -66,8 +55,8 @@ export class FraudStore implements Journal {
       const some = keys.slice(from, from + KEYS_PER_QUERY);
       const sql = `SELECT event_key FROM fraud_journal WHERE event_key IN (${some.map(() => "?").join(",")})`;
       for (const row of await this.#db.read(sql, ...some)) {
-        const key = row["event_key"];
-        if (key instanceof ArrayBuffer) known.add(toHex(new Uint8Array(key)));
+        const key = hexOf(row["event_key"]);
+        if (key !== undefined) known.add(key);
       }
     }
     return known;
@@ -75,7 +64,7 @@ export class FraudStore implements Journal {
 
   async taken({ after, upTo, fromMs = 0, limit }: JournalQuery): Promise<readonly JournalEntry[]> {
     const rows = await this.#db.read(
-      `SELECT position, topic, partition, "offset", at_ms FROM fraud_journal
+      `SELECT position, topic, partition, "offset", at_ms, event_key, reason FROM fraud_journal
        WHERE position > ? AND position <= ? AND status = 'taken' AND at_ms >= ? ORDER BY position LIMIT ?`,
       after,
       upTo,
@@ -88,7 +77,19 @@ export class FraudStore implements Journal {
       partition: Number(row["partition"]),
       offset: BigInt(String(row["offset"])),
       atMs: Number(row["at_ms"]),
+      eventKey: hexOf(row["event_key"]) ?? "",
+      unknown: unknownOf(row["reason"]),
     }));
+  }
+
+  /** Whether the journal has this record at its place; a repeat of an event that stands elsewhere has no place in it. */
+  async wasRead({ topic, partition, offset }: Place, key: Uint8Array | undefined): Promise<boolean> {
+    const sql = `SELECT event_key, status FROM fraud_journal WHERE topic = ? AND partition = ? AND "offset" = ? ORDER BY position DESC LIMIT 1`;
+    const [row] = await this.#db.read(sql, topic, partition, offset);
+    if (row?.["status"] === "quarantined") return true;
+    if (key === undefined) return false;
+    if (row !== undefined) return hexOf(row["event_key"]) === toHex(key);
+    return (await this.known([key])).size > 0;
   }
 
   async rulesets(): Promise<readonly RulesetEntry[]> {
@@ -128,6 +129,21 @@ export class FraudStore implements Journal {
     const rows = await this.#db.read("SELECT rule, key, at_ms FROM fraud_alert WHERE at_ms >= ? ORDER BY position, nth", fromMs);
     return rows.map(pastOf);
   }
+}
+
+/** The reason of a judged event, where some of its values were unknown. */
+export function unknownReason(fields: readonly string[]): string | undefined {
+  return fields.length === 0 ? undefined : `${UNKNOWN_REASON}${fields.join(",")}`;
+}
+
+const UNKNOWN_REASON = "unknown:";
+
+function unknownOf(reason: unknown): readonly string[] {
+  return typeof reason === "string" && reason.startsWith(UNKNOWN_REASON) ? reason.slice(UNKNOWN_REASON.length).split(",") : [];
+}
+
+function hexOf(bytes: unknown): string | undefined {
+  return bytes instanceof ArrayBuffer ? toHex(new Uint8Array(bytes)) : undefined;
 }
 
 function pastOf(row: Row): PastAlert {

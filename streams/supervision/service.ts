@@ -3,16 +3,19 @@
  * ids of what was counted are one transaction, so a repeated delivery counts once (DESIGN 7).
  */
 import type { Crypto } from "../../core/crypto/port.ts";
-import { toHex, utf8 } from "../../core/protocol/bytes.ts";
+import { toHex } from "../../core/protocol/bytes.ts";
+import type { Clock } from "../../core/protocol/time.ts";
 import { type Database, insertRows, type Statement } from "../../migrations/database.ts";
 import { GroupCommit } from "../../migrations/queue.ts";
 import { DeadLetters } from "../bus/dead-letter.ts";
 import { type BusLog, silentLog } from "../bus/log.ts";
 import type { BusConsumer, EventBus, Poison, Slice } from "../bus/port.ts";
 import type { DeadLetterReason } from "../contracts/dead-letter-reasons.ts";
+import { eventKey } from "../contracts/event-key.ts";
 import type { AnyEvent } from "../contracts/event.ts";
 import { isPoison, readSlice, type Taken } from "../contracts/intake.ts";
-import { type Gap, insertGaps, unreadGap } from "../gap.ts";
+import { countsAnew, type Memory, type Place, putOffset, restartGap, sliceCountsAnew } from "../beginning.ts";
+import { type Gap, GAP_WORDS, insertGaps, unreadGap } from "../gap.ts";
 import { type SupervisionRow, supervisionReport } from "./report.ts";
 import { isCountable, isSupervised, SUPERVISED_TOPICS, Tally } from "./tally.ts";
 
@@ -21,6 +24,8 @@ export interface SupervisionOptions {
   /** Kind `streams`, opened by this process for writing; shared with the fraud service. */
   readonly db: Database;
   readonly crypto: Pick<Crypto, "sm3">;
+  /** For the time of a finding. */
+  readonly clock: Clock;
   readonly log?: BusLog;
 }
 
@@ -48,11 +53,6 @@ export async function startSupervision(options: SupervisionOptions): Promise<Sup
   return worker;
 }
 
-interface Place {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: bigint;
-}
 /** A slice: its events and, put aside already, what is none. */
 interface Work {
   readonly taken: readonly Taken[];
@@ -67,11 +67,14 @@ class SupervisionWorker implements SupervisionService {
   readonly #offsets = new Map<string, bigint>();
   /** Partitions whose first slice since they were given has been seen. */
   readonly #begun = new Set<string>();
+  readonly #memory: Memory;
   #consumer: BusConsumer | undefined;
   #stopped = false;
 
   constructor(options: SupervisionOptions) {
     this.#options = options;
+    this.#memory = async (record, event) =>
+      (event !== undefined && (await this.#seen([eventKey(options.crypto, event)])).size > 0) || (await this.#putAside(record));
     this.#commits = new GroupCommit((works) => this.#commit(works), SLICES_PER_COMMIT);
     this.#deadLetters = new DeadLetters(options.bus, { consumer: SUPERVISION_CONSUMER, log: options.log });
   }
@@ -82,13 +85,14 @@ class SupervisionWorker implements SupervisionService {
 
   async start(): Promise<void> {
     const { bus, db } = this.#options;
-    const position = async (topic: string, partition: number): Promise<bigint> => {
+    const position = async (topic: string, partition: number): Promise<bigint | undefined> => {
       const sql = "SELECT next_offset FROM supervision_offset WHERE topic = ? AND partition = ?";
       const [row] = await db.read(sql, topic, partition);
-      const next = row === undefined ? 0n : BigInt(String(row["next_offset"]));
-      this.#offsets.set(`${topic}/${partition}`, next);
+      const next = { topic, partition, offset: row === undefined ? 0n : BigInt(String(row["next_offset"])) };
+      this.#offsets.set(`${topic}/${partition}`, next.offset);
       this.#begun.delete(`${topic}/${partition}`);
-      return next;
+      if (await countsAnew(bus, next, this.#memory)) await this.#beginAnew(next, 0n);
+      return this.#offsets.get(`${topic}/${partition}`);
     };
     this.#consumer = await bus.consume({ group: SUPERVISION_GROUP, topics: SUPERVISED_TOPICS, position }, (slice) => this.#handle(slice));
   }
@@ -118,8 +122,12 @@ class SupervisionWorker implements SupervisionService {
 
   /** What can never be counted is put aside first, the slice is then one commit: its events counted, the rest marked. */
   async #handle(slice: Slice): Promise<void> {
-    const nextOffset = this.#offsets.get(`${slice.topic}/${slice.partition}`) ?? 0n;
     const name = `${slice.topic}/${slice.partition}`;
+    const [first] = slice.records;
+    const stands = this.#offsets.get(name) ?? 0n;
+    if (first !== undefined && (await sliceCountsAnew(slice, stands, this.#memory)))
+      await this.#beginAnew({ ...first, offset: stands }, first.offset);
+    const nextOffset = this.#offsets.get(name) ?? 0n;
     const gap = this.#begun.has(name) ? undefined : unreadGap("supervision", slice, nextOffset);
     const taken = readSlice(slice.records, nextOffset, unfitForSupervision);
     const lastOffset = slice.records.at(-1)?.offset;
@@ -131,10 +139,27 @@ class SupervisionWorker implements SupervisionService {
     this.#begun.add(name);
   }
 
+  async #beginAnew({ topic, partition, offset }: Place, from: bigint): Promise<void> {
+    const gap = restartGap("supervision", { topic, partition, offset }, this.#options.clock.now());
+    await this.#options.db.write([...insertGaps([gap]), putOffset("supervision", { topic, partition, offset: from })]);
+    this.#offsets.set(`${topic}/${partition}`, from);
+    this.#logGap(gap);
+  }
+
+  #logGap({ kind, topic, partition, fromOffset, toOffset, records }: Gap): void {
+    const place = { kind, topic, partition, fromOffset: String(fromOffset), toOffset: String(toOffset), records };
+    (this.#options.log ?? silentLog)("error", GAP_WORDS[kind], place);
+  }
+
+  async #putAside({ topic, partition, offset }: Place): Promise<boolean> {
+    const sql = `SELECT 1 FROM supervision_quarantine WHERE topic = ? AND partition = ? AND "offset" = ?`;
+    return (await this.#options.db.read(sql, topic, partition, offset)).length > 0;
+  }
+
   async #commit(works: readonly Work[]): Promise<readonly void[]> {
     const taken = works.flatMap((work) => work.taken);
     const events = taken.flatMap((one) => (isPoison(one) ? [] : [one.event]));
-    const keyed = events.map((event) => ({ event, key: this.#options.crypto.sm3(utf8(`${event.source}\n${event.id}`)) }));
+    const keyed = events.map((event) => ({ event, key: eventKey(this.#options.crypto, event) }));
     const seen = await this.#seen(keyed.map(({ key }) => key));
     const tally = new Tally();
     const fresh: { readonly key: Uint8Array; readonly atMs: number }[] = [];
@@ -151,10 +176,7 @@ class SupervisionWorker implements SupervisionService {
     // Figures and offsets are one transaction: what is lost with the power is counted again from the bus.
     await this.#options.db.write(statements, "process");
     for (const { topic, partition, offset } of places) this.#offsets.set(`${topic}/${partition}`, offset);
-    for (const { topic, partition, fromOffset, toOffset, records } of gaps) {
-      const place = { topic, partition, fromOffset: String(fromOffset), toOffset: String(toOffset), records };
-      (this.#options.log ?? silentLog)("error", "records left a topic before supervision counted them", place);
-    }
+    for (const gap of gaps) this.#logGap(gap);
     return works.map(() => undefined);
   }
 

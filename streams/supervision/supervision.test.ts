@@ -4,12 +4,14 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadCrypto } from "../../core/crypto/index.ts";
+import { utf8, utf8Text } from "../../core/protocol/bytes.ts";
 import { asFen, formatYuan } from "../../core/protocol/money.ts";
+import type { EventMs } from "../../core/protocol/time.ts";
 import { type Database, openDatabase } from "../../migrations/database.ts";
 import { openEmbeddedBus } from "../bus/embedded.ts";
-import type { EventBus } from "../bus/port.ts";
+import type { BusRecord, EventBus } from "../bus/port.ts";
 import { encodeEvent, topicPlan } from "../contracts/codec.ts";
-import type { AnyEvent } from "../contracts/event.ts";
+import type { AnyWrittenEvent } from "../contracts/event.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import { compareWithLedger, type LedgerEntry, type SupervisionRow } from "./report.ts";
 import { gapsOf } from "../gap.ts";
@@ -29,7 +31,7 @@ interface Claim {
   readonly institution?: string;
   readonly legs: readonly Leg[];
 }
-function claim(type: typeof SETTLED | typeof REFUNDED, { id, atMs = LAST_MS, institution = "H1", legs }: Claim): AnyEvent {
+function claim(type: typeof SETTLED | typeof REFUNDED, { id, atMs = LAST_MS, institution = "H1", legs }: Claim): AnyWrittenEvent {
   const data = {
     settlementId: id,
     institution,
@@ -46,7 +48,7 @@ function claim(type: typeof SETTLED | typeof REFUNDED, { id, atMs = LAST_MS, ins
   if (type === SETTLED) return { ...head, type, data };
   return { ...head, type, data: { ...data, originalSettlementId: "s", originalSettledAtMs: atMs } };
 }
-function leafOf(event: AnyEvent, legs: readonly Leg[]): LedgerEntry {
+function leafOf(event: AnyWrittenEvent, legs: readonly Leg[]): LedgerEntry {
   return {
     kind: event.type === SETTLED ? "settlement.settled" : "settlement.refunded",
     institution: event.key,
@@ -57,7 +59,7 @@ function leafOf(event: AnyEvent, legs: readonly Leg[]): LedgerEntry {
     ],
   };
 }
-function scan(id: string, outcome: string, observedBy: "edge" | "core" = "edge"): AnyEvent {
+function scan(id: string, outcome: string, observedBy: "edge" | "core" = "edge"): AnyWrittenEvent {
   const data = { institution: "H1", terminal: "T1", businessType: "01301", step: "verify", codeKind: "fused.signed", outcome } as const;
   const head = { id, source: "/ronghe/edge/e1", timeMs: LAST_MS, key: "H1" };
   return { ...head, type: "code.scan.observed.v1", data: { ...data, observedBy, atMs: LAST_MS } };
@@ -83,12 +85,18 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 async function start(): Promise<SupervisionService> {
-  const service = await startSupervision({ bus, db, crypto });
+  const service = await startSupervision({ bus, db, crypto, clock: { now: () => LAST_MS as EventMs } });
   running.push(service);
   return service;
 }
-async function publish(events: readonly AnyEvent[]): Promise<void> {
+async function publish(events: readonly AnyWrittenEvent[]): Promise<void> {
   for (const verdict of await bus.publish(events.map((event) => encodeEvent(event)))) expect(verdict.kind).toBe("ok");
+}
+
+/** As a newer writer would say it. */
+function newer(event: AnyWrittenEvent, from: string): BusRecord {
+  const record = encodeEvent(event);
+  return { ...record, value: utf8((utf8Text(record.value) ?? "").replace(`"${from}"`, '"added.later"')) };
 }
 
 describe("supervision", () => {
@@ -164,6 +172,42 @@ describe("supervision", () => {
     ]);
   });
 
+  test.each([
+    ["ends below where supervision stands", 1],
+    ["has grown beyond where supervision stands", 4],
+  ])("counts all of a topic that counts its offsets anew and %s, each event once, and says so", async (_, newer) => {
+    const first = await start();
+    await publish([scan("a", "accepted"), scan("b", "accepted"), scan("c", "accepted")]);
+    await first.drained();
+    await first.stop();
+    await bus.close();
+    const file = await openDatabase({ kind: "bus", file: join(folder, "bus.db") });
+    await file.write([{ sql: "DELETE FROM record", args: [] }]);
+    await file.close();
+    bus = await openEmbeddedBus({ file: join(folder, "bus.db"), clock: { now: () => LAST_MS } });
+    await publish([...Array.from({ length: newer }, (_, at) => scan(`n${at}`, "accepted")), scan("c", "accepted")]);
+    const second = await start();
+    await second.drained();
+    expect((await second.report())[0]?.scans).toEqual([{ step: "verify", outcome: "accepted", observedBy: "edge", scans: 3 + newer }]);
+    expect(await gapsOf(db)).toMatchObject([{ service: "supervision", kind: "restarted", fromOffset: 3n, untilMs: LAST_MS }]);
+  });
+
+  test("counts what bears a value that it does not know: a leg of a new payer to the fen, a scan of a new step", async () => {
+    const service = await start();
+    await bus.publish([
+      newer(claim(SETTLED, { id: "s1", legs: [fund(8_000n), cash(1n)] }), "insurance"),
+      newer(scan("a", "accepted"), "verify"),
+    ]);
+    await service.drained();
+    const [row] = await service.report();
+    expect(row?.scans).toEqual([{ step: "unknown", outcome: "accepted", observedBy: "edge", scans: 1 }]);
+    expect(row?.funds.map(({ rail, fundSource, netFen }) => `${rail} ${fundSource} ${netFen}`)).toEqual([
+      "bank cash 1",
+      "unknown hifp_pay 8000",
+    ]);
+    expect(await db.read("SELECT reason FROM supervision_quarantine")).toEqual([]);
+  });
+
   test("puts an unreadable record aside, marks it, and counts what follows", async () => {
     const service = await start();
     const record = encodeEvent(scan("a", "accepted"));
@@ -197,7 +241,7 @@ describe("supervision", () => {
     const service = await start();
     const event = claim(SETTLED, { id: "s1", legs: [fund(1n)] });
     const huge = { ...event.data, legs: [{ rail: "insurance", fundSource: "hifp_pay", amount: "123456789012345678.00" }] };
-    await publish([{ ...event, data: huge } as AnyEvent]);
+    await publish([{ ...event, data: huge } as AnyWrittenEvent]);
     await service.drained();
     expect(await service.report()).toEqual([]);
     expect(await db.read("SELECT reason FROM supervision_quarantine")).toEqual([{ reason: "amountInvalid" }]);

@@ -41,4 +41,9 @@ export async function allFiles(folder: string): Promise<readonly { readonly path
 }
 
 /** Every part takes a free port and writes it to the runtime file. */
-export const FREE_PORTS: Readonly<Record<string, string>> = { RONGHE_EDGE_PORT: "0", RONGHE_CORE_PORT: "0", RONGHE_RAILS_PORT: "0" };
+export const FREE_PORTS: Readonly<Record<string, string>> = {
+  RONGHE_EDGE_PORT: "0",
+  RONGHE_CORE_PORT: "0",
+  RONGHE_STREAMS_PORT: "0",
+  RONGHE_RAILS_PORT: "0",
+};

@@ -78,6 +78,7 @@ export async function startProvince(
     RONGHE_DATA: data,
     RONGHE_EDGE_PORT: "0",
     RONGHE_CORE_PORT: String(corePort),
+    RONGHE_STREAMS_PORT: "0",
     RONGHE_RAILS_PORT: "0",
     RONGHE_CODE_TTL_S: "300",
     RONGHE_LOG: "off",
@@ -151,7 +152,7 @@ export async function startProvince(
     data,
     crypto,
     async edgeSettings(number) {
-      const { RONGHE_CORE_PORT: _core, RONGHE_RAILS_PORT: _rails, ...shared } = common;
+      const { RONGHE_CORE_PORT: _core, RONGHE_STREAMS_PORT: _streams, RONGHE_RAILS_PORT: _rails, ...shared } = common;
       return {
         ...shared,
         RONGHE_DATA: edgeLayout(layout, `edge-${number}`).root,

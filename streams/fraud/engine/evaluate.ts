@@ -8,7 +8,7 @@ import type { Crypto } from "../../../core/crypto/port.ts";
 import { toHex, utf8 } from "../../../core/protocol/bytes.ts";
 import { canonicalJson } from "../../contracts/canonical.ts";
 import type { AnyEvent } from "../../contracts/event.ts";
-import type { EventData } from "../../contracts/topics.ts";
+import type { WrittenData } from "../../contracts/topics.ts";
 import { Chains } from "./chains.ts";
 import { factsOf, INPUT_TOPICS, type InputTopic, isInput, NUMBER_FIELDS, type NumberField } from "./inputs.ts";
 import { Judge, type Verdict } from "./judge.ts";
@@ -16,7 +16,7 @@ import { EXPIRY_STEP_MS, LATENESS_MS, type Rule, type Ruleset } from "./program.
 import { NONE, Reservoir, type RowFacts } from "./reservoir.ts";
 import type { Band } from "./rule.ts";
 
-export type Alert = EventData<"fraud.alert.raised.v1">;
+export type Alert = WrittenData<"fraud.alert.raised.v1">;
 
 export interface RaisedAlert {
   readonly data: Alert;

@@ -5,6 +5,7 @@
 import { parseYuan } from "../../../core/protocol/money.ts";
 import { ok, refused, type Result } from "../../../core/protocol/result.ts";
 import type { AnyEvent } from "../../contracts/event.ts";
+import { UNKNOWN } from "../../contracts/open-list.ts";
 import type { DataTopic } from "../../contracts/topics.ts";
 
 /** Text columns hold symbols; `terminal` is `<institution>/<termId>`, since a terminal number is unique only there. */
@@ -80,7 +81,7 @@ export function factsOf(event: InputEvent): Result<Facts, { readonly reason: str
   switch (event.type) {
     case "code.scan.observed.v1": {
       const { step, codeFingerprint: code, codeKind, outcome, atMs } = event.data;
-      return ok({ atMs, text: { ...place, step, codeKind, outcome, ...(code === undefined ? {} : { code }) }, number: {} });
+      return ok({ atMs, text: { ...place, ...known({ step, codeKind }), outcome, ...(code === undefined ? {} : { code }) }, number: {} });
     }
     case "identity.token.resolved.v1": {
       const { person, codeFingerprint: code, latitude, longitude, atMs } = event.data;
@@ -98,14 +99,19 @@ export function factsOf(event: InputEvent): Result<Facts, { readonly reason: str
     }
     case "settlement.claim.refused.v1": {
       const { person, amount, settlementId: settlement, action, refusal: outcome, atMs } = event.data;
-      const text = { ...place, settlement, action, outcome, ...(person === undefined ? {} : { person }) };
+      const text = { ...place, settlement, ...known({ action }), outcome, ...(person === undefined ? {} : { person }) };
       return withAmount(amount, { atMs, text, number: {} });
     }
     case "settlement.request.rejected.v1": {
       const { action, reason: outcome, atMs } = event.data;
-      return ok({ atMs, text: { ...place, action, outcome }, number: {} });
+      return ok({ atMs, text: { ...place, ...known({ action }), outcome }, number: {} });
     }
   }
+}
+
+/** A value of a newer list fills no column: no rule can decide by it, and none fires (`judge.ts`). */
+function known<F extends TextField>(fields: Readonly<Record<F, string>>): Partial<Record<TextField, string>> {
+  return Object.fromEntries(Object.entries<string>(fields).filter(([, value]) => value !== UNKNOWN));
 }
 
 function withAmount(yuan: string | undefined, facts: Facts): Result<Facts, { readonly reason: string }> {
