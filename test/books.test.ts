@@ -26,7 +26,7 @@ beforeAll(async () => {
   const made = await ronghe(["sandbox", "init"], settings);
   expect(made.code, made.stderr).toBe(0);
   institution = /institutions: (\w+)/.exec(made.stdout)?.[1] ?? "";
-  await foundedADayEarlier(join(folder.path, "province", "platform.json"));
+  await foundedEarlier(1);
   platform = await serve(["all"], settings);
 });
 afterAll(async () => {
@@ -34,10 +34,13 @@ afterAll(async () => {
   await folder[Symbol.asyncDispose]();
 });
 
-/** So that there is a day to close: days before the founding are not the platform's. */
-async function foundedADayEarlier(file: string): Promise<void> {
+let foundedAtMs: number | undefined;
+/** So that there are days to compare and to close: those before the founding are not the platform's. */
+async function foundedEarlier(days: number): Promise<void> {
+  const file = join(folder.path, "province", "platform.json");
   const founded = JSON.parse(await readFile(file, "utf8")) as { createdAtMs: number };
-  await writeFile(file, JSON.stringify({ ...founded, createdAtMs: founded.createdAtMs - 86_400_000 }));
+  foundedAtMs ??= founded.createdAtMs;
+  await writeFile(file, JSON.stringify({ ...founded, createdAtMs: foundedAtMs - days * 86_400_000 }));
 }
 
 const books = (...args: string[]): Promise<Ended> => ronghe(args, settings);
@@ -76,7 +79,7 @@ describe("beside a running core", () => {
 
   it("a day that is not over is neither reconciled nor closed", async () => {
     const early = ["reconcile", "run", "--rail", "bank", "--day", printDay(TODAY), "--by", "li"];
-    expect(said(await books(...early))).toEqual(one(3, "该日尚未结束 (dayNotOver)"));
+    expect(said(await books(...early))).toEqual(one(3, "尚未结束 (dayNotOver)"));
     expect(said(await books(...early, "--lang", "en"))).toEqual(one(3, "the day is not over (dayNotOver)"));
     expect(said(await books("day", "close", TOMORROW, "--by", "li"))).toEqual(one(3, "is not over (dayNotOver)"));
   });
@@ -126,6 +129,7 @@ describe("beside a running core", () => {
 describe("on a folder whose core does not run", () => {
   beforeAll(async () => {
     await platform.stop();
+    await foundedEarlier(10);
   });
 
   it("a difference goes from the payer's file through people to a write-off by two", { timeout: 180_000 }, async () => {
@@ -270,12 +274,13 @@ describe("on a folder whose core does not run", () => {
     [["reconcile", "run", "--rail", "bank", "--day", "2026-01-05", "--by", "li", "--file", "/nowhere.csv"], "/nowhere.csv cannot be read"],
     [["settlement", "show", "rs00000000000000000000000000000000"], "no settlement rs0000"],
     [["day", "show", "2020-01-01"], "2020-01-01 is not closed"],
-    [["day", "statement", "--month", "2026-01", "--institution", "H0"], "no institution H0"],
+    [["day", "statement", "--month", printDay(TODAY).slice(0, 7), "--institution", "H0"], "no institution H0"],
   ])("%j says what is wrong in one line, with status 2", async (args, words) => {
     expect(said(await books(...args))).toEqual(one(2, words));
   });
 
   it("the month adds up on paper, and says which day is not closed yet", async () => {
+    await foundedEarlier(1);
     const story = json(await books("settlement", "show", `${institution}/bill-1`, "--json")) as { transfers: { day: AccountingDay }[] };
     const day = printDay(story.transfers[0]?.day ?? TODAY);
     const [table, page] = [join(folder.path, "month.csv"), join(folder.path, "month.html")];
