@@ -59,7 +59,7 @@ async function serveWitness(name: string, more: readonly string[]): Promise<Witn
     if (serving.child.exitCode !== null) throw new Error(`${name} ended: ${serving.output()}`);
     return serving.output().includes("stop with Ctrl-C") ? serving.output() : undefined;
   });
-  const [line = ""] = output.split("\n");
+  const line = output.split("\n").find((one) => one.startsWith("witness witness.")) ?? "";
   const words = line.split(" ");
   // A policy calls its witnesses as it likes.
   return { name, data, serving, url: words[3] ?? "", line: ["witness", name, words[2], words[3]].join(" ") };
@@ -164,7 +164,7 @@ describe("a platform whose policy asks for two of three witnesses", () => {
     });
     expect(held.logs.filter((log) => log.publishedSize !== before.get(log.origin)).map((log) => log.origin)).toEqual([]);
     expect(held.logs.some((log) => log.signedSize !== log.publishedSize)).toBe(true);
-    expect(await (await fetch(`${await coreUrl()}/health`)).json()).toEqual({ status: "ok", ledger: "heldBack" });
+    expect(await (await fetch(`${await coreUrl()}/health`)).json()).toMatchObject({ status: "ok", ledger: "heldBack" });
     expect(platform.output()).toContain('"checkpointHeldBack"');
     expect((await ronghe(["ledger", "witnesses"], settings)).code).toBe(1);
 
