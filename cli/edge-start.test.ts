@@ -65,10 +65,10 @@ test("an edge on workerd that is stopped while it starts takes workerd with it",
   const starting = launch(["serve", "edge", "--runtime", "workerd"], { RONGHE_DATA: layout.root, RONGHE_EDGE_PORT: "0" });
   const mark = join(layout.edge.folder, "workerd.pid");
   const noted = async (): Promise<number> => Number(await readFile(mark, "utf8").catch(() => "0"));
-  await expect.poll(noted, { timeout: 30_000 }).toBeGreaterThan(0);
+  await expect.poll(noted).toBeGreaterThan(0);
   const leader = await noted();
   expect(await starting.stop(), starting.output()).toBe(0);
-  await expect.poll(() => isRunning(-leader), { timeout: 10_000 }).toBe(false);
+  await expect.poll(() => isRunning(-leader)).toBe(false);
 });
 
 function isRunning(group: number): boolean {

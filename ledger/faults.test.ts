@@ -121,7 +121,7 @@ async function checkTold(db: Database, log: Log, told: Told): Promise<void> {
 
 describe("a fault at every storage call of an append run, and then a start", () => {
   for (const fault of ["fail", "fail half-way", "crash before", "crash after"] as const satisfies readonly Fault[])
-    test(`${fault}: no fork, no acknowledged entry lost, and the log goes on`, { timeout: 120_000 }, async () => {
+    test(`${fault}: no fork, no acknowledged entry lost, and the log goes on`, async () => {
       const calls = await callsOfAWholeRun();
       expect(calls).toBeGreaterThan(20);
       for (let at = 0; at < calls; at += 1) {

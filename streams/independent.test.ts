@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { EventMs } from "../core/protocol/time.ts";
 import { type Database, openDatabase } from "../migrations/database.ts";
 import { servicesOf } from "./gap.ts";
@@ -66,8 +66,8 @@ test("a service that died is begun again, and its error is told by class only", 
   });
   await one.begin();
   workers[0]?.crash();
-  await vi.waitFor(() => expect(workers).toHaveLength(2));
-  await vi.waitFor(() => expect(one.health().state).toBe("running"));
+  await expect.poll(() => workers).toHaveLength(2);
+  await expect.poll(() => one.health().state).toBe("running");
   expect(workers[0]?.stops).toBe(1);
   expect(logged.join()).toContain("RangeError");
   expect(logged.join()).not.toContain("quote");

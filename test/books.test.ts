@@ -91,7 +91,7 @@ describe("beside a running core", () => {
     expect(said(await books(...early, "--by", "l".repeat(100)))).toEqual(one(3, "(personMalformed)"));
   });
 
-  it("yesterday is closed once every payer's statement was compared, and the ledger still verifies", { timeout: 180_000 }, async () => {
+  it("yesterday is closed once every payer's statement was compared, and the ledger still verifies", async () => {
     const yesterday = printDay(before(1));
     expect(said(await books("day", "close", yesterday, "--by", "li"))).toEqual(
       one(3, "is not reconciled row by row (--details) with insurance, commercial, bank (reconciliationMissing)"),
@@ -132,7 +132,7 @@ describe("on a folder whose core does not run", () => {
     await foundedEarlier(10);
   });
 
-  it("a difference goes from the payer's file through people to a write-off by two", { timeout: 180_000 }, async () => {
+  it("a difference goes from the payer's file through people to a write-off by two", async () => {
     const at = `${before(5)}101500`;
     const good = await csv("five.csv", `B-77,B77,capture,${institution},12.34,,${at}`);
     await appendFile(good, "broken\r\n");
@@ -169,40 +169,34 @@ describe("on a folder whose core does not run", () => {
     expect((await books("ledger", "verify")).code).toBe(0);
   });
 
-  it(
-    "a refund that only the payer has is a shortage, is taken into the books by two, and comes out again by two",
-    { timeout: 180_000 },
-    async () => {
-      const refund = await csv(
-        "six.csv",
-        `B-78,B78,refund,${institution},5.00,,${before(5)}111500`,
-        `B-77,B77,capture,${institution},12.34,,${before(5)}101500`,
-      );
-      expect(json(await compare(before(5), refund))).toMatchObject({ counts: { surplus: "1", shortage: "1" } });
-      const list = json(await books("reconcile", "list", "--json")) as { cases: { id: string; class: string; kind: string }[] };
-      expect(list.cases).toMatchObject([{ class: "shortage", kind: "refund" }]);
-      const id = list.cases[0]?.id ?? "";
-      expect((await books("reconcile", "show", id)).stdout).toContain("支付方应付 5.00 元");
-      await books("reconcile", "assign", id, "--by", "li", "--to", "zhao");
-      const book = ["reconcile", "book", id, "--by", "zhao"];
-      expect(said(await books(...book, "--approved-by", "qian"))).toEqual(one(2, "say whose it is"));
-      expect(said(await books(...book, "--institution", institution))).toEqual(one(3, "(needsSecondPerson)"));
-      expect(said(await books(...book, "--approved-by", "qian", "--institution", "H51010400009"))).toEqual(one(3, "(otherTarget)"));
-      expect(said(await books(...book, "--approved-by", "qian", "--settlement", `${institution}/none`))).toEqual(
-        one(3, "(settlementUnknown)"),
-      );
-      expect((await books(...book, "--approved-by", "qian", "--settlement", `${institution}/bill-1`)).stdout).toBe(
-        `${id}: 已补账 (zhao)\n`,
-      );
-      expect((await books("ledger", "verify")).code).toBe(0);
-      expect((await books("ledger", "fsck")).code).toBe(0);
-      const back = ["reconcile", "take-back", id, "--by", "zhao", "--reason", "agreed"];
-      expect(said(await books(...back, "--approved-by", "zhao"))).toEqual(one(3, "(samePerson)"));
-      expect((await books(...back, "--approved-by", "qian", "--lang", "en")).stdout).toBe(`${id}: investigating (zhao)\n`);
-      expect(said(await books(...back, "--approved-by", "qian"))).toEqual(one(3, "(notFromHere)"));
-      expect((await books("ledger", "fsck")).code).toBe(0);
-    },
-  );
+  it("a refund that only the payer has is a shortage, is taken into the books by two, and comes out again by two", async () => {
+    const refund = await csv(
+      "six.csv",
+      `B-78,B78,refund,${institution},5.00,,${before(5)}111500`,
+      `B-77,B77,capture,${institution},12.34,,${before(5)}101500`,
+    );
+    expect(json(await compare(before(5), refund))).toMatchObject({ counts: { surplus: "1", shortage: "1" } });
+    const list = json(await books("reconcile", "list", "--json")) as { cases: { id: string; class: string; kind: string }[] };
+    expect(list.cases).toMatchObject([{ class: "shortage", kind: "refund" }]);
+    const id = list.cases[0]?.id ?? "";
+    expect((await books("reconcile", "show", id)).stdout).toContain("支付方应付 5.00 元");
+    await books("reconcile", "assign", id, "--by", "li", "--to", "zhao");
+    const book = ["reconcile", "book", id, "--by", "zhao"];
+    expect(said(await books(...book, "--approved-by", "qian"))).toEqual(one(2, "say whose it is"));
+    expect(said(await books(...book, "--institution", institution))).toEqual(one(3, "(needsSecondPerson)"));
+    expect(said(await books(...book, "--approved-by", "qian", "--institution", "H51010400009"))).toEqual(one(3, "(otherTarget)"));
+    expect(said(await books(...book, "--approved-by", "qian", "--settlement", `${institution}/none`))).toEqual(
+      one(3, "(settlementUnknown)"),
+    );
+    expect((await books(...book, "--approved-by", "qian", "--settlement", `${institution}/bill-1`)).stdout).toBe(`${id}: 已补账 (zhao)\n`);
+    expect((await books("ledger", "verify")).code).toBe(0);
+    expect((await books("ledger", "fsck")).code).toBe(0);
+    const back = ["reconcile", "take-back", id, "--by", "zhao", "--reason", "agreed"];
+    expect(said(await books(...back, "--approved-by", "zhao"))).toEqual(one(3, "(samePerson)"));
+    expect((await books(...back, "--approved-by", "qian", "--lang", "en")).stdout).toBe(`${id}: investigating (zhao)\n`);
+    expect(said(await books(...back, "--approved-by", "qian"))).toEqual(one(3, "(notFromHere)"));
+    expect((await books("ledger", "fsck")).code).toBe(0);
+  });
 
   it("payers that do not run cannot be asked, and that is said in one line", async () => {
     expect(said(await books("reconcile", "run", "--rail", "bank", "--day", printDay(before(2)), "--by", "li"))).toEqual(

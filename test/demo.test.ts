@@ -121,7 +121,7 @@ describe("the demo", () => {
     }
   });
 
-  it("goes on after Ctrl-C in the middle and ends with the same bills", { timeout: 120_000 }, async () => {
+  it("goes on after Ctrl-C in the middle and ends with the same bills", async () => {
     const again = join(folder.path, "again");
     const args = ["demo", "--once", "--json", "--settlements", SETTLEMENTS, "--data", again];
     for (const afterMs of [700, 1_500, 2_500, 3_500]) {
@@ -135,7 +135,7 @@ describe("the demo", () => {
     expect(await outcomes({ RONGHE_DATA: again })).toEqual(await outcomes({ RONGHE_DATA: data }));
   });
 
-  it.skipIf("skipped" in kafka)("gives the same settlements over a real Kafka broker", { timeout: 120_000 }, async () => {
+  it.skipIf("skipped" in kafka)("gives the same settlements over a real Kafka broker", async () => {
     if ("skipped" in kafka) return;
     const settings = { RONGHE_KAFKA_BROKERS: kafka.brokers.join(",") };
     const over = join(folder.path, "kafka");

@@ -39,7 +39,7 @@ describe.each(WAYS)("$way", ({ way, brokers, skipped }) => {
     province = await startProvince(folder.path, brokers, 1 + RUNTIMES.length);
     const started = await Promise.all(RUNTIMES.map(async (runtime, at) => await startEdge(runtime, await province.edgeSettings(at + 2))));
     for (const edge of started) edges.set(edge.runtime, edge);
-  }, 180_000);
+  });
   afterAll(async () => {
     await Promise.all([...edges.values()].map((edge) => edge.kill9()));
     await province?.stop();
@@ -61,7 +61,7 @@ describe.each(WAYS)("$way", ({ way, brokers, skipped }) => {
       edge = edgeOn(runtime);
       desk = province.desk(edge, 0);
       await untilReady(edge);
-    }, 90_000);
+    });
 
     /** An envelope as the hospital seals it, to be spoiled on the way. */
     const sealed = (transType: string, data: object, from = desk, timestampMs = systemClock.now()): Promise<string> =>

@@ -1,7 +1,7 @@
 /** `ronghe ledger follow` over both buses: a sound log is followed to its end, and the first defect ends it by its name. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startLedgerPublisher } from "../core/ledger-publisher.ts";
 import { systemClock } from "../core/protocol/time.ts";
 import { AT, crypto, ORIGIN, TestPlatform, testSigner } from "../ledger/testing/platform.ts";
@@ -15,7 +15,6 @@ import { temporaryFolder } from "./harness/folder.ts";
 import { type Ended, ronghe } from "./harness/process.ts";
 
 // Each test starts whole processes: a busy machine takes its time.
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const ENTRIES = "ledger.entry.appended.v1";
 const CHECKPOINTS = "ledger.checkpoint.published.v1";

@@ -89,7 +89,7 @@ beforeAll(async () => {
     ["the operator's key", layout.core.operatorKey],
   ] as const)
     secrets.push(...keyForms(what, (await readFile(file, "utf8")).trim()));
-}, 180_000);
+});
 afterAll(async () => {
   await collector?.stop();
   await folder?.[Symbol.asyncDispose]();

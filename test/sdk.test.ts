@@ -69,34 +69,31 @@ describe("channel and terminal SDK", () => {
     expect(walked).toEqual(WALKED);
   });
 
-  it(
-    "do the same in Chromium, with the keys at the app's backend and a symbol that a reader reads",
-    { timeout: 120_000 },
-    async (context) => {
-      const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((file) => existsSync(file));
-      if (executablePath === undefined) {
-        if (process.env["CI"] !== undefined) throw new Error("Chromium is missing");
-        return context.skip("Chromium is missing");
-      }
-      const backend = await startBackend();
-      const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"];
-      const browser: Browser = await chromium.launch({ executablePath, args });
-      try {
-        const page = await browser.newPage({ viewport: { width: 480, height: 560 } });
-        const troubles: string[] = [];
-        page.on("pageerror", (error) => troubles.push(error.message));
-        await page.goto(`http://127.0.0.1:${(backend.address() as AddressInfo).port}/`);
-        const walked = await page.evaluate((given) => (globalThis as unknown as InPage).walk(given), { ...scene, run: "chromium" });
-        expect(troubles).toEqual([]);
-        expect(walked).toEqual(WALKED);
-        expect(await readSymbol(page)).toBe(await page.evaluate(() => (globalThis as unknown as InPage).shownText));
-      } finally {
-        await browser.close();
-        backend.closeAllConnections();
-        backend.close();
-      }
-    },
-  );
+  it("do the same in Chromium, with the keys at the app's backend and a symbol that a reader reads", async (context) => {
+    const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((file) => existsSync(file));
+    if (executablePath === undefined) {
+      if (process.env["CI"] !== undefined) throw new Error("Chromium is missing");
+      return context.skip("Chromium is missing");
+    }
+    const backend = await startBackend();
+    const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"];
+    const browser: Browser = await chromium.launch({ executablePath, args });
+    try {
+      const page = await browser.newPage({ viewport: { width: 480, height: 560 } });
+      page.setDefaultTimeout(0);
+      const troubles: string[] = [];
+      page.on("pageerror", (error) => troubles.push(error.message));
+      await page.goto(`http://127.0.0.1:${(backend.address() as AddressInfo).port}/`);
+      const walked = await page.evaluate((given) => (globalThis as unknown as InPage).walk(given), { ...scene, run: "chromium" });
+      expect(troubles).toEqual([]);
+      expect(walked).toEqual(WALKED);
+      expect(await readSymbol(page)).toBe(await page.evaluate(() => (globalThis as unknown as InPage).shownText));
+    } finally {
+      await browser.close();
+      backend.closeAllConnections();
+      backend.close();
+    }
+  });
 });
 
 function plain(profile: ClientProfile): SdkScene["app"]["profile"] {

@@ -74,7 +74,7 @@ describe.each(WAYS)("$way", ({ brokers, skipped }) => {
     const started = await Promise.all(runtimes.map(async (runtime, at) => await startEdge(runtime, await province.edgeSettings(at + 2))));
     await Promise.all(started.map(untilReady));
     for (const edge of started) edges.set(edge.runtime, edge);
-  }, 180_000);
+  });
   afterAll(async () => {
     await Promise.all([...edges.values()].map((edge) => edge.kill9()));
     await province?.stop();
@@ -92,7 +92,7 @@ describe.each(WAYS)("$way", ({ brokers, skipped }) => {
   const EDGES = brokers === undefined ? ["same process", "Node", "Deno", "workerd"] : ["Node"];
 
   describe.skipIf(skipped).each(EDGES)("an edge: %s", (name) => {
-    it("joins a hospital's trace and leads it to the ledger and back", { timeout: 60_000 }, async () => {
+    it("joins a hospital's trace and leads it to the ledger and back", async () => {
       const { traceId, traceparent } = hospitalTrace();
       const desk = province.desk(await edgeNamed(name), 0, { traceparent });
       const outTradeNo = `T-${name.replace(" ", "")}`;

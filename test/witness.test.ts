@@ -2,7 +2,7 @@
 import { appendFile, copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readRuntime, layoutOf } from "../cli/platform/layout.ts";
 import { AT, crypto, ORIGIN, TestPlatform, testSigner } from "../ledger/testing/platform.ts";
 import { parseWitnessKey } from "../ledger/verifier/note.ts";
@@ -13,7 +13,6 @@ import { FREE_PORTS, temporaryFolder } from "./harness/folder.ts";
 import { launch, ronghe, serve, type Serving } from "./harness/process.ts";
 
 // Each test starts and stops whole processes: a busy machine takes its time.
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 const running = new Set<Serving>();

@@ -43,7 +43,7 @@ beforeAll(async () => {
   const { status, errors } = await run(() => ledgerExport(config, { out }));
   expect([status, errors]).toEqual([0, []]);
   await cp(join(out, "policy"), policy);
-}, 120_000);
+});
 afterAll(async () => {
   await rm(folder, { recursive: true });
 });

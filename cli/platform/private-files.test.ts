@@ -26,7 +26,7 @@ beforeAll(async () => {
   mkdirSync(data, { mode: 0o755 });
   const made = await ronghe(["sandbox", "init", "--data", data, "--people", "20", "--edges", "2"]);
   expect(made).toMatchObject({ code: 0 });
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Below a folder, itself included: what others than the owner may read, write or enter. */

@@ -37,7 +37,7 @@ function signer(): (message: Uint8Array, userId: string) => SignedMessage {
   return (message, userId) => ({ publicKey, message, userId, signature: sign(message, userId) });
 }
 
-describe("agreement on 10,000 good and 10,000 spoiled signatures", { timeout: 120_000 }, () => {
+describe("agreement on 10,000 good and 10,000 spoiled signatures", () => {
   const KEYS = 25;
   const PER_KEY = 400;
   const kinds = Object.entries(CORRUPTIONS);

@@ -101,7 +101,7 @@ describe.each(each)("SM2 verification in WebAssembly with %s", (mode, verifier) 
     expect(runVectors(verifier, vectors, mode === "large table" ? 2 : 1).failures).toEqual([]);
   });
 
-  it("takes signatures by a thousand edge keys: powers of two, their neighbours, both ends of the range", { timeout: 60_000 }, () => {
+  it("takes signatures by a thousand edge keys: powers of two, their neighbours, both ends of the range", () => {
     const keys = new Set<bigint>();
     for (let k = 1n; k <= 140n; k += 1n) keys.add(k).add(SM2_ORDER - 1n - k);
     for (let bit = 0n; bit < 256n; bit += 1n) for (const near of [-1n, 0n, 1n]) keys.add((1n << bit) + near);

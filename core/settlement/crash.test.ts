@@ -55,7 +55,7 @@ function crashingAt(end: number): Interposed & { readonly hit: Promise<void>; re
   };
 }
 
-test("a crash at any write or call, and then a start, ends as no crash would have", { timeout: 120_000 }, async () => {
+test("a crash at any write or call, and then a start, ends as no crash would have", async () => {
   // What the refunds give back is settled beforehand, on a calm day.
   const calm = await rig.start();
   for (let at = 0; at < ROUNDS_MAX; at++) await enrol(rig, `r${at}-back`, { insurance: {}, bank: {} });

@@ -74,7 +74,7 @@ async function settleAtCore(outTradeNo: string): Promise<void> {
 }
 
 async function expectSoon<T>(look: () => Promise<T | undefined> | T | undefined): Promise<T> {
-  return (await expect.poll(look, { timeout: 20_000 }).toBeDefined().then(look)) as T;
+  return (await expect.poll(look).toBeDefined().then(look)) as T;
 }
 
 describe("a terminal", () => {

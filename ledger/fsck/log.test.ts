@@ -17,7 +17,7 @@ beforeAll(async () => {
   await platform.append(40);
   expect(await addSearchKeys(platform.db, platform.log.size)).toBe(true);
   await platform.db.write(TABLES.map((table) => sql(`CREATE TABLE sound_${table} AS SELECT * FROM ${table}`)));
-}, 120_000);
+});
 afterAll(async () => {
   await platform.close();
 });

@@ -16,7 +16,7 @@ function seedsFrom(first: number, count: number): readonly number[] {
 }
 
 describe("edges, bus, core and ledger in one process, with faults drawn from a seed", () => {
-  test(`keep every promise over ${SEEDS} seeds, and each kind of fault occurs`, { timeout: 900_000 }, async () => {
+  test(`keep every promise over ${SEEDS} seeds, and each kind of fault occurs`, async () => {
     const ends = await simulate({ seeds: seedsFrom(FIRST, SEEDS) });
     expect(ends.filter(({ findings }) => findings.length > 0).map(({ seed, findings }) => ({ seed, findings }))).toEqual([]);
     expect(ends).toHaveLength(SEEDS);
@@ -27,14 +27,14 @@ describe("edges, bus, core and ledger in one process, with faults drawn from a s
     expect(total("refunded")).toBeGreaterThan(SEEDS / 4);
   });
 
-  test("repeat a seed to the last byte of the ledger, on any thread", { timeout: 120_000 }, async () => {
+  test("repeat a seed to the last byte of the ledger, on any thread", async () => {
     const seeds = seedsFrom(FIRST, 8);
     const [once, again] = [await simulate({ seeds }), await simulate({ seeds: seeds.toReversed() })];
     expect(again.map(({ digest }) => digest)).toEqual(once.map(({ digest }) => digest));
     expect(new Set(once.map(({ digest }) => digest)).size).toBe(seeds.length);
   });
 
-  test("repeat a seed in all but its signatures where SM2 itself signs", { timeout: 120_000 }, async () => {
+  test("repeat a seed in all but its signatures where SM2 itself signs", async () => {
     const seeds = [SM2_EVERY];
     const [once, again] = [await simulate({ seeds }), await simulate({ seeds })];
     expect(again.map(({ digest }) => digest)).toEqual(once.map(({ digest }) => digest));
@@ -42,24 +42,24 @@ describe("edges, bus, core and ledger in one process, with faults drawn from a s
 });
 
 describe("the check at the end", () => {
-  test("fails when repeats are no longer recognised, and names the double payment", { timeout: 120_000 }, async () => {
+  test("fails when repeats are no longer recognised, and names the double payment", async () => {
     const ends = await simulate({ seeds: seedsFrom(FIRST, 30), control: "noDeduplication", failuresMax: 30 });
     const findings = ends.flatMap((end) => end.findings);
     expect(findings.some((finding) => finding.startsWith("one code paid twice"))).toBe(true);
     expect(findings.some((finding) => finding.endsWith("is in the ledger, and no edge has taken it"))).toBe(true);
   });
 
-  test("fails when a bus loses what it has taken", { timeout: 120_000 }, async () => {
+  test("fails when a bus loses what it has taken", async () => {
     const ends = await simulate({ seeds: seedsFrom(FIRST, 4), control: "busForgets" });
     expect(ends.flatMap((end) => end.findings).some((finding) => finding.includes("is 0 times in the ledger"))).toBe(true);
   });
 
-  test("fails when payers forget what they were asked", { timeout: 120_000 }, async () => {
+  test("fails when payers forget what they were asked", async () => {
     const ends = await simulate({ seeds: seedsFrom(FIRST, 30), control: "payersForget", failuresMax: 30 });
     expect(ends.flatMap((end) => end.findings).some((finding) => finding.endsWith("was paid twice"))).toBe(true);
   });
 
-  test("fails when one byte of a ledger was changed", { timeout: 120_000 }, async () => {
+  test("fails when one byte of a ledger was changed", async () => {
     const ends = await simulate({ seeds: seedsFrom(FIRST, 2), control: "doctoredLedger" });
     for (const { findings } of ends) expect(findings.join("\n")).toMatch(/does not verify/);
     expect(ends).toHaveLength(2);

@@ -2,7 +2,7 @@
  * Every fault of every payer, over real HTTP, from the lost answer to the healed day: the state, the entry, what the
  * hospital is told, and what reconciliation makes of it.
  */
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { railKey } from "../rails/port.ts";
 import type { FaultRequest } from "../rails/sandbox/faults.ts";
 import { type AccountsDay, openAccountsDay } from "./testing/accounts-day.ts";
@@ -29,7 +29,6 @@ function silence(rail: Rail, action: "capture" | "void" | "refund", kind: Kind):
 const BEGUN = ["settlement.accepted", "settlement.holding", "settlement.held"];
 const netOf = async (desk: AccountsDay): Promise<readonly bigint[]> => [...(await desk.balances()).values()].map(({ posted }) => posted);
 
-const WAIT = { timeout: 30_000, interval: 50 };
 async function captured(desk: AccountsDay, settlementId: string, rail: Rail): Promise<number | undefined> {
   return (await desk.totals()).legs.find((leg) => leg.settlementId === settlementId && leg.rail === rail)?.captures;
 }
@@ -70,7 +69,7 @@ describe("a payment whose answer is lost", () => {
     expect(await desk.told()).toEqual(["unknown"]);
     await desk.clearFaults();
     // A late answer is of a call that the payer only begins when we have given up.
-    await vi.waitFor(async () => expect(await captured(desk, waiting.id, rail)).toBe(1), WAIT);
+    await expect.poll(() => captured(desk, waiting.id, rail)).toBe(1);
 
     desk.sleepUntil(1);
     const runs = await desk.reconcile();
