@@ -80,12 +80,20 @@ describe("health", () => {
       [-900_000, 503],
     ] as const) {
       const skewed = createCoreApp({ ...province.core.ports, bus: () => ({ skewMs, repacked }) });
-      expect(await (await skewed.request("/health")).json()).toEqual({ status: "ok", bus: { clockSkewMs: skewMs, repacked } });
+      expect(await (await skewed.request("/health")).json()).toEqual({
+        status: "ok",
+        storage: "ok",
+        bus: { clockSkewMs: skewMs, repacked },
+      });
       const ready = await skewed.request("/ready");
       expect([ready.status, await ready.json()]).toMatchObject([status, { checks: { busClock: status === 200 } }]);
     }
     const untold = createCoreApp({ ...province.core.ports, bus: () => ({ repacked: [] }) });
-    expect(await (await untold.request("/health")).json()).toEqual({ status: "ok", bus: { clockSkewMs: null, repacked: [] } });
+    expect(await (await untold.request("/health")).json()).toEqual({
+      status: "ok",
+      storage: "ok",
+      bus: { clockSkewMs: null, repacked: [] },
+    });
     expect((await untold.request("/ready")).status).toBe(200);
     const unready = createCoreApp({ ...province.core.ports, ready: () => ({ bus: false, checkpoint: true }) });
     const response = await unready.request("/ready");

@@ -18,8 +18,8 @@ const LONG_AGO = "2001-02-03";
 const FAR_AHEAD = "2199-02-03";
 
 test.each([
-  [["reconcile", "run", "--rail", "bank", "--day", LONG_AGO], 3, `${LONG_AGO} lies before the platform's first day (beforeFounding)`],
-  [["reconcile", "run", "--rail", "bank", "--day", FAR_AHEAD], 3, `${FAR_AHEAD} is not over (dayNotOver)`],
+  [["reconcile", "run", "--rail", "bank", "--day", LONG_AGO], 3, `${LONG_AGO} 早于平台的首日 (beforeFounding)`],
+  [["reconcile", "run", "--rail", "bank", "--day", FAR_AHEAD], 3, `${FAR_AHEAD} 尚未结束 (dayNotOver)`],
   [["reconcile", "run", "--rail", "bank", "--day", "2026-02-30"], 2, "a day is yyyy-mm-dd"],
   [["day", "close", LONG_AGO], 3, `${LONG_AGO} lies before the platform's first day (beforeFounding)`],
   [["day", "close", FAR_AHEAD], 3, `${FAR_AHEAD} is not over (dayNotOver)`],

@@ -75,7 +75,7 @@ describe("a list that may grow", () => {
         "schemas/settlement.request.submitted.v1.json 0",
         "schemas/settlement.request.rejected.v1.json 1",
         "schemas/settlement.claim.settled.v1.json 1",
-        "schemas/settlement.claim.refused.v1.json 1",
+        "schemas/settlement.claim.refused.v1.json 2",
         "schemas/settlement.claim.refunded.v1.json 1",
         "schemas/settlement.claim.unknown.v1.json 1",
         "schemas/code.scan.observed.v1.json 3",

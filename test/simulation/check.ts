@@ -116,16 +116,19 @@ async function takenBy(db: Database, edge: EdgeName): Promise<readonly Taken[]> 
   }));
 }
 
-/** What an edge acknowledged, it has, with the content it acknowledged. */
+/**
+ * What an edge accepted it has, with the content it accepted; what it acknowledged in other words, because the core had
+ * told it the outcome, it or another edge has.
+ */
 function notKept(told: readonly Told[], taken: readonly Taken[]): readonly string[] {
   const kept = new Set(taken.map((one) => `${one.edge} ${one.institution}/${one.outTradeNo} ${one.requestHash}`));
-  return told.flatMap(({ institution, outTradeNo, requestHash, acknowledgedBy }) =>
-    [...acknowledgedBy].flatMap((edge) =>
-      kept.has(`${edge} ${institution}/${outTradeNo} ${requestHash}`)
-        ? []
-        : [`${edge} acknowledged ${institution}/${outTradeNo} and has it not`],
-    ),
-  );
+  return told.flatMap(({ institution, outTradeNo, requestHash, acknowledgedBy, acceptedBy }) => {
+    const has = (edge: EdgeName): boolean => kept.has(`${edge} ${institution}/${outTradeNo} ${requestHash}`);
+    const isKept = EDGES.some(has);
+    return [...acknowledgedBy].flatMap((edge) =>
+      has(edge) || (isKept && !acceptedBy.has(edge)) ? [] : [`${edge} acknowledged ${institution}/${outTradeNo} and has it not`],
+    );
+  });
 }
 
 function openings(leaves: readonly Leaf[]): readonly Leaf[] {

@@ -31,8 +31,10 @@ export interface Told {
   readonly original: string | undefined;
   /** The code behind it, whichever form was sent. */
   readonly code: string | undefined;
-  /** Edges that said it is durable. */
+  /** Edges that said it is durable: taken by them, or known to them as taken by another. */
   readonly acknowledgedBy: Set<EdgeName>;
+  /** Those among them that said `accepted`, which only who has taken it says. */
+  readonly acceptedBy: Set<EdgeName>;
   final: SettlementReply | undefined;
 }
 
@@ -213,6 +215,7 @@ export class Hospitals {
     this.#options.trace.note(`${institution}@${edge} ${ask.action} ${outTradeNo}: ${reply.ok ? reply.value.status : reply.error.error}`);
     if (reply.ok) {
       told.acknowledgedBy.add(edge);
+      if (reply.value.status === "accepted") told.acceptedBy.add(edge);
       this.#note(told, reply.value);
       return "answered";
     }
@@ -251,6 +254,7 @@ export class Hospitals {
       original: ask.action === "refund" ? ask.original : undefined,
       code: ask.action === "settle" ? ask.code : undefined,
       acknowledgedBy: new Set(),
+      acceptedBy: new Set(),
       final: undefined,
     };
     this.#byContent.set(`${institution}/${outTradeNo}/${told.requestHash}`, told);

@@ -4,7 +4,7 @@
  * fail as they would in truth; and a seed repeats to the last byte, which random signatures would not let it.
  * One seed in twenty runs with SM2 itself.
  */
-import type { Crypto } from "../../core/crypto/port.ts";
+import { type Crypto, SM2_DEFAULT_USER_ID } from "../../core/crypto/port.ts";
 import { concatBytes, toHex, utf8 } from "../../core/protocol/bytes.ts";
 import { seededRandom } from "../../cli/sandbox/random.ts";
 
@@ -26,7 +26,7 @@ export function quickCrypto(crypto: Crypto): QuickCrypto {
     privateKeys.set(toHex(made), privateKey.slice());
     return made;
   };
-  const quickSign = (privateKey: Uint8Array, message: Uint8Array, userId = ""): Uint8Array => {
+  const quickSign = (privateKey: Uint8Array, message: Uint8Array, userId = SM2_DEFAULT_USER_ID): Uint8Array => {
     const half = (label: number): Uint8Array => crypto.hmacSm3(privateKey, Uint8Array.of(label), utf8(`${userId}\n`), message);
     return concatBytes(half(1), half(2));
   };
