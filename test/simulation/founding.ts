@@ -19,7 +19,7 @@ import { EDGE_CACHE_KEY, EDGE_REPLY_KEY } from "../../edge/identity.ts";
 import { type TrustedKey, verifierKey } from "../../ledger/verifier/note.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import { openEmbeddedBus } from "../../streams/bus/embedded.ts";
-import { type QuickCrypto, quickCrypto, seedRandomness } from "./quick-sm2.ts";
+import { type QuickCrypto, quickCrypto, seedRandomness, signingUnseeded } from "./quick-sm2.ts";
 import { topicPlan } from "../../streams/contracts/codec.ts";
 
 /** Noon of a working day, UTC+8. */
@@ -88,9 +88,11 @@ export const REGISTRY_ORIGIN = `${PLATFORM}/registry`;
 
 /** Its keys and secrets are the same each time, so that a seed is the same on every machine. */
 export async function found(folder: string): Promise<void> {
+  // Its self-test draws at random, the first time only.
+  const crypto = signingUnseeded(await loadCrypto());
   seedRandomness(0);
   try {
-    await foundFrom(folder, await loadCrypto());
+    await foundFrom(folder, crypto);
   } finally {
     seedRandomness(undefined);
   }

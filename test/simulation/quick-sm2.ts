@@ -21,7 +21,8 @@ export function quickCrypto(crypto: Crypto): QuickCrypto {
   const publicOf = (privateKey: Uint8Array): Uint8Array => {
     const known = publicKeys.get(toHex(privateKey));
     if (known !== undefined) return known;
-    const made = crypto.sm2PublicKey(privateKey);
+    // Made once in each thread, whichever seed came first: what it draws for its blinding is not of any seed.
+    const made = unseeded(() => crypto.sm2PublicKey(privateKey));
     publicKeys.set(toHex(privateKey), made);
     privateKeys.set(toHex(made), privateKey.slice());
     return made;
@@ -63,6 +64,21 @@ export function quickCrypto(crypto: Crypto): QuickCrypto {
 }
 
 const own = globalThis.crypto.getRandomValues.bind(globalThis.crypto);
+
+/** Signs when the clock of the machine says so (heads of logs): what it draws is not of the seed. */
+export function signingUnseeded(crypto: Crypto): Crypto {
+  return { ...crypto, sm2Sign: (privateKey, message, userId) => unseeded(() => crypto.sm2Sign(privateKey, message, userId)) };
+}
+
+function unseeded<T>(work: () => T): T {
+  const seeded = globalThis.crypto.getRandomValues;
+  globalThis.crypto.getRandomValues = own;
+  try {
+    return work();
+  } finally {
+    globalThis.crypto.getRandomValues = seeded;
+  }
+}
 
 /** From now on this process's randomness comes from a seed; without one, from the machine again. */
 export function seedRandomness(seed: number | undefined): void {

@@ -23,10 +23,11 @@ jlink --output "$root/opt/java" --strip-debug --no-header-files --no-man-pages -
   --add-modules java.base,java.compiler,java.desktop,java.instrument,java.logging,java.management,java.naming,java.net.http,java.rmi,java.scripting,java.security.jgss,java.security.sasl,java.sql,java.xml,jdk.management,jdk.net,jdk.unsupported,jdk.zipfs,jdk.crypto.ec
 cp -r "$libs" "$root/opt/kafka/libs"
 
-# The shared libraries of the runtime itself and of the natives in jars (RocksDB and zstd need libstdc++).
+# The shared libraries of the runtime itself and of the natives in jars (RocksDB needs libstdc++, zstd the threads and
+# the parts of the C library that once stood apart).
 {
   find "$root/opt/java" -type f \( -name '*.so' -o -perm -u+x \) -exec ldd {} \; 2>/dev/null
-  find / -xdev \( -name 'libstdc++.so.6' -o -name 'libgcc_s.so.1' \) -not -path "$root/*" 2>/dev/null | sed 's/^/ => /'
+  find / -xdev \( -name 'libstdc++.so.6' -o -name 'libgcc_s.so.1' -o -name 'libpthread.so.0' -o -name 'libdl.so.2' -o -name 'librt.so.1' -o -name 'libm.so.6' \) -not -path "$root/*" 2>/dev/null | sed 's/^/ => /'
 } | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p; s/^[[:space:]]*\(\/[^ ]*ld-linux[^ ]*\).*/\1/p' | sort -u | while read -r library; do
   case $library in "$root"/*) continue ;; esac
   mkdir -p "$root$(dirname "$library")"
