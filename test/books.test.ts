@@ -157,7 +157,7 @@ describe("on a folder whose core does not run", () => {
     const writeOff = ["reconcile", "write-off", id, "--by", "zhao", "--reason", "immaterial"];
     expect(said(await books(...writeOff))).toEqual(one(3, "this needs a second person (--approved-by) (needsSecondPerson)"));
     expect(said(await books(...writeOff, "--approved-by", "zhao"))).toEqual(one(3, "this needs two different people (samePerson)"));
-    expect((await books(...writeOff, "--approved-by", "qian", "--lang", "en")).stdout).toContain("writtenOff");
+    expect((await books(...writeOff, "--approved-by", "qian", "--lang", "en")).stdout).toContain("written off");
     expect(said(await books("reconcile", "assign", id, "--by", "li"))).toEqual(one(3, "the case is closed (caseClosed)"));
     expect(said(await books("reconcile", "assign", "20200101-bank-0000000000", "--by", "li"))).toEqual(
       one(3, "no such case (caseUnknown)"),

@@ -9,10 +9,11 @@ import type { RailName } from "../../core/settlement/plan.ts";
 import { readCsv } from "../../core/settlement/reconcile/csv.ts";
 import { CANONICAL, type Encoding, mappingHash, readMapping, type StatementMapping } from "../../core/settlement/reconcile/mapping.ts";
 import { type KeptMapping, mappingFor, mappingOf, mappingsOf } from "../../core/settlement/reconcile/mappings.ts";
+import { KIND_NAMES } from "../../core/settlement/reconcile/names.ts";
 import { BadStatementError, sayDefect, type StatementLine } from "../../core/settlement/reconcile/statement.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printErrorLine, printJson, printJsonLine, printTable } from "../output.ts";
-import { done, KIND_NAMES, railOf, reading } from "./reconcile.ts";
+import { done, railOf, reading } from "./reconcile.ts";
 
 type Lang = "zh" | "en";
 
@@ -117,7 +118,7 @@ function printRead(first: readonly StatementLine[], read: Awaited<ReturnType<typ
       String(row.line),
       row.key,
       row.railReference,
-      zh ? KIND_NAMES[row.kind] : row.kind,
+      KIND_NAMES[row.kind][lang],
       row.institution,
       formatYuan(row.amount),
       formatCst14(row.atMs),

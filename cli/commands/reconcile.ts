@@ -5,6 +5,7 @@ import { parseDay, printDay } from "../../core/settlement/day/accounting-day.ts"
 import { fundName, RAIL_NAMES } from "../../core/settlement/day/fund-names.ts";
 import { RAIL_ORDER, type RailName } from "../../core/settlement/plan.ts";
 import { CASE_REASONS, type CaseReason, IS_OPEN, isClosed } from "../../core/settlement/reconcile/cases.ts";
+import { CLASS_NAMES, KIND_NAMES, STATE_NAMES } from "../../core/settlement/reconcile/names.ts";
 import { caseStory } from "../../core/settlement/reconcile/reconciler.ts";
 import type { Encoding } from "../../core/settlement/reconcile/mapping.ts";
 import type { Case } from "../../core/settlement/reconcile/records.ts";
@@ -97,7 +98,7 @@ export async function reconcileList(config: Config, options: ListOptions): Promi
         printDay(row.day),
         RAIL_NAMES[row.rail][options.lang],
         zh ? { ours: "我方有", theirs: "对方有" }[row.side] : row.side,
-        zh ? KIND_NAMES[row.kind] : row.kind,
+        KIND_NAMES[row.kind][options.lang],
         row.institution,
         formatYuan(row.amount),
         row.key === "" ? row.reference : row.key,
@@ -307,17 +308,6 @@ function printRuns(runs: readonly RunSummary[], lang: "zh" | "en"): void {
   );
 }
 
-export const KIND_NAMES = { capture: "支付", refund: "退款", reversal: "冲正" } as const;
-const STATE_NAMES: Readonly<Record<Case["state"], { readonly zh: string; readonly en: string }>> = {
-  open: { zh: "待处理", en: "open" },
-  investigating: { zh: "核查中", en: "investigating" },
-  suspended: { zh: "已挂账", en: "suspended" },
-  resolved: { zh: "已解决", en: "resolved" },
-  writtenOff: { zh: "已核销", en: "writtenOff" },
-  booked: { zh: "已补账", en: "booked" },
-};
-const CLASS_NAMES = { surplus: "长款", shortage: "短款", amount: "金额不符", keptMoney: "拒付未退（挂账）" } as const;
-
 function printCases(cases: readonly Case[], lang: "zh" | "en"): void {
   const zh = lang === "zh";
   printTable(
@@ -326,8 +316,8 @@ function printCases(cases: readonly Case[], lang: "zh" | "en"): void {
       : ["case", "class", "kind", "institution", "ours", "theirs", "state", "owner"],
     cases.map((one) => [
       one.id,
-      zh ? CLASS_NAMES[one.class] : one.class,
-      zh ? KIND_NAMES[one.kind] : one.kind,
+      CLASS_NAMES[one.class][lang],
+      KIND_NAMES[one.kind][lang],
       one.institution,
       sideAmount(one.ours),
       sideAmount(one.theirs),

@@ -1,6 +1,7 @@
 /** The month statement as one printable page: Chinese first, a switch to English, nothing loaded from anywhere. */
 import { formatYuan } from "../../protocol/money.ts";
 import { type EventMs, formatCst14 } from "../../protocol/time.ts";
+import { CLASS_NAMES, STATE_NAMES } from "../reconcile/names.ts";
 import type { Case } from "../reconcile/records.ts";
 import { printDay } from "./accounting-day.ts";
 import { fundName, type Name, RAIL_NAMES } from "./fund-names.ts";
@@ -190,26 +191,11 @@ function sealSection(days: readonly MonthDay[]): string {
 <div class="wide" tabindex="0" role="region" aria-label="封账凭证 / Seals"><table class="small"><thead><tr>${heads(columns)}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div></section>`;
 }
 
-const CLASSES: Readonly<Record<Case["class"], Name>> = {
-  surplus: { zh: "长款", en: "surplus" },
-  shortage: { zh: "短款", en: "shortage" },
-  amount: { zh: "金额不符", en: "amounts differ" },
-  keptMoney: { zh: "拒付未退（挂账）", en: "kept of a refused bill" },
-};
-const CASE_STATES: Readonly<Record<Case["state"], Name>> = {
-  open: { zh: "待处理", en: "open" },
-  investigating: { zh: "核查中", en: "investigating" },
-  suspended: { zh: "挂账", en: "suspended" },
-  resolved: { zh: "已解决", en: "resolved" },
-  writtenOff: { zh: "已核销", en: "written off" },
-  booked: { zh: "已补账", en: "taken into the books" },
-};
-
 function caseSection(cases: readonly Case[]): string {
   if (cases.length === 0) return "";
   const rows = cases.map(
     (one) =>
-      `<tr><td class="whole">${printDay(one.day)}</td><td>${asCode(one.id)}</td><td>${both(RAIL_NAMES[one.rail])}</td><td>${both(CLASSES[one.class])}</td><td class="n">${sideAmount(one.ours)}</td><td class="n">${sideAmount(one.theirs)}</td><td>${both(CASE_STATES[one.state])}</td></tr>`,
+      `<tr><td class="whole">${printDay(one.day)}</td><td>${asCode(one.id)}</td><td>${both(RAIL_NAMES[one.rail])}</td><td>${both(CLASS_NAMES[one.class])}</td><td class="n">${sideAmount(one.ours)}</td><td class="n">${sideAmount(one.theirs)}</td><td>${both(STATE_NAMES[one.state])}</td></tr>`,
   );
   const columns: readonly (Name & { readonly right?: true })[] = [
     { zh: "日期", en: "Day" },
