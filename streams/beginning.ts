@@ -7,7 +7,7 @@
 import { decodeEvent } from "./contracts/codec.ts";
 import type { AnyEvent } from "./contracts/event.ts";
 import type { DeliveredRecord, EventBus, Slice } from "./bus/port.ts";
-import type { Statement } from "../migrations/database.ts";
+import type { Database, Statement } from "../migrations/database.ts";
 import type { Gap, StreamService } from "./gap.ts";
 
 export interface Place {
@@ -46,11 +46,26 @@ async function wasRead(record: DeliveredRecord, memory: Memory): Promise<boolean
   return await memory(record, event.ok ? event.value : undefined);
 }
 
+/** The first record of a partition that the service has not taken; 0 before the first. */
+export async function readOffset(db: Pick<Database, "read">, service: StreamService, topic: string, partition: number): Promise<bigint> {
+  const [row] = await db.read(`SELECT next_offset FROM ${service}_offset WHERE topic = ? AND partition = ?`, topic, partition);
+  return row === undefined ? 0n : BigInt(String(row["next_offset"]));
+}
+
+/** Forward only: what is delivered again moves nothing. */
+export function moveOffsets(service: StreamService, places: readonly Place[]): readonly Statement[] {
+  return places.map((place) => offsetStatement(service, place, "max(next_offset, excluded.next_offset)"));
+}
+
 /** Back to where a partition that counts anew begins. */
-export function putOffset(service: StreamService, { topic, partition, offset }: Place): Statement {
+export function putOffset(service: StreamService, place: Place): Statement {
+  return offsetStatement(service, place, "excluded.next_offset");
+}
+
+function offsetStatement(service: StreamService, { topic, partition, offset }: Place, next: string): Statement {
   return {
     sql: `INSERT INTO ${service}_offset (topic, partition, next_offset) VALUES (?, ?, ?)
-          ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset`,
+          ON CONFLICT (topic, partition) DO UPDATE SET next_offset = ${next}`,
     args: [topic, partition, offset],
   };
 }

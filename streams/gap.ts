@@ -3,6 +3,7 @@
  * in the transaction that goes on without it, so that a supervisor sees what the figures and alerts do not rest on.
  */
 import { type Database, insertRows, type Statement } from "../migrations/database.ts";
+import type { BusLog } from "./bus/log.ts";
 import type { Slice } from "./bus/port.ts";
 
 export type StreamService = "fraud" | "supervision";
@@ -41,11 +42,15 @@ export function unreadGap(service: StreamService, slice: Slice, nextOffset: bigi
 }
 
 /** What a log says of a gap. */
-export const GAP_WORDS: Readonly<Record<GapKind, string>> = {
+const GAP_WORDS: Readonly<Record<GapKind, string>> = {
   judged: "a topic no longer holds records that were taken and are needed again; it goes on without them",
   unread: "records left a topic before the service came to them; it goes on without them",
   restarted: "a partition counts its offsets anew; it is read from its first record",
 };
+
+export function logGap(log: BusLog, { kind, topic, partition, fromOffset, toOffset, records }: Gap): void {
+  log("error", GAP_WORDS[kind], { kind, topic, partition, fromOffset: String(fromOffset), toOffset: String(toOffset), records });
+}
 
 export function insertGaps(gaps: readonly Gap[]): readonly Statement[] {
   return insertRows(

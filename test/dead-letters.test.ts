@@ -38,6 +38,18 @@ afterAll(async () => {
   if (!("skipped" in kafka)) await kafka.stop();
 });
 
+/** A busy broker refuses some for now. */
+async function publishAll(bus: EventBus, records: readonly BusRecord[]): Promise<void> {
+  let left = records;
+  await expect
+    .poll(async () => {
+      const verdicts = await bus.publish(left);
+      left = left.filter((_, at) => verdicts[at]?.kind !== "ok");
+      return left.length;
+    })
+    .toBe(0);
+}
+
 describe.each(["embedded", "kafka"] as const)("dead letters on the %s bus", (kind) => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let db: Database;
@@ -86,7 +98,7 @@ describe.each(["embedded", "kafka"] as const)("dead letters on the %s bus", (kin
     const spoilt = { ...scan(`${folder.path}/spoilt`), value: Buffer.from(`{"name":"张三","id":"${ID_NUMBER}"\u001b[2J`) };
     const strange = { ...spoilt, headers: { ...spoilt.headers, [ID_NUMBER]: ID_NUMBER, ce_id: `${folder.path}/x${ID_NUMBER}` } };
     await onBus(async (bus) => {
-      expect((await bus.publish([scan(id), spoilt, strange])).map(({ kind: verdict }) => verdict)).toEqual(["ok", "ok", "ok"]);
+      await publishAll(bus, [scan(id), spoilt, strange]);
       // A host whose clock is 15 minutes slow takes every honest event for one from the future.
       await judge(bus, 15 * MINUTE_MS);
     });

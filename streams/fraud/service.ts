@@ -6,22 +6,20 @@ import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import type { Database, Statement } from "../../migrations/database.ts";
-import { GroupCommit } from "../../migrations/queue.ts";
-import { DeadLetters } from "../bus/dead-letter.ts";
 import { type BusLog, errorClass, silentLog } from "../bus/log.ts";
 import { enqueue, startForwarder } from "../bus/outbox.ts";
 import { BusWatch, SKEW_MS_MAX } from "../bus/watch.ts";
 import type { Forwarder, OutboxRecord } from "../bus/outbox-port.ts";
-import type { BusConsumer, EventBus, Slice } from "../bus/port.ts";
+import type { EventBus } from "../bus/port.ts";
 import { canonicalJson } from "../contracts/canonical.ts";
 import { encodeEvent } from "../contracts/codec.ts";
 import type { DeadLetterReason } from "../contracts/dead-letter-reasons.ts";
 import { eventKey } from "../contracts/event-key.ts";
 import type { AnyEvent } from "../contracts/event.ts";
-import { isPoison, readSlice, type Received, type Taken } from "../contracts/intake.ts";
+import { isPoison, type Received, type Taken } from "../contracts/intake.ts";
 import { unknownFields } from "../contracts/unknown-fields.ts";
-import { countsAnew, type Memory, type Place, putOffset, restartGap, sliceCountsAnew } from "../beginning.ts";
-import { type Gap, GAP_WORDS, insertGaps, unreadGap } from "../gap.ts";
+import { type Gap, insertGaps, logGap } from "../gap.ts";
+import { StreamReader } from "../reader.ts";
 import type { Alert, FraudState } from "./engine/evaluate.ts";
 import { factsOf, isInput } from "./engine/inputs.ts";
 import type { Ruleset } from "./engine/program.ts";
@@ -35,7 +33,6 @@ import {
   type JournaledAlert,
   type JournalRow,
   markLost,
-  moveOffsets,
   moveStanding,
   recordRules,
   recordRuleset,
@@ -64,7 +61,6 @@ export interface FraudService {
   readonly crashed: Promise<never>;
 }
 
-export const FRAUD_GROUP = "fraud";
 /** As dead letters name it. */
 export const FRAUD_CONSUMER = "fraud/1";
 const SOURCE = "/ronghe/fraud";
@@ -80,8 +76,6 @@ export function unfitForFraud(event: AnyEvent, nowMs: number): DeadLetterReason 
 
 /** A snapshot is taken after so many events at least, and after as many as it holds, so that it costs each event the same. */
 const SNAPSHOT_EVENTS_MIN = 20_000;
-const SLICES_PER_COMMIT = 16;
-const DRAIN_LOOK_MS = 20;
 
 /** Starts judging. Refuses (throws) rules that fail their own scenarios, or that change a published version. */
 export async function startFraud(options: FraudOptions): Promise<FraudService> {
@@ -102,48 +96,43 @@ function shippedOrThrow(crypto: Crypto): Ruleset {
   return shipped.value;
 }
 
-/** A slice: its events and, put aside already, what is none. */
-interface Work {
-  readonly taken: readonly Taken[];
-  readonly next: Place;
-  readonly gap?: Gap;
-}
-
 class FraudWorker implements FraudService {
   readonly #options: FraudOptions;
   readonly #ruleset: Ruleset;
   readonly #store: FraudStore;
-  readonly #topics: readonly string[];
   readonly #log: BusLog;
-  readonly #commits: GroupCommit<Work, void>;
-  readonly #deadLetters: DeadLetters;
+  readonly #reader: StreamReader;
   readonly #watch: BusWatch;
-  readonly #offsets = new Map<string, bigint>();
-  /** Partitions whose first slice since they were given has been seen. */
-  readonly #begun = new Set<string>();
-  readonly #memory: Memory;
   #position = 0;
   #snapshotPosition = 0;
   /** Absent after a failed commit: the state ran ahead of the journal and is restored before it judges again. */
   #state: FraudState | undefined;
   #forwarder: Forwarder | undefined;
-  #consumer: BusConsumer | undefined;
   #stopped = false;
 
   constructor(options: FraudOptions, ruleset: Ruleset) {
     this.#options = options;
     this.#ruleset = ruleset;
     this.#store = new FraudStore(options.db);
-    this.#topics = [...new Set(ruleset.rules.flatMap(({ definition }) => Object.keys(definition.inputs)))];
     this.#log = options.log ?? silentLog;
-    this.#memory = (record, event) => this.#store.wasRead(record, event && eventKey(options.crypto, event));
-    this.#commits = new GroupCommit((work) => this.#commit(work), SLICES_PER_COMMIT);
     this.#watch = new BusWatch({ bus: options.bus, log: this.#log });
-    this.#deadLetters = new DeadLetters(options.bus, { consumer: FRAUD_CONSUMER, log: this.#log });
+    const { bus, db, clock, crypto } = options;
+    this.#reader = new StreamReader({
+      service: "fraud",
+      consumer: FRAUD_CONSUMER,
+      topics: [...new Set(ruleset.rules.flatMap(({ definition }) => Object.keys(definition.inputs)))],
+      bus,
+      db,
+      clock,
+      log: this.#log,
+      memory: (record, event) => this.#store.wasRead(record, event && eventKey(crypto, event)),
+      unfit: (event) => unfitForFraud(event, this.#watch.laterOf(clock.now())),
+      write: (taken, standing) => this.#judge(taken, standing),
+    });
   }
 
   get crashed(): Promise<never> {
-    return this.#consumer?.crashed ?? new Promise(() => undefined);
+    return this.#reader.crashed;
   }
 
   async start(): Promise<void> {
@@ -153,14 +142,7 @@ class FraudWorker implements FraudService {
     await this.#watch.look();
     this.#state = await this.#restore();
     this.#forwarder = startForwarder({ db, bus, clock, log: this.#log });
-    const position = async (topic: string, partition: number): Promise<bigint | undefined> => {
-      const next = { topic, partition, offset: (await this.#store.nextOffset(topic, partition)) ?? 0n };
-      this.#offsets.set(`${topic}/${partition}`, next.offset);
-      this.#begun.delete(`${topic}/${partition}`);
-      if (await countsAnew(bus, next, this.#memory)) await this.#beginAnew(next, 0n);
-      return this.#offsets.get(`${topic}/${partition}`);
-    };
-    this.#consumer = await bus.consume({ group: FRAUD_GROUP, topics: this.#topics, position }, (slice) => this.#handle(slice));
+    await this.#reader.start();
   }
 
   /** Ends what a failed start had begun: beside a later one it would send the same outbox a second time. */
@@ -174,8 +156,7 @@ class FraudWorker implements FraudService {
     if (this.#stopped) return;
     this.#stopped = true;
     await this.#watch.stop();
-    await this.#consumer?.stop();
-    await this.#commits.idle();
+    await this.#reader.stop();
     if (this.#state !== undefined) {
       await this.#options.db.write([moveStanding({ ...this.#standing(this.#state), stateDigest: this.#state.digest() })]);
       if (this.#position > this.#snapshotPosition) await this.#snapshot(this.#state);
@@ -184,53 +165,17 @@ class FraudWorker implements FraudService {
   }
 
   async drained(): Promise<void> {
-    for (const topic of this.#topics)
-      for (const [partition, end] of (await this.#options.bus.endOffsets(topic)).entries()) await this.#reached(topic, partition, end);
+    await this.#reader.drained();
     await this.#forwarder?.drained();
-  }
-
-  async #reached(topic: string, partition: number, end: bigint): Promise<void> {
-    const behind = (): boolean => (this.#offsets.get(`${topic}/${partition}`) ?? 0n) < end;
-    while (behind()) {
-      if (this.#stopped) throw new Error("the fraud service has stopped");
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
-    }
   }
 
   async alerts(): Promise<readonly Alert[]> {
     return await this.#store.alerts();
   }
 
-  /** What can never be judged is put aside first, the slice is then one commit: its events judged, the rest marked. */
-  async #handle(slice: Slice): Promise<void> {
-    const name = `${slice.topic}/${slice.partition}`;
-    const [first] = slice.records;
-    const stands = this.#offsets.get(name) ?? 0n;
-    if (first !== undefined && (await sliceCountsAnew(slice, stands, this.#memory)))
-      await this.#beginAnew({ ...first, offset: stands }, first.offset);
-    const nextOffset = this.#offsets.get(name) ?? 0n;
-    const gap = this.#begun.has(name) ? undefined : unreadGap("fraud", slice, nextOffset);
-    const taken = readSlice(slice.records, nextOffset, (event) => unfitForFraud(event, this.#watch.laterOf(this.#options.clock.now())));
-    const lastOffset = slice.records.at(-1)?.offset;
-    if (lastOffset !== undefined && lastOffset >= nextOffset) {
-      await this.#deadLetters.bury(taken.filter(isPoison));
-      const next = { topic: slice.topic, partition: slice.partition, offset: lastOffset + 1n };
-      await this.#commits.submit({ taken, next, ...(gap === undefined ? {} : { gap }) });
-    }
-    this.#begun.add(name);
-  }
-
-  /** The windows keep what they have: it was judged, and is lost only to whoever reads the bus again. */
-  async #beginAnew({ topic, partition, offset }: Place, from: bigint): Promise<void> {
-    const gap = restartGap("fraud", { topic, partition, offset }, this.#options.clock.now());
-    await this.#options.db.write([...insertGaps([gap]), putOffset("fraud", { topic, partition, offset: from })]);
-    this.#offsets.set(`${topic}/${partition}`, from);
-    this.#logGap(gap);
-  }
-
-  async #commit(works: readonly Work[]): Promise<readonly void[]> {
+  async #judge(taken: readonly Taken[], standing: readonly Statement[]): Promise<void> {
     try {
-      return await this.#judgeAndWrite(works);
+      await this.#judgeAndWrite(taken, standing);
     } catch (error) {
       // Whatever failed, the state may hold events that no journal names; judged again, they would pass for duplicates.
       this.#state = undefined;
@@ -238,66 +183,51 @@ class FraudWorker implements FraudService {
     }
   }
 
-  async #judgeAndWrite(works: readonly Work[]): Promise<readonly void[]> {
+  async #judgeAndWrite(taken: readonly Taken[], standing: readonly Statement[]): Promise<void> {
     const state = (this.#state ??= await this.#restore());
     const journal: JournalRow[] = [];
     const alerts: JournaledAlert[] = [];
-    const places: Place[] = [];
     const keys = new Map<Received, Uint8Array>();
-    for (const { taken } of works) for (const one of taken) if (!isPoison(one)) keys.set(one, eventKey(this.#options.crypto, one.event));
+    for (const one of taken) if (!isPoison(one)) keys.set(one, eventKey(this.#options.crypto, one.event));
     const seen = await this.#store.known([...keys.values()]);
     let position = this.#position;
-    for (const work of works) {
-      places.push(work.next);
-      for (const one of work.taken) {
-        if (isPoison(one)) {
-          const { topic, partition, offset } = one.record;
-          journal.push({ topic, partition, offset, position: ++position, status: "quarantined", reason: one.errorClass });
-          continue;
-        }
-        const { record, event } = one;
-        const key = keys.get(one);
-        if (key === undefined || seen.has(toHex(key))) continue;
-        seen.add(toHex(key));
-        const evaluation = state.evaluate(event);
-        if (evaluation.kind === "duplicate") continue;
-        const { topic, partition, offset } = record;
-        const atMs = isInput(event) ? event.data.atMs : event.timeMs;
-        const status = evaluation.kind === "late" ? "late" : "taken";
-        const reason = unknownReason(unknownFields(event));
-        journal.push({
-          topic,
-          partition,
-          offset,
-          position: ++position,
-          eventKey: key,
-          atMs,
-          status,
-          ...(reason === undefined ? {} : { reason }),
-        });
-        if (status === "late")
-          this.#log("warn", "event came after its windows had gone", { topic, partition, behindMs: state.watermarkMs - atMs });
-        if (evaluation.kind === "judged")
-          for (const [nth, raised] of evaluation.alerts.entries()) alerts.push({ ...raised, position, nth });
+    for (const one of taken) {
+      if (isPoison(one)) {
+        const { topic, partition, offset } = one.record;
+        journal.push({ topic, partition, offset, position: ++position, status: "quarantined", reason: one.errorClass });
+        continue;
       }
+      const { record, event } = one;
+      const key = keys.get(one);
+      if (key === undefined || seen.has(toHex(key))) continue;
+      seen.add(toHex(key));
+      const evaluation = state.evaluate(event);
+      if (evaluation.kind === "duplicate") continue;
+      const { topic, partition, offset } = record;
+      const atMs = isInput(event) ? event.data.atMs : event.timeMs;
+      const status = evaluation.kind === "late" ? "late" : "taken";
+      const reason = unknownReason(unknownFields(event));
+      journal.push({
+        topic,
+        partition,
+        offset,
+        position: ++position,
+        eventKey: key,
+        atMs,
+        status,
+        ...(reason === undefined ? {} : { reason }),
+      });
+      if (status === "late")
+        this.#log("warn", "event came after its windows had gone", { topic, partition, behindMs: state.watermarkMs - atMs });
+      if (evaluation.kind === "judged") for (const [nth, raised] of evaluation.alerts.entries()) alerts.push({ ...raised, position, nth });
     }
-    const gaps = works.flatMap(({ gap }) => (gap === undefined ? [] : [gap]));
-    const statements = [
-      ...insertGaps(gaps),
-      ...insertJournal(journal),
-      ...insertAlerts(alerts),
-      ...moveOffsets(places),
-      ...this.#outgoing(alerts),
-    ];
+    const statements = [...standing, ...insertJournal(journal), ...insertAlerts(alerts), ...this.#outgoing(alerts)];
     // An alert leaves only from a journal that stays: events that raised none are judged again if the power takes them.
     const durability = alerts.length === 0 ? "process" : "power";
     await this.#options.db.write([...statements, moveStanding({ ...this.#standing(state), position })], durability);
     this.#position = position;
-    for (const { topic, partition, offset } of places) this.#offsets.set(`${topic}/${partition}`, offset);
-    for (const gap of gaps) this.#logGap(gap);
     if (alerts.length > 0) this.#forwarder?.notify();
     if (position - this.#snapshotPosition >= Math.max(SNAPSHOT_EVENTS_MIN, state.size)) await this.#snapshot(state);
-    return works.map(() => undefined);
   }
 
   #standing(state: FraudState): { readonly position: number; readonly watermarkMs: number; readonly rulesetDigest: string } {
@@ -347,11 +277,6 @@ class FraudWorker implements FraudService {
     }
   }
 
-  #logGap({ kind, topic, partition, fromOffset, toOffset, records }: Gap): void {
-    const place = { topic, partition, fromOffset: String(fromOffset), toOffset: String(toOffset), records };
-    this.#log("error", GAP_WORDS[kind], { kind, ...place });
-  }
-
   async #restore(): Promise<FraudState> {
     const { bus, crypto, db } = this.#options;
     const standing = await this.#store.standing();
@@ -375,7 +300,7 @@ class FraudWorker implements FraudService {
     const gaps = judgedGaps(lost, position + 1, watermarkMs);
     if (gaps.length > 0) {
       await db.write([...markLost(lost), ...insertGaps(gaps), moveStanding(this.#standing(state))]);
-      for (const gap of gaps) this.#logGap(gap);
+      for (const gap of gaps) logGap(this.#log, gap);
       return state;
     }
     const before = standing?.rulesetDigest === this.#ruleset.digest ? standing.stateDigest : undefined;

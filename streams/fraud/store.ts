@@ -43,11 +43,6 @@ export class FraudStore implements Journal {
     };
   }
 
-  async nextOffset(topic: string, partition: number): Promise<bigint | undefined> {
-    const [row] = await this.#db.read("SELECT next_offset FROM fraud_offset WHERE topic = ? AND partition = ?", topic, partition);
-    return row === undefined ? undefined : BigInt(String(row["next_offset"]));
-  }
-
   /** Hex of those keys that are journaled already. */
   async known(keys: readonly Uint8Array[]): Promise<Set<string>> {
     const known = new Set<string>();
@@ -197,14 +192,6 @@ export function insertAlerts(alerts: readonly JournaledAlert[]): readonly Statem
     alerts.map(({ data, key, position, nth }) => [data.alertId, position, nth, data.rule, key, data.atMs, canonicalJson(data)]),
     "ON CONFLICT (alert_id) DO NOTHING",
   );
-}
-
-export function moveOffsets(places: readonly Place[]): readonly Statement[] {
-  return places.map(({ topic, partition, offset }) => ({
-    sql: `INSERT INTO fraud_offset (topic, partition, next_offset) VALUES (?, ?, ?)
-          ON CONFLICT (topic, partition) DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)`,
-    args: [topic, partition, offset],
-  }));
 }
 
 export function moveStanding(standing: Standing): Statement {

@@ -6,16 +6,14 @@ import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import { type Database, insertRows, type Statement } from "../../migrations/database.ts";
-import { GroupCommit } from "../../migrations/queue.ts";
-import { DeadLetters } from "../bus/dead-letter.ts";
 import { type BusLog, silentLog } from "../bus/log.ts";
-import type { BusConsumer, EventBus, Poison, Slice } from "../bus/port.ts";
+import type { EventBus, Poison } from "../bus/port.ts";
 import type { DeadLetterReason } from "../contracts/dead-letter-reasons.ts";
 import { eventKey } from "../contracts/event-key.ts";
 import type { AnyEvent } from "../contracts/event.ts";
-import { isPoison, readSlice, type Taken } from "../contracts/intake.ts";
-import { countsAnew, type Memory, type Place, putOffset, restartGap, sliceCountsAnew } from "../beginning.ts";
-import { type Gap, GAP_WORDS, insertGaps, unreadGap } from "../gap.ts";
+import { isPoison, type Taken } from "../contracts/intake.ts";
+import type { Place } from "../beginning.ts";
+import { StreamReader } from "../reader.ts";
 import { type SupervisionRow, supervisionReport } from "./report.ts";
 import { isCountable, isSupervised, SUPERVISED_TOPICS, Tally } from "./tally.ts";
 
@@ -40,12 +38,9 @@ export interface SupervisionService {
   readonly crashed: Promise<never>;
 }
 
-export const SUPERVISION_GROUP = "supervision";
 /** As dead letters name it. */
 export const SUPERVISION_CONSUMER = "supervision/1";
-const SLICES_PER_COMMIT = 16;
 const KEYS_PER_QUERY = 500;
-const DRAIN_LOOK_MS = 20;
 
 export async function startSupervision(options: SupervisionOptions): Promise<SupervisionService> {
   const worker = new SupervisionWorker(options);
@@ -53,102 +48,46 @@ export async function startSupervision(options: SupervisionOptions): Promise<Sup
   return worker;
 }
 
-/** A slice: its events and, put aside already, what is none. */
-interface Work {
-  readonly taken: readonly Taken[];
-  readonly next: Place;
-  readonly gap?: Gap;
-}
-
 class SupervisionWorker implements SupervisionService {
   readonly #options: SupervisionOptions;
-  readonly #commits: GroupCommit<Work, void>;
-  readonly #deadLetters: DeadLetters;
-  readonly #offsets = new Map<string, bigint>();
-  /** Partitions whose first slice since they were given has been seen. */
-  readonly #begun = new Set<string>();
-  readonly #memory: Memory;
-  #consumer: BusConsumer | undefined;
-  #stopped = false;
+  readonly #reader: StreamReader;
 
   constructor(options: SupervisionOptions) {
+    const { bus, db, crypto, clock, log = silentLog } = options;
     this.#options = options;
-    this.#memory = async (record, event) =>
-      (event !== undefined && (await this.#seen([eventKey(options.crypto, event)])).size > 0) || (await this.#putAside(record));
-    this.#commits = new GroupCommit((works) => this.#commit(works), SLICES_PER_COMMIT);
-    this.#deadLetters = new DeadLetters(options.bus, { consumer: SUPERVISION_CONSUMER, log: options.log });
+    this.#reader = new StreamReader({
+      service: "supervision",
+      consumer: SUPERVISION_CONSUMER,
+      topics: SUPERVISED_TOPICS,
+      bus,
+      db,
+      clock,
+      log,
+      memory: async (record, event) =>
+        (event !== undefined && (await this.#seen([eventKey(crypto, event)])).size > 0) || (await this.#putAside(record)),
+      unfit: unfitForSupervision,
+      write: (taken, standing) => this.#count(taken, standing),
+    });
   }
 
   get crashed(): Promise<never> {
-    return this.#consumer?.crashed ?? new Promise(() => undefined);
+    return this.#reader.crashed;
   }
 
-  async start(): Promise<void> {
-    const { bus, db } = this.#options;
-    const position = async (topic: string, partition: number): Promise<bigint | undefined> => {
-      const sql = "SELECT next_offset FROM supervision_offset WHERE topic = ? AND partition = ?";
-      const [row] = await db.read(sql, topic, partition);
-      const next = { topic, partition, offset: row === undefined ? 0n : BigInt(String(row["next_offset"])) };
-      this.#offsets.set(`${topic}/${partition}`, next.offset);
-      this.#begun.delete(`${topic}/${partition}`);
-      if (await countsAnew(bus, next, this.#memory)) await this.#beginAnew(next, 0n);
-      return this.#offsets.get(`${topic}/${partition}`);
-    };
-    this.#consumer = await bus.consume({ group: SUPERVISION_GROUP, topics: SUPERVISED_TOPICS, position }, (slice) => this.#handle(slice));
+  start(): Promise<void> {
+    return this.#reader.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await this.#consumer?.stop();
-    await this.#commits.idle();
+  stop(): Promise<void> {
+    return this.#reader.stop();
   }
 
-  async drained(): Promise<void> {
-    for (const topic of SUPERVISED_TOPICS)
-      for (const [partition, end] of (await this.#options.bus.endOffsets(topic)).entries()) await this.#reached(topic, partition, end);
+  drained(): Promise<void> {
+    return this.#reader.drained();
   }
 
   async report(day?: string): Promise<readonly SupervisionRow[]> {
     return await supervisionReport(this.#options.db, day);
-  }
-
-  async #reached(topic: string, partition: number, end: bigint): Promise<void> {
-    const behind = (): boolean => (this.#offsets.get(`${topic}/${partition}`) ?? 0n) < end;
-    while (behind()) {
-      if (this.#stopped) throw new Error("the supervision service has stopped");
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
-    }
-  }
-
-  /** What can never be counted is put aside first, the slice is then one commit: its events counted, the rest marked. */
-  async #handle(slice: Slice): Promise<void> {
-    const name = `${slice.topic}/${slice.partition}`;
-    const [first] = slice.records;
-    const stands = this.#offsets.get(name) ?? 0n;
-    if (first !== undefined && (await sliceCountsAnew(slice, stands, this.#memory)))
-      await this.#beginAnew({ ...first, offset: stands }, first.offset);
-    const nextOffset = this.#offsets.get(name) ?? 0n;
-    const gap = this.#begun.has(name) ? undefined : unreadGap("supervision", slice, nextOffset);
-    const taken = readSlice(slice.records, nextOffset, unfitForSupervision);
-    const lastOffset = slice.records.at(-1)?.offset;
-    if (lastOffset !== undefined && lastOffset >= nextOffset) {
-      await this.#deadLetters.bury(taken.filter(isPoison));
-      const next = { topic: slice.topic, partition: slice.partition, offset: lastOffset + 1n };
-      await this.#commits.submit({ taken, next, ...(gap === undefined ? {} : { gap }) });
-    }
-    this.#begun.add(name);
-  }
-
-  async #beginAnew({ topic, partition, offset }: Place, from: bigint): Promise<void> {
-    const gap = restartGap("supervision", { topic, partition, offset }, this.#options.clock.now());
-    await this.#options.db.write([...insertGaps([gap]), putOffset("supervision", { topic, partition, offset: from })]);
-    this.#offsets.set(`${topic}/${partition}`, from);
-    this.#logGap(gap);
-  }
-
-  #logGap({ kind, topic, partition, fromOffset, toOffset, records }: Gap): void {
-    const place = { kind, topic, partition, fromOffset: String(fromOffset), toOffset: String(toOffset), records };
-    (this.#options.log ?? silentLog)("error", GAP_WORDS[kind], place);
   }
 
   async #putAside({ topic, partition, offset }: Place): Promise<boolean> {
@@ -156,8 +95,7 @@ class SupervisionWorker implements SupervisionService {
     return (await this.#options.db.read(sql, topic, partition, offset)).length > 0;
   }
 
-  async #commit(works: readonly Work[]): Promise<readonly void[]> {
-    const taken = works.flatMap((work) => work.taken);
+  async #count(taken: readonly Taken[], standing: readonly Statement[]): Promise<void> {
     const events = taken.flatMap((one) => (isPoison(one) ? [] : [one.event]));
     const keyed = events.map((event) => ({ event, key: eventKey(this.#options.crypto, event) }));
     const seen = await this.#seen(keyed.map(({ key }) => key));
@@ -169,15 +107,9 @@ class SupervisionWorker implements SupervisionService {
       tally.add(event);
       fresh.push({ key, atMs: event.data.atMs });
     }
-    const places = works.map(({ next }) => next);
     const put = taken.filter(isPoison);
-    const gaps = works.flatMap(({ gap }) => (gap === undefined ? [] : [gap]));
-    const statements = [...insertGaps(gaps), ...insertTally(tally), ...insertSeen(fresh), ...insertQuarantine(put), ...moveOffsets(places)];
     // Figures and offsets are one transaction: what is lost with the power is counted again from the bus.
-    await this.#options.db.write(statements, "process");
-    for (const { topic, partition, offset } of places) this.#offsets.set(`${topic}/${partition}`, offset);
-    for (const gap of gaps) this.#logGap(gap);
-    return works.map(() => undefined);
+    await this.#options.db.write([...standing, ...insertTally(tally), ...insertSeen(fresh), ...insertQuarantine(put)], "process");
   }
 
   async #seen(keys: readonly Uint8Array[]): Promise<Set<string>> {
@@ -238,12 +170,4 @@ function insertSeen(fresh: readonly { readonly key: Uint8Array; readonly atMs: n
 function insertQuarantine(put: readonly Poison[]): readonly Statement[] {
   const rows = put.map(({ record, errorClass }) => [record.topic, record.partition, record.offset, errorClass]);
   return insertRows("supervision_quarantine", ["topic", "partition", '"offset"', "reason"], rows, "ON CONFLICT DO NOTHING");
-}
-
-function moveOffsets(places: readonly Place[]): readonly Statement[] {
-  return places.map(({ topic, partition, offset }) => ({
-    sql: `INSERT INTO supervision_offset (topic, partition, next_offset) VALUES (?, ?, ?)
-          ON CONFLICT (topic, partition) DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)`,
-    args: [topic, partition, offset],
-  }));
 }
