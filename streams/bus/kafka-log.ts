@@ -15,6 +15,7 @@ const FETCH_BYTES_MAX = 4 * 1024 * 1024;
 const FETCH_WAIT_MS = 50;
 const READ_COMMITTED = 1;
 const TRIES_MAX = 6;
+const SERVED_TRIES_MAX = 20;
 
 export class KafkaLog {
   readonly #options: KafkaOptions;
@@ -52,6 +53,21 @@ export class KafkaLog {
 
   async ends(topic: string): Promise<readonly bigint[]> {
     return await this.#offsets(topic, false);
+  }
+
+  /**
+   * Waits until every partition of a new topic answers. A broker may be named as leader before it serves a partition;
+   * a request that reaches it then is sent again as a whole, and what had gone through to other partitions stands twice.
+   */
+  async untilServed(topic: string): Promise<void> {
+    for (let tries = 1; ; tries++)
+      try {
+        await this.ends(topic);
+        return;
+      } catch (error) {
+        if (tries === SERVED_TRIES_MAX) throw error;
+        this.forget(topic);
+      }
   }
 
   async read(topic: string, partition: number, fromOffset: bigint, limit: number): Promise<readonly DeliveredRecord[]> {

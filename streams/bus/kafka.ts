@@ -64,6 +64,7 @@ class KafkaBus implements EventBus {
       const existing = new Set(await admin.listTopics());
       const missing = topics.filter(({ name }) => !existing.has(name));
       if (missing.length > 0) await createTopics(admin, missing, this.#options.replicationFactor);
+      for (const { name } of missing) await this.#log.untilServed(name);
       const { topics: found } = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) });
       const counts = new Map(found.map(({ name, partitions }) => [name, partitions.length]));
       for (const { name, partitions } of topics)
