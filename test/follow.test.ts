@@ -132,7 +132,7 @@ describe("a log on the embedded bus", () => {
       at: { topic: ENTRIES, partition: 0, offset: "4" },
       from: { topic: REQUESTS, partition: 0, offset: "4", recordHash: Buffer.from(crypto.sm3(Uint8Array.of(4))).toString("hex") },
     });
-    expect(JSON.parse(await readFile(state, "utf8"))).toMatchObject({ format: "ronghe-follow/1" });
+    expect(JSON.parse(await readFile(state, "utf8"))).toMatchObject({ format: "ronghe-follow/2", behind: [] });
     await writeFile(state, "{}");
     expect((await follow(bus.data, "--state", state)).code).toBe(2);
     expect((await follow(bus.data, "--state", state, "--from", "beginning")).code).toBe(0);
@@ -218,6 +218,31 @@ describe("records of a stranger on a log's topics", () => {
       expect(again.code, again.stderr).toBe(0);
     },
   );
+
+  // Whoever has read the newest entry can make one that names it.
+  it.each([
+    ["before", true],
+    ["behind", false],
+  ])("an entry that is chained on rightly, %s the log's own, is named once a checkpoint is over the other", async (_, isBefore) => {
+    const state = join(folder.path, `chained-${counter}.json`);
+    const false11 = { ...entry(11), value: flipped(entry(11).value) };
+    const pair = isBefore ? [false11, entry(11)] : [entry(11), false11];
+    const bus = await withBus([...sound.entries.slice(0, 11), ...pair, ...sound.checkpoints.slice(0, 2)]);
+    const undecided = await follow(bus.data, "--state", state, "--wait", "0");
+    expect(undecided.report).toMatchObject({ ok: false, defect: { name: "uncovered" }, leftOut: { records: 0 } });
+    expect(JSON.parse(await readFile(state, "utf8"))).toMatchObject({ behind: [{ partition: 0, from: "8", to: "13" }] });
+    await bus.add(sound.checkpoints.slice(2));
+    const ended = await follow(bus.data, "--state", state, "--entries");
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.report).toMatchObject({
+      ok: true,
+      logs: [{ size: 12, entries: 12, checkpoints: 3, uncovered: 0, duplicates: 0 }],
+      leftOut: { records: 1, first: [{ name: "streamConflict", index: "11", at: { offset: isBefore ? "11" : "12" } }] },
+    });
+    // Only what was signed is told of, each once.
+    expect(ended.stdout.match(/"leafHash"/g)).toHaveLength(4);
+    expect(JSON.parse(await readFile(state, "utf8"))).toMatchObject({ behind: [] });
+  });
 
   it("an old checkpoint that the log did sign, put there again, is left out: the newest stands", async () => {
     const { data } = await withBus([...sound.entries, ...sound.checkpoints.toReversed()]);

@@ -7,14 +7,15 @@ import * as v from "valibot";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex, utf8Text } from "../../core/protocol/bytes.ts";
-import { leafOf, scanLeaf, TAG } from "../../ledger/verifier/leaf.ts";
+import type { Branched, Settled } from "../../ledger/branches.ts";
+import { type LeafProvenance, leafOf, type LeafView, scanLeaf, TAG } from "../../ledger/verifier/leaf.ts";
 import { type Policy, verifyLogSignature } from "../../ledger/verifier/note.ts";
-import { type FollowDefect, type Followed, type FollowedState, LogFollower } from "../../ledger/witness/follower.ts";
+import { type FollowDefect, type FollowedState, LogFollower } from "../../ledger/witness/follower.ts";
 import { ProvenanceTracker } from "../../ledger/witness/provenance.ts";
 import type { DeliveredRecord, EventBus } from "../../streams/bus/port.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printErrorLine, printJson } from "../output.ts";
-import { type Found, LeftOut } from "./left-out.ts";
+import { type Found, LeftOut, type Place } from "./left-out.ts";
 import { openBusForReading } from "../platform/bus.ts";
 import { layoutOf } from "../platform/layout.ts";
 import { onStopAsked } from "../platform/stop.ts";
@@ -58,6 +59,14 @@ export async function ledgerFollow(config: Config, options: LedgerFollowOptions)
   }
 }
 
+/** What is told of an entry once a checkpoint covers it. */
+interface Arrived {
+  readonly at: Place;
+  readonly origin: string;
+  readonly kind: string;
+  readonly provenance: LeafProvenance | undefined;
+}
+
 interface FollowingOptions {
   readonly bus: EventBus;
   readonly crypto: Crypto;
@@ -70,8 +79,10 @@ class Following {
   readonly #crypto: Crypto;
   readonly #trust: Policy;
   readonly #options: LedgerFollowOptions;
-  readonly #logs = new Map<string, LogFollower>();
+  readonly #logs = new Map<string, LogFollower<Arrived>>();
   readonly #next = new Map<string, bigint>();
+  /** Entries under no checkpoint when the state was written: they are read once more. */
+  readonly #behind: readonly Span[];
   readonly #provenance = new ProvenanceTracker();
   readonly #leftOut = new LeftOut();
   #requestsMissing = 0;
@@ -84,11 +95,14 @@ class Following {
     this.#options = options;
     for (const [origin, log] of Object.entries(state?.logs ?? {})) this.#logs.set(origin, this.#follower(origin, log));
     for (const [place, offset] of Object.entries(state?.next ?? {})) this.#next.set(place, BigInt(offset));
+    this.#behind = (state?.behind ?? []).map(({ partition, from, to }) => ({ partition, from: BigInt(from), to: BigInt(to) }));
   }
 
   /** Until stopped, caught up (`--once`), or something is wrong. */
   async run(stopped: () => boolean): Promise<Found | undefined> {
     let coverUntilMs: number | undefined;
+    const before = await this.#readBehind();
+    if (before !== undefined) return before;
     while (!stopped()) {
       // Checkpoints first: entries published before them are then there when they are read.
       const [found, count] = await this.#round();
@@ -114,7 +128,10 @@ class Following {
 
   state(): StateFile {
     const logs = Object.fromEntries([...this.#logs].map(([origin, log]) => [origin, log.state()]));
-    return { format: "ronghe-follow/1", next: Object.fromEntries([...this.#next].map(([place, at]) => [place, at.toString()])), logs };
+    const next = Object.fromEntries([...this.#next].map(([place, at]) => [place, at.toString()]));
+    const places = [...this.#logs.values()].flatMap((log) => Array.from(log.candidates(), ({ at }) => at));
+    const behind = spansOf(places).map(({ partition, from, to }) => ({ partition, from: from.toString(), to: to.toString() }));
+    return { format: "ronghe-follow/2", next, behind, logs };
   }
 
   /** Whether the state differs from what was written last. */
@@ -131,17 +148,10 @@ class Following {
       ...this.#provenance.counts,
       ...(this.#options.requests === true ? { requestsMissing: this.#requestsMissing } : {}),
     };
-    const where = found?.record === undefined ? {} : { at: this.#place(found.record) };
-    const defect = found === undefined ? undefined : { origin: found.origin, ...found.defect, ...where };
+    const told = ({ origin, defect: why, at }: Found) => ({ origin, ...why, ...(at === undefined ? {} : { at }) });
+    const defect = found === undefined ? undefined : told(found);
     const { count, shown } = this.#leftOut;
-    const leftOut = {
-      records: count,
-      first: shown.map(({ origin, defect: why, record }) => ({
-        origin,
-        ...why,
-        ...(record === undefined ? {} : { at: this.#place(record) }),
-      })),
-    };
+    const leftOut = { records: count, first: shown.map(told) };
     if (this.#options.json === true)
       printJson({ ok: found === undefined, logs, provenance, leftOut, ...(defect === undefined ? {} : { defect }) });
     else {
@@ -187,57 +197,87 @@ class Following {
       const wanted = this.#next.get(place);
       if (wanted !== undefined && record.offset < wanted) {
         const detail = `offset ${record.offset} came where ${wanted} was wanted`;
-        return { origin: record.key, record, defect: { name: "streamReordered", detail } };
+        return { origin: record.key, at: this.#place(record), defect: { name: "streamReordered", detail } };
       }
       // A hole in the offsets may be somebody's transaction marker, or records that retention took: the chain tells which.
-      const found = topic === ENTRIES ? await this.#entry(record) : this.#checkpoint(record);
+      const found = await (topic === ENTRIES ? this.#entry(record) : this.#checkpoint(record));
       if (found !== undefined) return found;
       this.#next.set(place, record.offset + 1n);
     }
     return undefined;
   }
 
+  /** From a written state: what stood behind its checkpoints, in the order of the topic. */
+  async #readBehind(): Promise<Found | undefined> {
+    for (const { partition, from, to } of this.#behind)
+      for (let next = from; next < to;) {
+        const records = await this.#bus.read(ENTRIES, partition, next, Math.min(READ_MAX, Number(to - next)));
+        const last = records.at(-1);
+        if (last === undefined) break;
+        for (const record of records) {
+          const found = record.offset < to ? await this.#entry(record) : undefined;
+          if (found !== undefined) return found;
+        }
+        next = last.offset + 1n;
+      }
+    return undefined;
+  }
+
   async #entry(record: DeliveredRecord): Promise<Found | undefined> {
+    const at = this.#place(record);
     const scanned = scanLeaf(record.value);
     const { ce_ledgerlog: log, ce_ledgerseq: seq } = record.headers;
     const claimed = seq !== undefined && /^\d{1,19}$/.test(seq) ? { index: BigInt(seq) } : {};
-    if (!scanned.ok) return this.#leaveOut({ origin: record.key, record, defect: { ...claimed, ...scanned.error } });
+    if (!scanned.ok) return this.#leaveOut({ origin: record.key, at, defect: { ...claimed, ...scanned.error } });
     const origin = scanned.value.text(TAG.origin) ?? "";
     const { index } = scanned.value;
-    const bad = (name: FollowDefect["name"], detail: string): Found => ({ origin, record, defect: { name, detail, index } });
+    const bad = (name: FollowDefect["name"], detail: string): Found => ({ origin, at, defect: { name, detail, index } });
     if (record.key !== origin || log !== origin || seq !== index.toString())
       return this.#leaveOut(
         bad("streamHeader", `the record says ${log ?? "nothing"}/${seq ?? "nothing"}, its entry says ${origin}/${index}`),
       );
     if (!this.#mayBe(origin)) return this.#leaveOut(bad("leafOrigin", "the policy names no key for such a log"));
-    const followed = this.#log(origin).addEntry(record.value);
+    const followed = this.#log(origin).addEntry(record.value, arrived(scanned.value, at));
     if (followed.kind === "ahead")
       return this.#leaveOut(bad("streamGap", `entry ${index} came where ${followed.wanted} was wanted`), "early");
     // Only what a signed checkpoint says against is a defect of the log: entries are on the topic before anybody has signed them.
-    if (followed.kind === "defect" && UNSIGNED.has(followed.defect.name))
-      return this.#leaveOut({ origin, record, defect: followed.defect });
-    if (followed.kind === "defect") return { origin, record, defect: followed.defect };
-    if (followed.kind !== "entry") return undefined;
-    return await this.#provenanceOf(record, followed);
+    if (followed.kind === "defect" && UNSIGNED.has(followed.defect.name)) return this.#leaveOut({ origin, at, defect: followed.defect });
+    if (followed.kind === "defect") return { origin, at, defect: followed.defect };
+    return "settled" in followed ? await this.#settled(followed.settled) : undefined;
   }
 
   /** Why a log goes no further than it does although a signed checkpoint says more; `undefined` while none does. */
   #stopped(): Found | undefined {
-    for (const [origin, log] of this.#logs)
-      if (log.finish()?.name === "truncated" && this.#leftOut.count > 0) return this.#leftOut.reasonOf(origin, BigInt(log.size));
+    for (const [origin, log] of this.#logs) {
+      const defect = log.finish();
+      if (defect?.name === "checkpointRoot") return { origin, defect };
+      if (defect?.name === "truncated" && this.#leftOut.count > 0) return this.#leftOut.reasonOf(origin, BigInt(log.size));
+    }
     return undefined;
   }
 
-  async #provenanceOf(record: DeliveredRecord, { view, hash }: Extract<Followed, { kind: "entry" }>): Promise<Found | undefined> {
-    const { origin, index, provenance, kind } = leafOf(view);
-    const bad = (detail: string): Found => ({ origin, record, defect: { name: "provenanceMismatch", detail, index } });
+  async #settled({ covered, dropped }: Settled<Arrived>): Promise<Found | undefined> {
+    for (const { index, payload } of dropped) {
+      const detail = `another entry than this one was signed as entry ${index}`;
+      this.#leaveOut({ origin: payload.origin, at: payload.at, defect: { name: "streamConflict", detail, index: BigInt(index) } });
+    }
+    for (const entry of covered) {
+      const found = await this.#provenanceOf(entry);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  async #provenanceOf({ index, hash, payload }: Branched<Arrived>): Promise<Found | undefined> {
+    const { origin, kind, provenance, at } = payload;
+    const bad = (detail: string): Found => ({ origin, at, defect: { name: "provenanceMismatch", detail, index: BigInt(index) } });
     if (this.#options.entries === true)
       printJson({
         origin,
-        index,
+        index: BigInt(index),
         kind,
         leafHash: toHex(hash),
-        at: this.#place(record),
+        at,
         ...(provenance === undefined ? {} : { from: { ...provenance, recordHash: toHex(provenance.recordHash) } }),
       });
     if (provenance === undefined) return undefined;
@@ -255,10 +295,11 @@ class Following {
     return isSame ? undefined : bad(`the record at ${place} is not the one that the entry came from`);
   }
 
-  #checkpoint(record: DeliveredRecord): Found | undefined {
+  async #checkpoint(record: DeliveredRecord): Promise<Found | undefined> {
+    const at = this.#place(record);
     const note = utf8Text(record.value);
     const origin = note?.split("\n", 1)[0] ?? record.key;
-    const leave = (defect: FollowDefect): undefined => this.#leaveOut({ origin: record.key, record, defect });
+    const leave = (defect: FollowDefect): undefined => this.#leaveOut({ origin: record.key, at, defect });
     if (note === undefined || record.key !== origin)
       return leave({ name: "streamHeader", detail: "the record is not a checkpoint of the log it says" });
     const signed = verifyLogSignature(this.#crypto, note, this.#trust);
@@ -266,7 +307,8 @@ class Following {
     const followed = this.#log(origin).addCheckpoint(note);
     // An old head that the log did sign, once more: anybody can put it there again.
     if (followed.kind === "defect" && followed.defect.name === "streamReordered") return leave(followed.defect);
-    return followed.kind === "defect" ? { origin, record, defect: followed.defect } : undefined;
+    if (followed.kind === "defect") return { origin, at, defect: followed.defect };
+    return "settled" in followed ? await this.#settled(followed.settled) : undefined;
   }
 
   #leaveOut(found: Found, kind: "foreign" | "early" = "foreign"): undefined {
@@ -291,33 +333,57 @@ class Following {
       : { origin: silent, defect: { name: "logMissing", detail: "nothing of this log is on the bus" } };
   }
 
-  #log(origin: string): LogFollower {
+  #log(origin: string): LogFollower<Arrived> {
     const known = this.#logs.get(origin) ?? this.#follower(origin);
     this.#logs.set(origin, known);
     return known;
   }
 
-  #follower(origin: string, state?: FollowedState): LogFollower {
+  #follower(origin: string, state?: FollowedState): LogFollower<Arrived> {
     const { allowUnwitnessed = false } = this.#options;
     return new LogFollower({ crypto: this.#crypto, trust: this.#trust, origin, allowUnwitnessed }, state);
   }
 
-  #place({ topic, partition, offset, value }: DeliveredRecord) {
+  #place({ topic, partition, offset, value }: DeliveredRecord): Place {
     return { topic, partition, offset, recordHash: toHex(this.#crypto.sm3(value)) };
   }
+}
+
+function arrived(view: LeafView, at: Place): Arrived {
+  const { origin, kind, provenance } = leafOf(view);
+  return { at, origin, kind, provenance };
+}
+
+/** Records of the entries topic from one offset up to another, which is not among them. */
+interface Span {
+  readonly partition: number;
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+function spansOf(places: readonly Place[]): readonly Span[] {
+  const spans: { partition: number; from: bigint; to: bigint }[] = [];
+  const sorted = places.toSorted((a, b) => a.partition - b.partition || (a.offset < b.offset ? -1 : 1));
+  for (const { partition, offset } of sorted) {
+    const last = spans.at(-1);
+    if (last?.partition === partition && last.to === offset) last.to += 1n;
+    else spans.push({ partition, from: offset, to: offset + 1n });
+  }
+  return spans;
 }
 
 const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const decimal = v.pipe(v.string(), v.regex(/^\d{1,19}$/));
 const stateFile = v.strictObject({
-  format: v.literal("ronghe-follow/1"),
+  format: v.literal("ronghe-follow/2"),
   /** Next offset by `<topic>/<partition>`. */
   next: v.record(v.string(), decimal),
+  /** Entries under no checkpoint yet. */
+  behind: v.array(v.strictObject({ partition: v.pipe(v.number(), v.safeInteger(), v.minValue(0)), from: decimal, to: decimal })),
   logs: v.record(
     v.string(),
     v.strictObject({
       base: v.strictObject({ size: v.number(), peaks: v.array(hex) }),
-      behind: v.array(hex),
       last: v.exactOptional(v.strictObject({ hash: hex, postedMs: decimal })),
       checkpoint: v.exactOptional(v.strictObject({ size: decimal, root: hex })),
       accepted: decimal,
@@ -329,8 +395,9 @@ const stateFile = v.strictObject({
   ),
 });
 interface StateFile {
-  readonly format: "ronghe-follow/1";
+  readonly format: "ronghe-follow/2";
   readonly next: Readonly<Record<string, string>>;
+  readonly behind: readonly { readonly partition: number; readonly from: string; readonly to: string }[];
   readonly logs: Readonly<Record<string, FollowedState>>;
 }
 

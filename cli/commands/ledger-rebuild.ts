@@ -41,6 +41,7 @@ export interface LedgerRebuildOptions {
   readonly by: string;
   readonly policy?: string;
   readonly checkpoint?: readonly string[];
+  readonly leaveUnsigned?: boolean;
   readonly json?: boolean;
 }
 
@@ -119,6 +120,7 @@ async function rebuild(given: Rebuilding, trust: Awaited<ReturnType<typeof readT
       trust,
       origin,
       checkpoints,
+      leaveUnsigned: options.leaveUnsigned === true,
       entries: entriesOf(bus, options.shard, origin),
       onProgress: (done, of) => bar.update(Number(done), Number(of)),
       onLeaf(leaf, hash) {
@@ -127,6 +129,8 @@ async function rebuild(given: Rebuilding, trust: Awaited<ReturnType<typeof readT
       },
     });
     bar.stop();
+    if (!log.ok && log.error.name === "uncovered")
+      return `${origin} cannot be made again (${log.error.name}): ${log.error.detail}; or --leave-unsigned, if they are nobody's whom you know`;
     if (!log.ok) return `${origin} cannot be made again (${log.error.name}): ${log.error.detail}`;
     const [impossible] = findings.kept;
     if (impossible !== undefined) return `${origin} contradicts itself at entry ${impossible.index}: ${impossible.detail}`;
@@ -154,7 +158,12 @@ async function recordRebuilt(
   rebuilt: RebuiltLog,
 ): Promise<bigint> {
   const nowMs = systemClock.now();
-  const facts = { size: rebuilt.size.toString(), root: toHex(rebuilt.root), lost: String(rebuilt.lost) };
+  const facts = {
+    size: rebuilt.size.toString(),
+    root: toHex(rebuilt.root),
+    lost: String(rebuilt.lost),
+    unsigned: String(rebuilt.unsigned),
+  };
   const staged = log.stage([{ kind: REBUILT_KIND, outcome: "accepted", actor: `operator/${by}`, facts }], nowMs);
   await db.write(staged.statements);
   staged.committed();
@@ -177,7 +186,7 @@ async function* entriesOf(bus: EventBus, partition: number, origin: string): Asy
   for await (const record of recordsOf(bus, ENTRIES, partition)) if (record.key === origin && isOf(record, origin)) yield record.value;
 }
 
-/** What anybody else left on the topic never enters: no entry, or one that is not what its record says. */
+/** Of what anybody else left on the topic, what is no entry, or not what its record says; the rest no checkpoint is over. */
 function isOf({ value, headers }: DeliveredRecord, origin: string): boolean {
   const leaf = scanLeaf(value);
   return leaf.ok && leaf.value.text(TAG.origin) === origin && headers["ce_ledgerseq"] === leaf.value.index.toString();
@@ -240,9 +249,9 @@ async function removeDatabase(file: string): Promise<void> {
   for (const suffix of ["", "-wal", "-shm"]) await rm(`${file}${suffix}`, { force: true });
 }
 
-function report({ origin, size, root, lost, books, entry }: Rebuilt, { json }: LedgerRebuildOptions): void {
+function report({ origin, size, root, lost, unsigned, books, entry }: Rebuilt, { json }: LedgerRebuildOptions): void {
   if (json === true) {
-    printJson({ origin, size, root: toHex(root), lost, entry, books });
+    printJson({ origin, size, root: toHex(root), lost, unsigned, entry, books });
     return;
   }
   console.log(`${origin}  size ${size}  root ${toHex(root)}`);
@@ -250,6 +259,7 @@ function report({ origin, size, root, lost, books, entry }: Rebuilt, { json }: L
   console.log(
     `gone for good: ${lost} personal values with their salts; entry ${entry} says so. Every proof stands, none of these can be disclosed`,
   );
+  if (unsigned > 0) console.log(`${unsigned} entries on the bus behind it were left out: no checkpoint is over them`);
   if (books.withoutPerson > 0)
     console.log(`${books.withoutPerson} payments are of nobody who is known here any more: they cannot be given back`);
   if (books.withoutRequest > 0) console.log(`${books.withoutRequest} open payments whose request is on no bus any more`);

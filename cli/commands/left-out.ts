@@ -3,13 +3,21 @@
  * following; what is missing under a signed checkpoint does, and then they say why.
  */
 import type { FollowDefect } from "../../ledger/witness/follower.ts";
-import type { DeliveredRecord } from "../../streams/bus/port.ts";
+
+/** Of a record on the bus. */
+export interface Place {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  /** SM3 of its value, hex. */
+  readonly recordHash: string;
+}
 
 /** A defect with the place on the bus where it was met. */
 export interface Found {
   readonly origin: string;
   readonly defect: FollowDefect;
-  readonly record?: DeliveredRecord;
+  readonly at?: Place;
 }
 
 /** Told in full; the rest is counted. */

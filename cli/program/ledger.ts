@@ -92,6 +92,7 @@ export function addLedgerCommands(program: Command): void {
       "--checkpoint <file...>",
       "checkpoints of this log that somebody kept, or receipts and ranges that end with one: a rebuilt log must reach them",
     )
+    .option("--leave-unsigned", "leave out entries behind the newest checkpoint, which anybody may have put on the bus, and end at it")
     .addOption(dataOption())
     .option("--bus <bus>", "embedded or kafka (brokers: RONGHE_KAFKA_BROKERS)")
     .option("--json", "print one JSON object")

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { chained, forged } from "../testing/forged.ts";
 import { AT, crypto, ORIGIN, TestPlatform, testSigner } from "../testing/platform.ts";
 import { testWitness } from "../testing/witnesses.ts";
-import type { Policy, TrustedKey } from "../verifier/note.ts";
-import { LogFollower } from "./follower.ts";
+import type { Policy, Trust, TrustedKey } from "../verifier/note.ts";
+import { type Followed, type FollowedState, LogFollower } from "./follower.ts";
 import { ProvenanceTracker } from "./provenance.ts";
 
 const trusted: TrustedKey = { ...testSigner().trusted, origins: [ORIGIN] };
@@ -10,12 +11,12 @@ const bank = testWitness("bank", 0x23);
 const cosigned: Policy = { logs: [trusted], witnesses: [{ name: "bank", key: bank.key }], groups: [], quorum: "bank" };
 const closing: TestPlatform[] = [];
 let platform: TestPlatform;
-let follower: LogFollower;
+let follower: LogFollower<number>;
 
 beforeEach(async () => {
   platform = await TestPlatform.create();
   closing.push(platform);
-  follower = new LogFollower({ crypto, trust: [trusted], origin: ORIGIN });
+  follower = following([trusted]);
 });
 afterEach(async () => {
   for (const one of closing.splice(0)) await one.close();
@@ -27,8 +28,14 @@ async function entries(from = 0n, on = platform): Promise<readonly Uint8Array[]>
 async function signed(on = platform): Promise<string> {
   return (await on.log.checkpoint(AT)).note;
 }
-const defectOf = (followed: ReturnType<LogFollower["addEntry"]>): string =>
-  followed.kind === "defect" ? followed.defect.name : followed.kind;
+const following = (trust: Trust, origin = ORIGIN, state?: FollowedState): LogFollower<number> =>
+  new LogFollower({ crypto, trust, origin }, state);
+let came = 0;
+/** Its payload is the number of entries that came before. */
+const add = (bytes: Uint8Array | undefined, to = follower): Followed<number> => to.addEntry(bytes ?? new Uint8Array(), came++);
+const defectOf = (followed: Followed<number>): string => (followed.kind === "defect" ? followed.defect.name : followed.kind);
+const settledOf = (followed: Followed<number>): readonly (readonly number[])[] =>
+  "settled" in followed ? [followed.settled.covered, followed.settled.dropped].map((entries) => entries.map(({ payload }) => payload)) : [];
 
 describe("a follower", () => {
   test("takes entries and checkpoints as they come, checkpoints before or behind their entries", async () => {
@@ -38,7 +45,7 @@ describe("a follower", () => {
       const note = await signed();
       const fresh = await entries(from);
       if (by === 1) expect(follower.addCheckpoint(note).kind).toBe("waiting");
-      for (const bytes of fresh) expect(follower.addEntry(bytes).kind).toBe("entry");
+      for (const bytes of fresh) expect(add(bytes).kind).toBe("entry");
       if (by !== 1) expect(follower.addCheckpoint(note).kind).toBe("checkpoint");
       expect(follower.finish()).toBeUndefined();
     }
@@ -49,10 +56,21 @@ describe("a follower", () => {
     await platform.append(5);
     const note = await signed();
     await platform.append(7);
-    for (const bytes of await entries()) follower.addEntry(bytes);
+    for (const bytes of await entries()) add(bytes);
     expect(follower.addCheckpoint(note).kind).toBe("checkpoint");
     expect(follower.finish()).toMatchObject({ name: "uncovered" });
     expect(follower.addCheckpoint(await signed()).kind).toBe("checkpoint");
+    expect(follower.finish()).toBeUndefined();
+  });
+
+  test("takes checkpoints that all came late, the first over a single entry", async () => {
+    const notes: string[] = [];
+    for (const by of [1, 4, 7]) {
+      await platform.append(by);
+      notes.push(await signed());
+    }
+    for (const bytes of await entries()) add(bytes);
+    expect(notes.map((note) => settledOf(follower.addCheckpoint(note))[0]?.length)).toEqual([1, 4, 7]);
     expect(follower.finish()).toBeUndefined();
   });
 
@@ -62,34 +80,118 @@ describe("a follower", () => {
     await platform.append(4);
     const late = await signed();
     const all = await entries();
-    for (const bytes of all.slice(0, 7)) follower.addEntry(bytes);
+    for (const bytes of all.slice(0, 7)) add(bytes);
     follower.addCheckpoint(first);
     follower.addCheckpoint(late);
-    const state = JSON.parse(JSON.stringify(follower.state())) as ReturnType<LogFollower["state"]>;
-    const resumed = new LogFollower({ crypto, trust: [trusted], origin: ORIGIN }, state);
-    expect(resumed.size).toBe(7);
-    // What was read but not counted yet comes once more.
-    expect(defectOf(resumed.addEntry(all[6] ?? new Uint8Array()))).toBe("duplicate");
-    for (const bytes of all.slice(7)) expect(defectOf(resumed.addEntry(bytes))).toBe("entry");
+    const state = JSON.parse(JSON.stringify(follower.state())) as FollowedState;
+    const resumed = following([trusted], ORIGIN, state);
+    // What no checkpoint covered comes once more.
+    expect([resumed.size, [...follower.candidates()].length]).toEqual([5, 2]);
+    for (const bytes of all.slice(5, 8)) expect(defectOf(add(bytes, resumed))).toBe("entry");
+    expect(defectOf(add(all[6], resumed))).toBe("duplicate");
+    expect(defectOf(add(all[8], resumed))).toBe("entry");
     expect(resumed.finish()).toBeUndefined();
     expect(resumed.counts).toMatchObject({ entries: 9, checkpoints: 2, duplicates: 1 });
   });
 });
 
+describe("entries that somebody chained on", () => {
+  test.each([
+    ["before", true],
+    ["behind", false],
+  ])("%s the true one are dropped by name, with what was chained onto them", async (_, isBefore) => {
+    await platform.append(3);
+    const first = await signed();
+    await platform.append(3);
+    const second = await signed();
+    const all = await entries();
+    const false3 = forged(all[3]);
+    const false4 = chained(false3, all[4]);
+    for (const bytes of all.slice(0, 3)) add(bytes);
+    expect(settledOf(follower.addCheckpoint(first))[0]).toHaveLength(3);
+    const offered = isBefore ? [false3, all[3], false4, all[4]] : [all[3], false3, all[4], false4];
+    const from = came;
+    for (const bytes of offered) expect(defectOf(add(bytes))).toBe("entry");
+    expect(follower.counts.entries).toBe(3);
+    // Nobody knows yet which are the log's: both wait.
+    expect([...follower.candidates()]).toHaveLength(4);
+    add(all[5]);
+    const [covered, dropped] = settledOf(follower.addCheckpoint(second));
+    expect(covered).toEqual(isBefore ? [from + 1, from + 3, from + 4] : [from, from + 2, from + 4]);
+    expect(dropped?.toSorted()).toEqual(isBefore ? [from, from + 2] : [from + 1, from + 3]);
+    expect([follower.size, follower.finish()]).toEqual([6, undefined]);
+    // Once it is known, another one is refused at once.
+    expect(defectOf(add(false3))).toBe("streamConflict");
+  });
+
+  test("longer than the log, they let go of nothing that a later checkpoint needs", async () => {
+    await platform.append(2);
+    const all = [...(await entries())];
+    const first = await signed();
+    await platform.append(1);
+    all.push(...(await entries(2n)));
+    const second = await signed();
+    for (const bytes of all.slice(0, 2)) add(bytes);
+    let tip = forged(all[1]);
+    add(tip);
+    for (let n = 0; n < 3; n++) {
+      tip = chained(tip);
+      expect(defectOf(add(tip))).toBe("entry");
+    }
+    expect(follower.size).toBe(5);
+    expect(settledOf(follower.addCheckpoint(first)).map(({ length }) => length)).toEqual([2, 4]);
+    expect(follower.size).toBe(2);
+    expect(follower.addCheckpoint(second).kind).toBe("waiting");
+    expect(settledOf(add(all[2])).map(({ length }) => length)).toEqual([1, 0]);
+    expect(follower.finish()).toBeUndefined();
+  });
+
+  test("instead of the true one are the log's defect once nothing more comes", async () => {
+    await platform.append(3);
+    const all = await entries();
+    for (const bytes of [...all.slice(0, 2), forged(all[2])]) add(bytes);
+    expect(follower.addCheckpoint(await signed()).kind).toBe("waiting");
+    expect(follower.finish()).toMatchObject({ name: "checkpointRoot", index: 3n });
+    // It was only late.
+    expect(settledOf(add(all[2])).map(({ length }) => length)).toEqual([3, 1]);
+    expect(follower.finish()).toBeUndefined();
+  });
+
+  test("by the thousand cost one step each", async () => {
+    await platform.append(40);
+    const note = await signed();
+    const all = await entries();
+    let hashed = 0;
+    const counting = { ...crypto, sm3: (...parts: readonly Uint8Array[]) => (hashed++, crypto.sm3(...parts)) };
+    const one = new LogFollower<number>({ crypto: counting, trust: [trusted], origin: ORIGIN });
+    one.addCheckpoint(note);
+    for (const bytes of all.slice(0, 39)) add(bytes, one);
+    hashed = 0;
+    for (let n = 0; n < 2_000; n++) add(forged(all[39], { actor: `edge/n${n}` }), one);
+    // Its leaf, the nodes above it, and no path anew.
+    expect(hashed).toBeLessThan(2_000 * 12);
+    expect(settledOf(add(all[39], one)).map(({ length }) => length)).toEqual([40, 2_000]);
+  });
+});
+
 describe("a follower ends with the first defect", () => {
   test("a gap, an entry behind later ones, a repeat, another entry under a known index", async () => {
-    await platform.append(6);
+    await platform.append(4);
+    const note = await signed();
+    await platform.append(2);
     const all = await entries();
-    follower.addEntry(all[0] ?? new Uint8Array());
-    expect(follower.addEntry(all[2] ?? new Uint8Array())).toEqual({ kind: "ahead", wanted: 1n });
-    for (const bytes of all.slice(1, 4)) follower.addEntry(bytes);
-    expect(defectOf(follower.addEntry(all[2] ?? new Uint8Array()))).toBe("duplicate");
+    add(all[0]);
+    expect(add(all[2])).toEqual({ kind: "ahead", wanted: 1n });
+    for (const bytes of all.slice(1, 4)) add(bytes);
+    expect(defectOf(add(all[2]))).toBe("duplicate");
+    follower.addCheckpoint(note);
     const other = await TestPlatform.create();
     closing.push(other);
     await other.append(6, { actor: "edge/another-truth" });
     const foreign = await entries(0n, other);
-    expect(defectOf(follower.addEntry(foreign[2] ?? new Uint8Array()))).toBe("streamConflict");
-    expect(defectOf(follower.addEntry(foreign[4] ?? new Uint8Array()))).toBe("leafChain");
+    expect(defectOf(add(foreign[2]))).toBe("streamConflict");
+    expect(defectOf(add(foreign[4]))).toBe("leafChain");
+    expect(defectOf(add(chained(all[3], all[4], { postedMs: 1n })))).toBe("leafTime");
   });
 
   test("any bit of any entry changed", async () => {
@@ -98,12 +200,13 @@ describe("a follower ends with the first defect", () => {
     const all = await entries();
     const last = all.at(-1) ?? new Uint8Array();
     for (let at = 0; at < last.length; at += 7) {
-      const one = new LogFollower({ crypto, trust: [trusted], origin: ORIGIN });
-      const results: string[] = [...all.slice(0, -1), last.with(at, (last[at] ?? 0) ^ 1)].map((bytes) => one.addEntry(bytes).kind);
+      const one = following([trusted]);
+      const results = [...all.slice(0, -1), last.with(at, (last[at] ?? 0) ^ 1)].map((bytes) => add(bytes, one).kind);
       // The last entry is chained to by nobody yet: its checkpoint tells.
-      const isTaken: boolean = results.every((kind) => kind === "entry");
-      if (isTaken) results.push(one.addCheckpoint(note).kind);
-      expect(results.includes("defect") || results.includes("ahead") || results.includes("duplicate"), `byte ${at}`).toBe(true);
+      one.addCheckpoint(note);
+      expect([results.at(-1) === "entry", one.finish()?.name], `byte ${at}`).toEqual(
+        results.at(-1) === "entry" ? [true, "checkpointRoot"] : [false, "truncated"],
+      );
     }
   });
 
@@ -112,18 +215,21 @@ describe("a follower ends with the first defect", () => {
     closing.push(other);
     await other.append(5, { actor: "edge/another-truth" });
     await platform.append(5);
-    for (const bytes of await entries()) follower.addEntry(bytes);
-    expect(defectOf(follower.addCheckpoint(await signed(other)))).toBe("checkpointRoot");
+    for (const bytes of await entries()) add(bytes);
+    const misled = following([trusted]);
+    for (const bytes of await entries()) add(bytes, misled);
+    expect(misled.addCheckpoint(await signed(other)).kind).toBe("waiting");
+    expect(misled.finish()).toMatchObject({ name: "checkpointRoot", index: 5n });
     const note = await signed();
-    const stranger = new LogFollower({ crypto, trust: [testSigner(0x77).trusted], origin: ORIGIN });
+    const stranger = following([testSigner(0x77).trusted]);
     expect(defectOf(stranger.addCheckpoint(note))).toBe("signatureMissing");
-    const elsewhere = new LogFollower({ crypto, trust: [testSigner().trusted], origin: "ronghe.example/51/registry" });
+    const elsewhere = following([testSigner().trusted], "ronghe.example/51/registry");
     expect(defectOf(elsewhere.addCheckpoint(note))).toBe("checkpointOrigin");
     expect(follower.addCheckpoint(note).kind).toBe("checkpoint");
     expect(defectOf(follower.addCheckpoint(note))).toBe("duplicate");
     expect(defectOf(follower.addCheckpoint(await signed(other)))).toBe("streamConflict");
     await platform.append(1);
-    for (const bytes of await entries(5n)) follower.addEntry(bytes);
+    for (const bytes of await entries(5n)) add(bytes);
     expect(follower.addCheckpoint(await signed()).kind).toBe("checkpoint");
     // The same once more, as a bus repeats a batch; one between two that came is another matter.
     expect(defectOf(follower.addCheckpoint(note))).toBe("duplicate");
@@ -136,9 +242,9 @@ describe("a follower ends with the first defect", () => {
   test("a checkpoint without the quorum, unless such are only to be counted", async () => {
     await platform.append(3);
     const note = await signed();
-    const strict = new LogFollower({ crypto, trust: cosigned, origin: ORIGIN });
-    const lenient = new LogFollower({ crypto, trust: cosigned, origin: ORIGIN, allowUnwitnessed: true });
-    for (const bytes of await entries()) for (const one of [strict, lenient]) one.addEntry(bytes);
+    const strict = following(cosigned);
+    const lenient = new LogFollower<number>({ crypto, trust: cosigned, origin: ORIGIN, allowUnwitnessed: true });
+    for (const bytes of await entries()) for (const one of [strict, lenient]) add(bytes, one);
     expect(defectOf(strict.addCheckpoint(note))).toBe("quorumMissing");
     expect(lenient.addCheckpoint(note).kind).toBe("checkpoint");
     expect(lenient.counts).toMatchObject({ unwitnessed: 1 });
@@ -151,7 +257,7 @@ describe("a follower ends with the first defect", () => {
   test("a checkpoint of entries that never come", async () => {
     await platform.append(3);
     const note = await signed();
-    for (const bytes of (await entries()).slice(0, 2)) follower.addEntry(bytes);
+    for (const bytes of (await entries()).slice(0, 2)) add(bytes);
     follower.addCheckpoint(note);
     expect(follower.finish()).toMatchObject({ name: "truncated" });
   });

@@ -1,17 +1,16 @@
 /**
  * Follows one log over the bus as its entries and checkpoints come: every entry names the hash of the one before, indices have
  * no gap, and every published checkpoint is signed (and cosigned, as the policy asks) over the root of exactly the
- * entries before it. Ends with the first defect. What it knows can be written down and gone on from.
+ * entries before it. An entry counts once such a checkpoint covers it. What it knows can be written down and gone on from.
  */
+import { type Branched, Branches, type Settled } from "../branches.ts";
 import { equalBytes, fromHex, toHex } from "../verifier/bytes.ts";
-import { type LeafView, scanLeaf, TAG } from "../verifier/leaf.ts";
+import { scanLeaf, TAG } from "../verifier/leaf.ts";
 import { type Trust, type VerifiedCheckpoint, type VerifierCrypto, verifyCheckpoint, verifyLogSignature } from "../verifier/note.ts";
 import { CompactRange, type TreeHasher, treeHasher } from "../verifier/tree.ts";
 import type { DefectName } from "../verifier/verdict.ts";
 
-/** Entries behind the newest checkpoint whose hashes are kept; a log that shows none for so long is not followed further. */
-const UNCOVERED_MAX = 1_000_000;
-/** Older hashes kept for telling a repeat from another entry. */
+/** Hashes of covered entries kept for telling a repeat from another entry. */
 const RECENT_MAX = 65_536;
 /** Roots of older checkpoints kept for telling a repeat from disorder: a bus may deliver a whole batch twice. */
 const ROOTS_MAX = 1_024;
@@ -37,35 +36,33 @@ export interface FollowDefect {
   readonly index?: bigint;
 }
 
-/** What happened to a record. */
-export type Followed =
-  | { readonly kind: "entry"; readonly view: LeafView; readonly hash: Uint8Array }
+/** What happened to a record, and which entries it settled. */
+export type Followed<T> =
+  | { readonly kind: "entry" | "checkpoint" | "waiting"; readonly settled: Settled<T> }
   | { readonly kind: "duplicate" }
-  | { readonly kind: "checkpoint"; readonly checkpoint: VerifiedCheckpoint }
-  | { readonly kind: "waiting" }
   /** The index that was wanted is not here: perhaps later. */
   | { readonly kind: "ahead"; readonly wanted: bigint }
   | { readonly kind: "defect"; readonly defect: FollowDefect };
 
+/** All but the entries that no checkpoint covers yet: those come again. */
 export interface FollowedState {
   /** Up to the newest checkpoint. */
   readonly base: { readonly size: number; readonly peaks: readonly string[] };
-  /** Leaf hashes behind it, hex. */
-  readonly behind: readonly string[];
   readonly last?: { readonly hash: string; readonly postedMs: string };
   readonly checkpoint?: { readonly size: string; readonly root: string };
   /** Size of the newest checkpoint with the quorum. */
   readonly accepted: string;
   /** Newest checkpoints that came, oldest first: size and root. */
   readonly roots: readonly (readonly [string, string])[];
-  /** Newest entries that came, oldest first: index and leaf hash. */
+  /** Newest covered entries, oldest first: index and leaf hash. */
   readonly recent: readonly (readonly [number, string])[];
-  /** Checkpoints that came before their entries. */
+  /** Checkpoints whose entries have not come. */
   readonly waiting: readonly { readonly size: string; readonly root: string; readonly hasQuorum: boolean }[];
   readonly counts: FollowCounts;
 }
 
 export interface FollowCounts {
+  /** Covered ones. */
   entries: number;
   duplicates: number;
   checkpoints: number;
@@ -83,29 +80,27 @@ export interface LogFollowerOptions {
 
 type SeenCheckpoint = Pick<VerifiedCheckpoint, "size" | "root" | "hasQuorum">;
 
-export class LogFollower {
+/** `T`: what its reader wants to know of an entry once it is covered. */
+export class LogFollower<T> {
   readonly counts: FollowCounts = { entries: 0, duplicates: 0, checkpoints: 0, unwitnessed: 0 };
   readonly #options: LogFollowerOptions;
   readonly #hasher: TreeHasher;
-  /** Entries under the newest checkpoint, and the hashes of those behind it. */
-  #base: CompactRange;
-  #behind: Uint8Array[] = [];
+  readonly #branches: Branches<T>;
   readonly #recent = new Map<number, Uint8Array>();
   readonly #roots = new Map<bigint, Uint8Array>();
-  #last: { readonly hash: Uint8Array; readonly postedMs: bigint } | undefined;
   #checkpoint: { readonly size: bigint; readonly root: Uint8Array } | undefined;
   /** Size of the newest checkpoint with the quorum. */
   #accepted = 0n;
-  /** Checkpoints that came before their entries. */
+  /** Checkpoints whose entries have not come. */
   #waiting: SeenCheckpoint[] = [];
 
   constructor(options: LogFollowerOptions, state?: FollowedState) {
     this.#options = options;
     this.#hasher = treeHasher(options.crypto.sm3);
-    this.#base = new CompactRange(this.#hasher, state?.base.size ?? 0, (state?.base.peaks ?? []).map(hashOf));
+    const base = new CompactRange(this.#hasher, state?.base.size ?? 0, (state?.base.peaks ?? []).map(hashOf));
+    const last = state?.last === undefined ? undefined : { hash: hashOf(state.last.hash), postedMs: BigInt(state.last.postedMs) };
+    this.#branches = new Branches(this.#hasher, base, last);
     if (state === undefined) return;
-    this.#behind = state.behind.map(hashOf);
-    if (state.last !== undefined) this.#last = { hash: hashOf(state.last.hash), postedMs: BigInt(state.last.postedMs) };
     if (state.checkpoint !== undefined) this.#checkpoint = { size: BigInt(state.checkpoint.size), root: hashOf(state.checkpoint.root) };
     this.#accepted = BigInt(state.accepted);
     for (const [size, root] of state.roots) this.#roots.set(BigInt(size), hashOf(root));
@@ -114,8 +109,9 @@ export class LogFollower {
     Object.assign(this.counts, state.counts);
   }
 
+  /** Covered entries, and as many behind them as any branch has. */
   get size(): number {
-    return this.#base.size + this.#behind.length;
+    return this.#branches.size;
   }
 
   /** Entries that no accepted checkpoint covers yet. */
@@ -123,11 +119,16 @@ export class LogFollower {
     return this.size - Number(this.#accepted);
   }
 
+  /** Entries that wait for a checkpoint: whoever goes on from {@link LogFollower.state} gives them once more. */
+  candidates(): Iterable<T> {
+    return this.#branches.candidates();
+  }
+
   state(): FollowedState {
+    const { base, last } = this.#branches;
     return {
-      base: { size: this.#base.size, peaks: this.#base.peaks.map(toHex) },
-      behind: this.#behind.map(toHex),
-      ...(this.#last === undefined ? {} : { last: { hash: toHex(this.#last.hash), postedMs: this.#last.postedMs.toString() } }),
+      base: { size: base.size, peaks: base.peaks.map(toHex) },
+      ...(last === undefined ? {} : { last: { hash: toHex(last.hash), postedMs: last.postedMs.toString() } }),
       ...(this.#checkpoint === undefined
         ? {}
         : { checkpoint: { size: this.#checkpoint.size.toString(), root: toHex(this.#checkpoint.root) } }),
@@ -140,31 +141,32 @@ export class LogFollower {
   }
 
   /** The next record of the entries topic. */
-  addEntry(bytes: Uint8Array): Followed {
+  addEntry(bytes: Uint8Array, payload: T): Followed<T> {
     const scanned = scanLeaf(bytes);
     if (!scanned.ok) return this.#defect(scanned.error.name, scanned.error.detail);
     const view = scanned.value;
     if (view.text(TAG.origin) !== this.#options.origin)
       return this.#defect("leafOrigin", `the entry belongs to another log than ${this.#options.origin}`);
     const hash = this.#hasher.leaf(bytes);
-    if (view.index < BigInt(this.size)) return this.#repeat(Number(view.index), hash);
-    if (view.index > BigInt(this.size)) return { kind: "ahead", wanted: BigInt(this.size) };
-    const last = this.#last;
-    const previous = view.field(TAG.previous);
-    if (last !== undefined && (previous === undefined || !equalBytes(previous, last.hash)))
-      return this.#defect("leafChain", "the entry does not name the hash of the entry before it");
-    if (last !== undefined && view.postedMs < last.postedMs) return this.#defect("leafTime", "the entry is older than the entry before it");
-    if (this.#behind.length === UNCOVERED_MAX) return this.#defect("uncovered", `no checkpoint came for the last ${UNCOVERED_MAX} entries`);
-    this.#remember(this.size, hash);
-    this.#behind.push(hash);
-    this.#last = { hash, postedMs: view.postedMs };
-    this.counts.entries += 1;
-    const defect = this.#settleWaiting();
-    return defect === undefined ? { kind: "entry", view, hash } : { kind: "defect", defect };
+    const added = this.#branches.add(view, hash, payload);
+    switch (added.kind) {
+      case "ahead":
+        return { kind: "ahead", wanted: BigInt(added.wanted) };
+      case "refused":
+        return { kind: "defect", defect: added.defect };
+      case "covered":
+        return this.#repeat(Number(view.index), hash);
+      case "known":
+        this.counts.duplicates += 1;
+        return { kind: "duplicate" };
+      case "taken":
+        // Only an entry in the last place of the next checkpoint can be the one that it waits for.
+        return { kind: "entry", settled: this.#waiting[0]?.size === view.index + 1n ? this.#settle() : { covered: [], dropped: [] } };
+    }
   }
 
   /** The next record of the checkpoints topic. */
-  addCheckpoint(note: string): Followed {
+  addCheckpoint(note: string): Followed<T> {
     const { crypto, trust, origin, allowUnwitnessed = false } = this.#options;
     const verified = allowUnwitnessed ? verifyLogSignature(crypto, note, trust) : verifyCheckpoint(crypto, note, trust);
     if (!verified.ok) return this.#defect(verified.error.name, verified.error.detail);
@@ -176,35 +178,33 @@ export class LogFollower {
     if (known !== undefined) return this.#sameSize(checkpoint, known);
     if (newest !== undefined && checkpoint.size < newest.size)
       return this.#defect("streamReordered", `a checkpoint of size ${checkpoint.size} came behind one of size ${newest.size}`);
-    if (checkpoint.size <= BigInt(this.size)) {
-      const defect = this.#cover(checkpoint);
-      if (defect === undefined) this.#rememberRoot(checkpoint);
-      return defect === undefined ? { kind: "checkpoint", checkpoint } : { kind: "defect", defect };
-    }
     const { size, root, hasQuorum } = checkpoint;
     this.#waiting.push({ size, root, hasQuorum });
     this.#rememberRoot(checkpoint);
-    return { kind: "waiting" };
+    const settled = this.#settle();
+    return { kind: this.#waiting.at(-1)?.size === size ? "waiting" : "checkpoint", settled };
   }
 
   /** When no more will come: what is left open. */
   finish(): FollowDefect | undefined {
     const [waiting] = this.#waiting;
-    if (waiting !== undefined)
+    if (waiting !== undefined && waiting.size > BigInt(this.size))
       return this.#named("truncated", `a checkpoint was published for ${waiting.size} entries, but only ${this.size} came`);
+    if (waiting !== undefined)
+      return this.#named("checkpointRoot", `the entries do not have the root that was signed for size ${waiting.size}`, waiting.size);
     if (this.uncovered === 0) return undefined;
     return this.#named("uncovered", `the last ${this.uncovered} entries are under no checkpoint that the policy accepts`);
   }
 
-  #repeat(index: number, hash: Uint8Array): Followed {
-    const known = index >= this.#base.size ? this.#behind[index - this.#base.size] : this.#recent.get(index);
+  #repeat(index: number, hash: Uint8Array): Followed<T> {
+    const known = this.#recent.get(index);
     if (known !== undefined && !equalBytes(known, hash))
       return this.#defect("streamConflict", `two different entries came with the index ${index}`, BigInt(index));
     this.counts.duplicates += 1;
     return { kind: "duplicate" };
   }
 
-  #sameSize(checkpoint: VerifiedCheckpoint, root: Uint8Array): Followed {
+  #sameSize(checkpoint: VerifiedCheckpoint, root: Uint8Array): Followed<T> {
     if (!equalBytes(checkpoint.root, root))
       return this.#defect("streamConflict", `two roots were published for size ${checkpoint.size}: two histories`, checkpoint.size);
     this.counts.duplicates += 1;
@@ -214,27 +214,25 @@ export class LogFollower {
     return { kind: "duplicate" };
   }
 
-  #settleWaiting(): FollowDefect | undefined {
-    const [next] = this.#waiting;
-    if (next?.size !== BigInt(this.size)) return undefined;
-    this.#waiting.shift();
-    return this.#cover(next);
-  }
-
-  /** Compares the root of the first `size` entries, and lets go of the hashes under it. */
-  #cover(checkpoint: SeenCheckpoint): FollowDefect | undefined {
-    const count = Number(checkpoint.size) - this.#base.size;
-    const range = this.#base.clone();
-    for (const hash of this.#behind.slice(0, count)) range.append(hash);
-    if (!equalBytes(range.root(), checkpoint.root))
-      return this.#named("checkpointRoot", `the entries do not have the root that was signed for size ${checkpoint.size}`, checkpoint.size);
-    this.#base = range;
-    this.#behind = this.#behind.slice(count);
-    this.#checkpoint = { size: checkpoint.size, root: checkpoint.root };
-    this.counts.checkpoints += 1;
-    if (checkpoint.hasQuorum) this.#accepted = checkpoint.size;
-    else this.counts.unwitnessed += 1;
-    return undefined;
+  /** Goes on over every checkpoint, one after the other, whose entries are here. */
+  #settle(): Settled<T> {
+    const [covered, dropped]: [Branched<T>[], Branched<T>[]] = [[], []];
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      const settled = this.#branches.cover(Number(next.size), next.root);
+      if (settled === undefined) break;
+      this.#waiting.shift();
+      for (const one of settled.covered) {
+        this.#remember(one.index, one.hash);
+        covered.push(one);
+      }
+      for (const one of settled.dropped) dropped.push(one);
+      this.#checkpoint = { size: next.size, root: next.root };
+      this.counts.entries += settled.covered.length;
+      this.counts.checkpoints += 1;
+      if (next.hasQuorum) this.#accepted = next.size;
+      else this.counts.unwitnessed += 1;
+    }
+    return { covered, dropped };
   }
 
   #rememberRoot({ size, root }: SeenCheckpoint): void {
@@ -248,7 +246,7 @@ export class LogFollower {
     this.#recent.delete(index - RECENT_MAX);
   }
 
-  #defect(name: FollowDefectName, detail: string, index?: bigint): Followed {
+  #defect(name: FollowDefectName, detail: string, index?: bigint): Followed<T> {
     return { kind: "defect", defect: this.#named(name, detail, index) };
   }
 
