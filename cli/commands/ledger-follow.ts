@@ -148,7 +148,6 @@ class Following {
       ...this.#provenance.counts,
       ...(this.#options.requests === true ? { requestsMissing: this.#requestsMissing } : {}),
     };
-    const told = ({ origin, defect: why, at }: Found) => ({ origin, ...why, ...(at === undefined ? {} : { at }) });
     const defect = found === undefined ? undefined : told(found);
     const { count, shown } = this.#leftOut;
     const leftOut = { records: count, first: shown.map(told) };
@@ -347,6 +346,11 @@ class Following {
   #place({ topic, partition, offset, value }: DeliveredRecord): Place {
     return { topic, partition, offset, recordHash: toHex(this.#crypto.sm3(value)) };
   }
+}
+
+/** As a report names it. */
+function told({ origin, defect, at }: Found) {
+  return { origin, ...defect, ...(at === undefined ? {} : { at }) };
 }
 
 function arrived(view: LeafView, at: Place): Arrived {

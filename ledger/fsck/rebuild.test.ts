@@ -52,6 +52,13 @@ async function rebuilt(
 const at = (index: number): Uint8Array => stream[index] ?? new Uint8Array();
 const inserted = (index: number, ...more: readonly Uint8Array[]): readonly Uint8Array[] => stream.toSpliced(index, 0, ...more);
 
+/** `count` entries, each behind the one before, the first behind entry `index`. */
+function chain(index: number, count: number): readonly Uint8Array[] {
+  const made: Uint8Array[] = [];
+  for (let n = 1; n <= count; n++) made.push(chained(made.at(-1) ?? at(index), at(index + n)));
+  return made;
+}
+
 describe("a log is made again from its stream", () => {
   test.each<readonly [string, () => readonly Uint8Array[]]>([
     ["as it was", () => stream],
@@ -74,13 +81,6 @@ describe("a log is made again from its stream", () => {
     expect([...findings.counts.keys()].filter((name) => name !== "disclosureMissing")).toEqual([]);
     await db.close();
   });
-
-  /** `count` entries, each behind the one before, the first behind entry `index`. */
-  function chain(index: number, count: number): readonly Uint8Array[] {
-    const made: Uint8Array[] = [];
-    for (let n = 1; n <= count; n++) made.push(chained(made.at(-1) ?? at(index), at(index + n)));
-    return made;
-  }
 
   test.each<readonly [string, string, () => readonly Uint8Array[]]>([
     ["one is missing", "leafIndex", () => stream.toSpliced(7, 1)],
