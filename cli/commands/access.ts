@@ -3,11 +3,12 @@
  * no core running, to the files themselves. Either way each change is an entry of the registry log.
  */
 import { userInfo } from "node:os";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto, KeyStore } from "../../core/crypto/port.ts";
 import { canonicalPublicKey, PUBLIC_KEY_FORMS } from "../../core/crypto/sm2-key-text.ts";
-import { type AccessCommand, carryOut, COMMAND_REFUSALS, type CommandAnswer } from "../../core/access/commands.ts";
+import { type AccessCommand, carryOut, type CommandAnswer } from "../../core/access/commands.ts";
+import { ACCESS_REFUSALS } from "../../core/access/refusals.ts";
 import { KEY_HANDLES } from "../../core/key-handles.ts";
 import { fromHex, toHex } from "../../core/protocol/bytes.ts";
 import { ERRORS, type ErrorName } from "../../core/protocol/errors.ts";
@@ -24,7 +25,7 @@ import { EDGE_DATA_KEY, openKeys } from "../platform/keys.ts";
 import { edgeLayout, type Layout, layoutOf, readPlatform, knownRuntime, writePrivate } from "../platform/layout.ts";
 import { ownFolder } from "../platform/owner.ts";
 import { isThere } from "../platform/files.ts";
-import { readHandedText } from "../platform/handed-file.ts";
+import { readHandedBytes, readHandedText } from "../platform/handed-file.ts";
 
 export interface Said {
   readonly json?: boolean;
@@ -41,19 +42,13 @@ export async function accessChange(config: Config, command: AccessCommand, made:
 
 /** A partner's key, as it was given or in a file, read into the form that is stored before it is sent. */
 export async function accessPartnerKey(config: Config, orgId: string, given: string, change: "add" | "retire"): Promise<void> {
-  const publicKey = canonicalPublicKey(isThere(given) ? await readKeyFile(given) : given);
+  const publicKey = canonicalPublicKey(isThere(given) ? await readHandedBytes(given, KEY_FILE_BYTES_MAX) : given);
   if (publicKey === undefined) throw new UsageError(`that key cannot be read: ${PUBLIC_KEY_FORMS}`);
   await accessChange(config, { do: "partner.key", orgId, publicKey, change }, `${orgId}: key ${publicKey.slice(0, 18)}… ${PAST[change]}`);
 }
 
 const PAST = { add: "added", retire: "retired" } as const;
 const KEY_FILE_BYTES_MAX = 4_096;
-
-async function readKeyFile(file: string): Promise<Uint8Array> {
-  const stats = await stat(file);
-  if (!stats.isFile() || stats.size > KEY_FILE_BYTES_MAX) throw new UsageError(`${file} is no file with a key in it`);
-  return await readFile(file);
-}
 
 /** Whoever checks a code offline finds all keys that may have signed one. */
 async function writeCodeKeys(config: Config): Promise<void> {
@@ -194,7 +189,7 @@ async function order(config: Config, command: AccessCommand): Promise<CommandAns
 }
 
 function explain(error: string): string {
-  if (Object.hasOwn(COMMAND_REFUSALS, error)) return `${COMMAND_REFUSALS[error as keyof typeof COMMAND_REFUSALS]} (${error})`;
+  if (Object.hasOwn(ACCESS_REFUSALS, error)) return `${ACCESS_REFUSALS[error as keyof typeof ACCESS_REFUSALS]} (${error})`;
   return Object.hasOwn(ERRORS, error) ? `${ERRORS[error as ErrorName].english} (${error})` : error;
 }
 

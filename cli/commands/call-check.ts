@@ -1,5 +1,4 @@
 /** `ronghe call --check FILE`: why the request in a file does not verify, asked of nobody. */
-import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
@@ -11,6 +10,7 @@ import { systemClock } from "../../core/protocol/time.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printJson } from "../output.ts";
 import { partnerOf, readClients } from "../platform/clients.ts";
+import { readHandedBytes } from "../platform/handed-file.ts";
 import { layoutOf } from "../platform/layout.ts";
 
 export interface CheckOptions {
@@ -35,9 +35,9 @@ const ownKeys = v.object({
 /** Status 0 when it verifies, 3 when it does not. */
 export async function checkCall(config: Config, file: string, options: CheckOptions): Promise<number> {
   const crypto = await loadCrypto();
-  const body = await bytesIn(file);
+  const body = await readHandedBytes(file, BYTES_MAX);
   const partner = options.keys === undefined ? await callerOf(crypto, config, body, options.org) : await keysIn(options.keys);
-  const ownSignText = options.signText === undefined ? undefined : utf8Text(await bytesIn(options.signText));
+  const ownSignText = options.signText === undefined ? undefined : utf8Text(await readHandedBytes(options.signText, BYTES_MAX));
   const diagnosis = diagnose(crypto, { body, partner, nowMs: systemClock.now(), ownSignText });
   if (options.json === true) printJson(diagnosis);
   else print(diagnosis);
@@ -50,17 +50,10 @@ function print({ verifies, findings, signText }: Diagnosis): void {
   console.log(verifies ? "verifies" : "does not verify");
 }
 
-async function bytesIn(file: string): Promise<Uint8Array> {
-  const bytes = await readFile(file).catch(() => undefined);
-  if (bytes === undefined) throw new UsageError(`${file} cannot be read`);
-  if (bytes.length > BYTES_MAX) throw new UsageError(`${file} is larger than any request`);
-  return new Uint8Array(bytes);
-}
-
 async function keysIn(file: string): Promise<PartnerProfile> {
   let given: unknown;
   try {
-    given = JSON.parse(utf8Text(await bytesIn(file)) ?? "");
+    given = JSON.parse(utf8Text(await readHandedBytes(file, BYTES_MAX)) ?? "");
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`${file} holds no JSON`);

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { sealRequest } from "../../core/protocol/envelope.ts";
@@ -12,6 +11,7 @@ import { printJson } from "../output.ts";
 import { type ClientProfile, partnerOf, readClients, signerOf } from "../platform/clients.ts";
 import { layoutOf, readRuntime } from "../platform/layout.ts";
 import { writeOut } from "../platform/files.ts";
+import { readHandedText } from "../platform/handed-file.ts";
 
 export interface CallOptions {
   readonly edge?: string;
@@ -136,6 +136,8 @@ function requestOf(
   }
 }
 
+const FEES_BYTES_MAX = 1024 * 1024;
+
 /** The options that were given. */
 function given(options: Readonly<Record<string, string | undefined>>): Fields {
   return Object.fromEntries(Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
@@ -143,8 +145,9 @@ function given(options: Readonly<Record<string, string | undefined>>): Fields {
 
 /** Only that it is JSON: the edge judges the lines. */
 async function feeLinesIn(file: string): Promise<readonly FeeLineText[]> {
+  const text = await readHandedText(file, FEES_BYTES_MAX);
   try {
-    return JSON.parse(await readFile(file, "utf8")) as readonly FeeLineText[];
+    return JSON.parse(text) as readonly FeeLineText[];
   } catch {
     throw new UsageError(`${file} holds no JSON array of fee lines`);
   }

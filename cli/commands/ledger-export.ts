@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { exportFolder } from "../../ledger/export/folder.ts";
 import { ExportError } from "../../ledger/export/log.ts";
+import { bytesMaxOf, PAGE_FILE } from "../../ledger/verifier/export-layout.ts";
 import { exportPlatform, type LogToExport } from "../../ledger/export/platform.ts";
 import { newestPublishable } from "../../ledger/export/publishable.ts";
 import { type Config, UsageError } from "../config.ts";
@@ -12,6 +12,8 @@ import { readPolicyFile } from "../platform/trust.ts";
 import { logFiles, openLogFile } from "../platform/verify.ts";
 import { progressBar } from "../progress.ts";
 import { isThere } from "../platform/files.ts";
+import { readHandedBytes } from "../platform/handed-file.ts";
+import { readVerifierPage, VERIFIER_PAGE } from "../platform/verifier-page.ts";
 
 export interface LedgerExportOptions {
   readonly out: string;
@@ -21,7 +23,6 @@ export interface LedgerExportOptions {
 }
 
 /** The page that goes along when it is built; `--page` names another. */
-const PAGE = new URL("../../ledger/verifier/page/verify.html", import.meta.url);
 
 /** `ronghe ledger export`: all logs as plain files (`ledger/FORMAT.md` section 11). Reading only; also beside a running platform. */
 export async function ledgerExport(config: Config, options: LedgerExportOptions): Promise<number> {
@@ -68,8 +69,6 @@ export async function ledgerExport(config: Config, options: LedgerExportOptions)
 }
 
 async function pageOf(file: string | undefined): Promise<Uint8Array | undefined> {
-  if (file === undefined) return isThere(PAGE) ? await readFile(PAGE) : undefined;
-  return await readFile(file).catch(() => {
-    throw new UsageError(`${file} cannot be read`);
-  });
+  if (file === undefined) return isThere(VERIFIER_PAGE) ? await readVerifierPage() : undefined;
+  return await readHandedBytes(file, bytesMaxOf(PAGE_FILE));
 }

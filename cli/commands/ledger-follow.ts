@@ -20,12 +20,14 @@ import { openBusForReading } from "../platform/bus.ts";
 import { layoutOf } from "../platform/layout.ts";
 import { onStopAsked } from "../platform/stop.ts";
 import { readTrustedKeys } from "../platform/trust.ts";
-import { readIfThere, writeOut } from "../platform/files.ts";
+import { isThere, writeOut } from "../platform/files.ts";
+import { readHandedText } from "../platform/handed-file.ts";
 
 const ENTRIES = "ledger.entry.appended.v1";
 const CHECKPOINTS = "ledger.checkpoint.published.v1";
 const READ_MAX = 500;
 const LOOK_AGAIN_MS = 200;
+const STATE_BYTES_MAX = 256 * 1024 * 1024;
 /** What makes an entry none of the log's; a signed checkpoint never depends on it. */
 const UNSIGNED: ReadonlySet<string> = new Set<FollowDefect["name"]>(["leafOrigin", "leafChain", "leafTime", "streamConflict"]);
 
@@ -406,8 +408,8 @@ interface StateFile {
 }
 
 async function readState({ state, from }: LedgerFollowOptions): Promise<StateFile | undefined> {
-  const text = state === undefined || from === "beginning" ? undefined : await readIfThere(state);
-  if (text === undefined) return undefined;
+  if (state === undefined || from === "beginning" || !isThere(state)) return undefined;
+  const text = await readHandedText(state, STATE_BYTES_MAX);
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), stateFile), text);
   if (!parsed.success) throw new UsageError(`${state} is not a state of \`ledger follow\`; --from beginning starts anew`);
   return parsed.output;

@@ -1,14 +1,12 @@
-import { readFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
 import { makePublicFiles } from "../platform/private-files.ts";
 import { writeOut } from "../platform/files.ts";
-
-const PAGE = new URL("../../ledger/verifier/page/verify.html", import.meta.url);
+import { readVerifierPage } from "../platform/verifier-page.ts";
 
 /** `ronghe ledger page`: the verifier as one file for a browser, with the SM3 by which the page calls itself. */
 export async function ledgerPage({ out }: { readonly out: string }): Promise<number> {
-  const page = await readFile(PAGE);
+  const page = await readVerifierPage();
   makePublicFiles();
   await writeOut(out, page);
   const crypto = await loadCrypto();

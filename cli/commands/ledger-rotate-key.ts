@@ -3,16 +3,16 @@
  * on both sign; the second, with `--retire`, ends the old one. Each is an entry of the log. The platform stands still
  * meanwhile: one process writes a log.
  */
-import { readFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { KEY_HANDLES } from "../../core/key-handles.ts";
 import { announceKey, type LogKey, retireKey, type RotationRefusal } from "../../core/log-keys.ts";
 import { systemClock } from "../../core/protocol/time.ts";
-import { parsePolicy, printLogLine } from "../../ledger/verifier/policy.ts";
+import { POLICY_BYTES_MAX, parsePolicy, printLogLine } from "../../ledger/verifier/policy.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import { type Config, UsageError } from "../config.ts";
 import { shardKeyHandle } from "../platform/core.ts";
 import { openKeys } from "../platform/keys.ts";
+import { readHandedText } from "../platform/handed-file.ts";
 import { layoutOf, readPlatform, writePrivate } from "../platform/layout.ts";
 import { ownFolder } from "../platform/owner.ts";
 import { logFiles } from "../platform/verify.ts";
@@ -73,7 +73,7 @@ export async function ledgerRotateKey(config: Config, options: RotateKeyOptions)
 
 /** Puts the keys of one log in place of the lines it had; whatever else the policy says stays as it stands. */
 async function rewritePolicy(file: string, origin: string, keys: readonly LogKey[], sm3: Parameters<typeof parsePolicy>[0]): Promise<void> {
-  const lines = (await readFile(file, "utf8")).split("\n");
+  const lines = (await readHandedText(file, POLICY_BYTES_MAX)).split("\n");
   const isOurs = (line: string): boolean => line.startsWith("log ") && line.trimEnd().endsWith(` ${origin}`);
   const at = lines.findIndex(isOurs);
   const others = lines.filter((line) => !isOurs(line));

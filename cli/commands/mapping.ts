@@ -1,5 +1,4 @@
 /** `ronghe reconcile mapping …`: how each payer writes its statement files. */
-import { readFile } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import { parseStrictJson, toPlainJson } from "../../core/protocol/json.ts";
 import { formatYuan } from "../../core/protocol/money.ts";
@@ -12,6 +11,7 @@ import { type KeptMapping, mappingFor, mappingOf, mappingsOf } from "../../core/
 import { KIND_NAMES } from "../../core/settlement/reconcile/names.ts";
 import { BadStatementError, sayDefect, type StatementLine } from "../../core/settlement/reconcile/statement.ts";
 import { type Config, UsageError } from "../config.ts";
+import { handedFile, readHandedText } from "../platform/handed-file.ts";
 import { printErrorLine, printJson, printJsonLine, printTable } from "../output.ts";
 import { done, railOf, reading } from "./reconcile.ts";
 
@@ -82,7 +82,7 @@ export async function mappingTest(
   if (mapping === undefined) return 3;
   const rows: StatementLine[] = [];
   try {
-    const read = await readCsv({ file, mapping, encoding: options.encoding }, (row) => {
+    const read = await readCsv({ file: await handedFile(file), mapping, encoding: options.encoding }, (row) => {
       if (rows.length < ROWS_SHOWN) rows.push(row);
     });
     if (options.json === true) printJson({ ...read, first: rows });
@@ -126,9 +126,10 @@ function printRead(first: readonly StatementLine[], read: Awaited<ReturnType<typ
   );
 }
 
+const MAPPING_BYTES_MAX = 256 * 1024;
+
 async function jsonIn(file: string): Promise<unknown> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) throw new UsageError(`${file} cannot be read`);
+  const text = await readHandedText(file, MAPPING_BYTES_MAX);
   const read = parseStrictJson(text.replace(/^\uFEFF/, ""));
   if (!read.ok) throw new UsageError(`${file} is not JSON (${read.error})`);
   return toPlainJson(read.value);

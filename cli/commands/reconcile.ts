@@ -17,6 +17,7 @@ import { printErrorLine, printJson, printTable } from "../output.ts";
 import { layoutOf, readPlatform } from "../platform/layout.ts";
 import { perform } from "../platform/office.ts";
 import { isThere } from "../platform/files.ts";
+import { handedFile } from "../platform/handed-file.ts";
 
 export interface RunOptions {
   readonly rail: string;
@@ -34,13 +35,12 @@ export async function reconcileRun(config: Config, options: RunOptions): Promise
   const rail = railOf(options.rail);
   const day = dayOf(options.day);
   const { by, file, encoding, details } = options;
-  if (file !== undefined && !isThere(file)) throw new UsageError(`${file} cannot be read`);
   const answer = await done(config, {
     do: "reconcile.run",
     rail,
     day,
     by,
-    ...(file === undefined ? {} : { file: resolve(file) }),
+    ...(file === undefined ? {} : { file: resolve(await handedFile(file)) }),
     ...(encoding === undefined ? {} : { encoding }),
     ...(details === undefined ? {} : { details }),
     lang: options.lang,

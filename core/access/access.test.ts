@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ErrorName } from "../protocol/errors.ts";
+import type { AccessRefusal } from "./refusals.ts";
 import { toHex } from "../protocol/bytes.ts";
 import { APP, EDGE, HOSPITAL, openProvince, PARTNER, type Province, TERMINAL, valueOf } from "../testing/province.ts";
 import type { InstitutionRegistration } from "./registration.ts";
@@ -78,12 +78,12 @@ describe("registering", () => {
       "access.institution.changed",
     ]);
     expect((await access.partner("H7"))?.publicKeys.map(toHex)).toEqual([next]);
-    expect(await access.addPartnerKey("H7", made.publicKeys[0] ?? "", BY)).toEqual({ ok: false, error: "idempotencyConflict" });
+    expect(await access.addPartnerKey("H7", made.publicKeys[0] ?? "", BY)).toEqual({ ok: false, error: "keyRetired" });
     await province.reopen();
     expect(province.core.access.institution("H7")).toMatchObject({ publicKeys: [next], status: "suspended" });
   });
 
-  it.each<[ErrorName, string, () => Promise<unknown>]>([
+  it.each<[AccessRefusal, string, () => Promise<unknown>]>([
     [
       "badRequest",
       "a key that is no point of the curve",
@@ -114,18 +114,14 @@ describe("registering", () => {
       "an EHCAPPID of another width",
       () => province.core.access.registerApp({ ...PARTNER, appId: "640", name: "x", publicKeys: registration().publicKeys }, BY),
     ],
-    ["badRequest", "retiring the last key", () => province.core.access.retirePartnerKey(APP, toHex(province.partnerKeys.publicKey), BY)],
+    ["lastKey", "retiring the last key", () => province.core.access.retirePartnerKey(APP, toHex(province.partnerKeys.publicKey), BY)],
+    ["alreadyThere", "an institution that is there", () => province.core.access.registerInstitution(registration({ orgId: HOSPITAL }), BY)],
     [
-      "idempotencyConflict",
-      "an institution that is there",
-      () => province.core.access.registerInstitution(registration({ orgId: HOSPITAL }), BY),
-    ],
-    [
-      "idempotencyConflict",
+      "alreadyThere",
       "a terminal that is there",
       () => province.core.access.registerTerminal(HOSPITAL, { termId: TERMINAL, latitude: 0, longitude: 0 }, BY),
     ],
-    ["idempotencyConflict", "an edge that is there", () => province.core.access.registerEdge({ edgeId: EDGE }, BY)],
+    ["alreadyThere", "an edge that is there", () => province.core.access.registerEdge({ edgeId: EDGE }, BY)],
     [
       "institutionUnknown",
       "a terminal of nobody",
@@ -136,7 +132,7 @@ describe("registering", () => {
       "an edge that serves nobody we know",
       () => province.core.access.registerEdge({ edgeId: "e9", serves: ["H0"] }, BY),
     ],
-    ["institutionUnknown", "a status of no edge", () => province.core.access.setEdgeStatus("e0", "suspended", BY)],
+    ["edgeUnknown", "a status of no edge", () => province.core.access.setEdgeStatus("e0", "suspended", BY)],
     ["institutionUnknown", "a status of nobody", () => province.core.access.setStatus("H0", "active", BY)],
   ])("refuses as %s: %s", async (error, _what, attempt) => {
     const size = province.core.registry.log.size;

@@ -10,7 +10,7 @@ import { canonicalPublicKey } from "../crypto/sm2-key-text.ts";
 import { ANNOUNCED_HANDLES } from "../key-handles.ts";
 import { fromHex, toHex, utf8, utf8Text } from "../protocol/bytes.ts";
 import { dataKeyOf, type PartnerProfile } from "../protocol/partner.ts";
-import type { ErrorName } from "../protocol/errors.ts";
+import type { AccessRefusal } from "./refusals.ts";
 import type { OfflineAllowance } from "../protocol/internal.ts";
 import { refused, type Result } from "../protocol/result.ts";
 import type { Desk, Registry } from "../registry.ts";
@@ -75,22 +75,22 @@ export interface Access {
   /** Rows that were left out at start because this version cannot read them. */
   unreadable(): readonly UnreadableRow[];
 
-  registerInstitution(registration: InstitutionRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>>;
-  registerTerminal(orgId: string, terminal: TerminalRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>>;
-  registerApp(registration: AppRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>>;
+  registerInstitution(registration: InstitutionRegistration, by: string): Promise<Result<LedgerPosition, AccessRefusal>>;
+  registerTerminal(orgId: string, terminal: TerminalRegistration, by: string): Promise<Result<LedgerPosition, AccessRefusal>>;
+  registerApp(registration: AppRegistration, by: string): Promise<Result<LedgerPosition, AccessRefusal>>;
   /** The key is shown once, here, to be carried to the edge; the platform keeps it sealed. */
-  registerEdge(registration: EdgeRegistration, by: string): Promise<Result<{ readonly authKey: Uint8Array }, ErrorName>>;
+  registerEdge(registration: EdgeRegistration, by: string): Promise<Result<{ readonly authKey: Uint8Array }, AccessRefusal>>;
   /** In any form of `core/crypto/sm2-key-text.ts`, as below. */
-  addPartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, ErrorName>>;
+  addPartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, AccessRefusal>>;
   /** A partner keeps at least one key. */
-  retirePartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, ErrorName>>;
-  setStatus(orgId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>>;
+  retirePartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, AccessRefusal>>;
+  setStatus(orgId: string, status: Status, by: string): Promise<Result<LedgerPosition, AccessRefusal>>;
   /** Shuts out an edge that was stolen or taken away: its next call is refused. */
-  setEdgeStatus(edgeId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>>;
-  setTerminalStatus(orgId: string, termId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>>;
-  setOfflineAllowance(orgId: string, allowance: OfflineAllowance, by: string): Promise<Result<LedgerPosition, ErrorName>>;
+  setEdgeStatus(edgeId: string, status: Status, by: string): Promise<Result<LedgerPosition, AccessRefusal>>;
+  setTerminalStatus(orgId: string, termId: string, status: Status, by: string): Promise<Result<LedgerPosition, AccessRefusal>>;
+  setOfflineAllowance(orgId: string, allowance: OfflineAllowance, by: string): Promise<Result<LedgerPosition, AccessRefusal>>;
   /** A new envelope SECRET; the one before counts until the overlap ends. */
-  rotatePartnerSecret(orgId: string, rotation: SecretRotation, by: string): Promise<Result<LedgerPosition, ErrorName>>;
+  rotatePartnerSecret(orgId: string, rotation: SecretRotation, by: string): Promise<Result<LedgerPosition, AccessRefusal>>;
 }
 
 export interface AccessOptions {
@@ -117,7 +117,7 @@ class RegistryAccess implements Access {
   readonly #crypto: Crypto;
   readonly #keys: KeyStore;
   readonly #directory: Directory;
-  readonly #changes: Desk<Change, Result<LedgerPosition, ErrorName>>;
+  readonly #changes: Desk<Change, Result<LedgerPosition, AccessRefusal>>;
   /** Opened once per registration: a change makes a new one. */
   readonly #partners = new WeakMap<Institution, Promise<PartnerProfile>>();
   readonly #formers = new WeakMap<Institution, Promise<PartnerProfile>>();
@@ -125,7 +125,7 @@ class RegistryAccess implements Access {
   constructor(
     options: AccessOptions,
     directory: Directory,
-    changes: Desk<Change, Result<LedgerPosition, ErrorName>>,
+    changes: Desk<Change, Result<LedgerPosition, AccessRefusal>>,
     rooms: { readonly edges: Edges; readonly signing: SigningKeys },
   ) {
     this.edges = rooms.edges;
@@ -191,15 +191,15 @@ class RegistryAccess implements Access {
     return present;
   }
 
-  registerEdge(registration: EdgeRegistration, by: string): Promise<Result<{ readonly authKey: Uint8Array }, ErrorName>> {
+  registerEdge(registration: EdgeRegistration, by: string): Promise<Result<{ readonly authKey: Uint8Array }, AccessRefusal>> {
     return this.edges.register(registration, by);
   }
 
-  setEdgeStatus(edgeId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+  setEdgeStatus(edgeId: string, status: Status, by: string): Promise<Result<LedgerPosition, AccessRefusal>> {
     return this.edges.setStatus(edgeId, status, by);
   }
 
-  async registerInstitution(registration: InstitutionRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+  async registerInstitution(registration: InstitutionRegistration, by: string): Promise<Result<LedgerPosition, AccessRefusal>> {
     const parsed = v.safeParse(institutionRegistration, registration);
     if (!parsed.success) return refused("badRequest");
     const terminals = new Map(parsed.output.terminals.map((terminal) => [terminal.termId, { ...terminal, status: "active" as const }]));
@@ -207,7 +207,7 @@ class RegistryAccess implements Access {
     return await this.#register({ ...parsed.output, status: "active" }, terminals, by);
   }
 
-  async registerApp(registration: AppRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+  async registerApp(registration: AppRegistration, by: string): Promise<Result<LedgerPosition, AccessRefusal>> {
     const parsed = v.safeParse(appRegistration(this.appIdWidth), registration);
     if (!parsed.success) return refused("badRequest");
     return await this.#register(
@@ -217,35 +217,35 @@ class RegistryAccess implements Access {
     );
   }
 
-  async registerTerminal(orgId: string, terminal: TerminalRegistration, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+  async registerTerminal(orgId: string, terminal: TerminalRegistration, by: string): Promise<Result<LedgerPosition, AccessRefusal>> {
     const parsed = v.safeParse(terminalRegistration, terminal);
     return parsed.success ? await this.#changes.submit(terminalAdded(orgId, parsed.output, by)) : refused("badRequest");
   }
 
-  async addPartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+  async addPartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, AccessRefusal>> {
     const key = canonicalPublicKey(publicKey);
     return key === undefined ? refused("badRequest") : await this.#changes.submit(keyAdded(orgId, key, by));
   }
 
-  async retirePartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+  async retirePartnerKey(orgId: string, publicKey: string, by: string): Promise<Result<LedgerPosition, AccessRefusal>> {
     const key = canonicalPublicKey(publicKey);
     return key === undefined ? refused("badRequest") : await this.#changes.submit(keyRetired(orgId, key, by));
   }
 
-  async setStatus(orgId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+  async setStatus(orgId: string, status: Status, by: string): Promise<Result<LedgerPosition, AccessRefusal>> {
     return await this.#changes.submit(statusChanged(orgId, status, by));
   }
 
-  async setTerminalStatus(orgId: string, termId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+  async setTerminalStatus(orgId: string, termId: string, status: Status, by: string): Promise<Result<LedgerPosition, AccessRefusal>> {
     return await this.#changes.submit(terminalStatusChanged(orgId, { termId, status }, by));
   }
 
-  async setOfflineAllowance(orgId: string, allowance: OfflineAllowance, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+  async setOfflineAllowance(orgId: string, allowance: OfflineAllowance, by: string): Promise<Result<LedgerPosition, AccessRefusal>> {
     const parsed = v.safeParse(offlineRegistration, allowance);
     return parsed.success ? await this.#changes.submit(offlineChanged(orgId, parsed.output, by)) : refused("badRequest");
   }
 
-  async rotatePartnerSecret(orgId: string, rotation: SecretRotation, by: string): Promise<Result<LedgerPosition, ErrorName>> {
+  async rotatePartnerSecret(orgId: string, rotation: SecretRotation, by: string): Promise<Result<LedgerPosition, AccessRefusal>> {
     const parsed = v.safeParse(secretRotation, rotation);
     if (!parsed.success) return refused("badRequest");
     const { partnerSecret, overlapMs } = parsed.output;
@@ -277,7 +277,7 @@ class RegistryAccess implements Access {
     registration: Omit<Registered, "terminals">,
     terminals: ReadonlyMap<string, Terminal>,
     by: string,
-  ): Promise<Result<LedgerPosition, ErrorName>> {
+  ): Promise<Result<LedgerPosition, AccessRefusal>> {
     const { orgId, name, kind, status, partnerAppId, publicKeys } = registration;
     const { keyHandle, sealed: sealedSecret } = await sealValue(this.#keys, secretPlace(orgId), utf8(registration.partnerSecret));
     const { offline } = registration;
@@ -300,7 +300,7 @@ class RegistryAccess implements Access {
     };
     return await this.#changes.submit({
       touches: `institution/${orgId}`,
-      check: ({ institutions, unreadable }) => (institutions.has(orgId) || unreadable.has(orgId) ? "idempotencyConflict" : undefined),
+      check: ({ institutions, unreadable }) => (institutions.has(orgId) || unreadable.has(orgId) ? "alreadyThere" : undefined),
       draft: {
         ...acceptedDraft(kind === "app" ? "access.app.registered" : "access.institution.registered", by, orgId, orgId),
         facts: {

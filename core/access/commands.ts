@@ -5,8 +5,8 @@
 import * as v from "valibot";
 import { codePoints } from "../protocol/texts.ts";
 import { toHex } from "../protocol/bytes.ts";
-import type { ErrorName } from "../protocol/errors.ts";
-import { ok, refused, type Result } from "../protocol/result.ts";
+import type { AccessRefusal } from "./refusals.ts";
+import { ok, type Result } from "../protocol/result.ts";
 import type { Access } from "./access.ts";
 import type { Bindings } from "../vault/bindings.ts";
 import { BUNDLE_LIFE_MS } from "./bundle.ts";
@@ -48,10 +48,6 @@ export type AccessCommand = v.InferOutput<typeof accessCommand>;
 /** JSON for the operator; only `edge.rotate` has a secret in it, which is shown this once. */
 export type CommandAnswer = Readonly<Record<string, unknown>>;
 
-/** What only an operator is told; all else is of the error table. */
-export const COMMAND_REFUSALS = { edgeUnknown: "unknown edge" } as const;
-export type CommandRefusal = ErrorName | keyof typeof COMMAND_REFUSALS;
-
 export interface Ordered {
   readonly access: Access;
   readonly bindings: Pick<Bindings, "step">;
@@ -61,8 +57,7 @@ export async function carryOut(
   { access, bindings }: Ordered,
   command: AccessCommand,
   by: string,
-): Promise<Result<CommandAnswer, CommandRefusal>> {
-  if ("edgeId" in command && access.edge(command.edgeId) === undefined) return refused("edgeUnknown");
+): Promise<Result<CommandAnswer, AccessRefusal>> {
   switch (command.do) {
     case "edge.list":
       return ok({ edges: access.edges.list().map(shownEdge) });
@@ -102,7 +97,7 @@ export async function carryOut(
   }
 }
 
-function done(change: Result<unknown, ErrorName>): Result<CommandAnswer, ErrorName> {
+function done(change: Result<unknown, AccessRefusal>): Result<CommandAnswer, AccessRefusal> {
   return change.ok ? ok({}) : change;
 }
 

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import type { LedgerPosition } from "../../ledger/leaf-draft.ts";
 import { insertRows } from "../../migrations/database.ts";
 import type { Crypto, KeyStore } from "../crypto/port.ts";
-import type { ErrorName } from "../protocol/errors.ts";
+import type { AccessRefusal } from "./refusals.ts";
 import { originKeyOf } from "../protocol/event-origin.ts";
 import { ok, refused, type Result } from "../protocol/result.ts";
 import type { Desk } from "../registry.ts";
@@ -21,7 +21,7 @@ export interface EdgesOptions {
   readonly crypto: Crypto;
   readonly keys: KeyStore;
   readonly directory: Directory;
-  readonly changes: Desk<Change, Result<LedgerPosition, ErrorName>>;
+  readonly changes: Desk<Change, Result<LedgerPosition, AccessRefusal>>;
 }
 
 export interface Edges {
@@ -29,10 +29,10 @@ export interface Edges {
   list(): readonly Edge[];
   /** Secrets of an edge that count at an instant, whatever its status; the present one first. */
   secrets(edgeId: string, nowMs: number): Promise<readonly Uint8Array[]>;
-  register(registration: EdgeRegistration, by: string): Promise<Result<{ readonly authKey: Uint8Array }, ErrorName>>;
-  setStatus(edgeId: string, status: Status, by: string): Promise<Result<LedgerPosition, ErrorName>>;
+  register(registration: EdgeRegistration, by: string): Promise<Result<{ readonly authKey: Uint8Array }, AccessRefusal>>;
+  setStatus(edgeId: string, status: Status, by: string): Promise<Result<LedgerPosition, AccessRefusal>>;
   /** A new secret; the one before counts for `overlapMs` more, any earlier one no longer. */
-  rotate(edgeId: string, overlapMs: number, by: string): Promise<Result<{ readonly authKey: Uint8Array }, ErrorName>>;
+  rotate(edgeId: string, overlapMs: number, by: string): Promise<Result<{ readonly authKey: Uint8Array }, AccessRefusal>>;
 }
 
 const SECRET_BYTES = 32;
@@ -75,7 +75,7 @@ export function createEdges({ crypto, keys, directory, changes }: EdgesOptions):
       const change = await changes.submit({
         touches: `edge/${edgeId}`,
         check: ({ edges, institutions, unreadable }) => {
-          if (edges.has(edgeId) || unreadable.has(edgeId)) return "idempotencyConflict";
+          if (edges.has(edgeId) || unreadable.has(edgeId)) return "alreadyThere";
           return serves?.some((orgId) => !institutions.has(orgId)) === true ? "institutionUnknown" : undefined;
         },
         draft: {
@@ -104,7 +104,7 @@ export function createEdges({ crypto, keys, directory, changes }: EdgesOptions):
     async setStatus(edgeId, status, by) {
       return await changes.submit({
         touches: `edge/${edgeId}`,
-        check: ({ edges }) => (edges.has(edgeId) ? undefined : "institutionUnknown"),
+        check: ({ edges }) => (edges.has(edgeId) ? undefined : "edgeUnknown"),
         draft: { ...acceptedDraft("access.edge.changed", by, undefined, edgeId), facts: { status } },
         statements: () => [{ sql: "UPDATE edge SET status = ? WHERE edge_id = ?", args: [status, edgeId] }],
         apply: ({ edges }) => {
@@ -120,7 +120,7 @@ export function createEdges({ crypto, keys, directory, changes }: EdgesOptions):
       let atMs = 0;
       const change = await changes.submit({
         touches: `edge/${edgeId}`,
-        check: ({ edges }) => (edges.has(edgeId) ? undefined : "institutionUnknown"),
+        check: ({ edges }) => (edges.has(edgeId) ? undefined : "edgeUnknown"),
         draft: {
           ...acceptedDraft("access.edge.rekeyed", by, undefined, edgeId),
           facts: { keyId: key.keyId, overlapMs: String(overlapMs), ...secretFact(crypto, key.sealedKey) },

@@ -1,6 +1,6 @@
 /** Changes of one institution or app: for each its check, its entry, its rows, and what it makes of the directory. */
 import { insertRows } from "../../migrations/database.ts";
-import type { ErrorName } from "../protocol/errors.ts";
+import type { AccessRefusal } from "./refusals.ts";
 import type { OfflineAllowance } from "../protocol/internal.ts";
 import type { Change } from "./changes.ts";
 import type { Directory, Institution, Status } from "./directory.ts";
@@ -13,7 +13,7 @@ export const TERMINAL_COLUMNS = ["org_id", "term_id", "latitude", "longitude", "
 
 export function terminalAdded(orgId: string, { termId, latitude, longitude }: TerminalRegistration, by: string): Change {
   return {
-    ...of(orgId, (institution) => (institution.terminals.has(termId) ? "idempotencyConflict" : undefined)),
+    ...of(orgId, (institution) => (institution.terminals.has(termId) ? "alreadyThere" : undefined)),
     draft: {
       ...acceptedDraft("access.terminal.registered", by, orgId, termId),
       facts: { latitude: String(latitude), longitude: String(longitude) },
@@ -42,9 +42,10 @@ export function terminalStatusChanged(orgId: string, change: { readonly termId: 
 
 export function keyAdded(orgId: string, publicKey: string, by: string): Change {
   return {
-    ...of(orgId, ({ publicKeys, retiredKeys }) =>
-      publicKeys.includes(publicKey) || retiredKeys.has(publicKey) ? "idempotencyConflict" : undefined,
-    ),
+    ...of(orgId, ({ publicKeys, retiredKeys }) => {
+      if (publicKeys.includes(publicKey)) return "keyThere";
+      return retiredKeys.has(publicKey) ? "keyRetired" : undefined;
+    }),
     draft: { ...acceptedDraft("access.key.added", by, orgId, orgId), facts: { publicKey } },
     statements: (atMs) => insertRows("partner_key", [...PARTNER_KEY_COLUMNS], [[orgId, publicKey, atMs]]),
     apply: replacing(orgId, (institution) => ({ ...institution, publicKeys: [publicKey, ...institution.publicKeys] })),
@@ -53,7 +54,10 @@ export function keyAdded(orgId: string, publicKey: string, by: string): Change {
 
 export function keyRetired(orgId: string, publicKey: string, by: string): Change {
   return {
-    ...of(orgId, ({ publicKeys }) => (publicKeys.includes(publicKey) && publicKeys.length > 1 ? undefined : "badRequest")),
+    ...of(orgId, ({ publicKeys }) => {
+      if (!publicKeys.includes(publicKey)) return "keyUnknown";
+      return publicKeys.length > 1 ? undefined : "lastKey";
+    }),
     draft: { ...acceptedDraft("access.key.retired", by, orgId, orgId), facts: { publicKey } },
     statements: (atMs) => [
       // Rows of before this version hold keys as they were typed.
@@ -136,7 +140,7 @@ export function secretRotated(
 /** A change of an institution that exists, and that nothing else stands against. */
 function of(
   orgId: string,
-  obstacle: (institution: Institution) => ErrorName | undefined = () => undefined,
+  obstacle: (institution: Institution) => AccessRefusal | undefined = () => undefined,
 ): Pick<Change, "touches" | "check"> {
   return {
     touches: `institution/${orgId}`,

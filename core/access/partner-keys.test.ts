@@ -45,11 +45,12 @@ describe("a partner's key", () => {
     const { access } = province.core;
     valueOf(await access.addPartnerKey(HOSPITAL, spell(key), BY));
     expect(await keysAtEdges(HOSPITAL)).toContain(toHex(key));
-    expect(await access.addPartnerKey(HOSPITAL, toHex(key), BY)).toEqual({ ok: false, error: "idempotencyConflict" });
+    expect(await access.addPartnerKey(HOSPITAL, toHex(key), BY)).toEqual({ ok: false, error: "keyThere" });
     valueOf(await access.retirePartnerKey(HOSPITAL, spell(key), BY));
     expect(await keysAtEdges(HOSPITAL)).not.toContain(toHex(key));
     for (const text of [toHex(key), toUpperHex(key), toBase64(key)])
-      expect(await access.addPartnerKey(HOSPITAL, text, BY)).toEqual({ ok: false, error: "idempotencyConflict" });
+      expect(await access.addPartnerKey(HOSPITAL, text, BY)).toEqual({ ok: false, error: "keyRetired" });
+    expect(await access.retirePartnerKey(HOSPITAL, spell(key), BY)).toEqual({ ok: false, error: "keyUnknown" });
   });
 
   it("is one key when an institution registers with two spellings of it", async () => {

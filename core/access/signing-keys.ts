@@ -11,7 +11,7 @@ import { insertRows } from "../../migrations/database.ts";
 import type { KeyStore } from "../crypto/port.ts";
 import { KEY_HANDLES } from "../key-handles.ts";
 import { fromHex, toHex } from "../protocol/bytes.ts";
-import type { ErrorName } from "../protocol/errors.ts";
+import type { AccessRefusal } from "./refusals.ts";
 import { ok, refused, type Result } from "../protocol/result.ts";
 import type { Desk } from "../registry.ts";
 import type { Change } from "./changes.ts";
@@ -26,9 +26,9 @@ export interface SigningKeys {
   /** Handle of the newest key that may sign at an instant. */
   signer(purpose: SigningPurpose, nowMs: number): string;
   /** A new version that signs `leadMs` from now. */
-  add(purpose: SigningPurpose, leadMs: number, by: string): Promise<Result<SigningKey, ErrorName>>;
+  add(purpose: SigningPurpose, leadMs: number, by: string): Promise<Result<SigningKey, AccessRefusal>>;
   /** Never the last that may sign. */
-  retire(handle: string, by: string): Promise<Result<LedgerPosition, ErrorName>>;
+  retire(handle: string, by: string): Promise<Result<LedgerPosition, AccessRefusal>>;
 }
 
 const FIRST: Readonly<Record<SigningPurpose, string>> = { bundle: KEY_HANDLES.bundleSign, code: KEY_HANDLES.codeSign };
@@ -39,7 +39,7 @@ const IN_FORCE_MAX = 8;
 export interface SigningKeysOptions {
   readonly keys: KeyStore;
   readonly directory: Directory;
-  readonly changes: Desk<Change, Result<LedgerPosition, ErrorName>>;
+  readonly changes: Desk<Change, Result<LedgerPosition, AccessRefusal>>;
 }
 
 /** Enters the first versions where there are none yet. */
@@ -77,7 +77,7 @@ function createSigningKeys({ keys, directory, changes }: SigningKeysOptions): Si
         touches: `signing-key/${purpose}`,
         check: ({ signingKeys }) => {
           if (signingKeys.has(handle)) return "inProgress";
-          return inForce(purpose).length >= IN_FORCE_MAX ? "badRequest" : undefined;
+          return inForce(purpose).length >= IN_FORCE_MAX ? "tooManyKeys" : undefined;
         },
         draft: {
           ...acceptedDraft("access.signing-key.added", by, undefined, handle),
@@ -101,8 +101,8 @@ function createSigningKeys({ keys, directory, changes }: SigningKeysOptions): Si
         touches: `signing-key/${directory.signingKeys.get(handle)?.purpose ?? ""}`,
         check: ({ signingKeys }) => {
           const key = signingKeys.get(handle);
-          if (key === undefined || key.retiredAtMs !== undefined) return "badRequest";
-          return inForce(key.purpose).length > 1 ? undefined : "badRequest";
+          if (key === undefined || key.retiredAtMs !== undefined) return "keyUnknown";
+          return inForce(key.purpose).length > 1 ? undefined : "lastKey";
         },
         draft: acceptedDraft("access.signing-key.retired", by, undefined, handle),
         statements: (atMs) => {
@@ -123,6 +123,6 @@ export function publicKeysOf(keys: readonly SigningKey[]): readonly Uint8Array[]
   return keys.map(({ publicKey }) => fromHex(publicKey) ?? new Uint8Array());
 }
 
-function expectOk(result: Result<unknown, ErrorName>): void {
+function expectOk(result: Result<unknown, AccessRefusal>): void {
   if (!result.ok) throw new Error(`the first signing key is refused with ${result.error}`);
 }

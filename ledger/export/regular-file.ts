@@ -21,13 +21,23 @@ export const UNREAD_WORDS: Readonly<Record<Unread, string>> = {
 
 const CHUNK_BYTES = 1024 * 1024;
 
-/** The whole file, of at most `bytesMax` bytes. */
-export async function readRegularFile(file: string, bytesMax: number): Promise<FileRead> {
+/** Why a file is not to be opened, for those that are read piece by piece. */
+export async function unfitFile(file: string): Promise<Unread | undefined> {
   try {
     const stats = await lstat(file);
-    if (stats.isSymbolicLink()) return { ok: false, why: "link" };
-    if (stats.isDirectory()) return { ok: false, why: "folder" };
-    if (!stats.isFile()) return { ok: false, why: "special" };
+    if (stats.isSymbolicLink()) return "link";
+    if (stats.isDirectory()) return "folder";
+    return stats.isFile() ? undefined : "special";
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+/** The whole file, of at most `bytesMax` bytes. */
+export async function readRegularFile(file: string, bytesMax: number): Promise<FileRead> {
+  const why = await unfitFile(file);
+  if (why !== undefined) return { ok: false, why };
+  try {
     // Should it have become something else since: neither followed nor waited for.
     const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
@@ -36,9 +46,12 @@ export async function readRegularFile(file: string, bytesMax: number): Promise<F
       await handle.close();
     }
   } catch (error) {
-    const isMissing = error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
-    return { ok: false, why: isMissing ? "missing" : "unreadable" };
+    return { ok: false, why: reasonOf(error) };
   }
+}
+
+function reasonOf(error: unknown): Unread {
+  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR") ? "missing" : "unreadable";
 }
 
 async function readHandle(handle: FileHandle, bytesMax: number): Promise<FileRead> {
