@@ -11,9 +11,10 @@ import { configured, dataOption, langOption, wholeNumber } from "./program/optio
 import { addWitnessCommands } from "./program/witness.ts";
 import { versionLine } from "./platform/version.ts";
 import { keepFilesPrivate } from "./platform/private-files.ts";
-import { guardConsole } from "./output.ts";
+import { endWithReader, guardConsole } from "./output.ts";
 
 guardConsole();
+endWithReader();
 keepFilesPrivate();
 
 const program = new Command("ronghe")

@@ -101,3 +101,19 @@ describe("a table", () => {
     expect(laid.split("\n\n")).toHaveLength(2);
   });
 });
+
+describe("whoever reads", () => {
+  const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
+  const inShell = (script: string): { status: number | null; stderr: string } =>
+    spawnSync("bash", ["-c", script, process.execPath, MAIN], { encoding: "utf8" });
+
+  test("and has seen enough ends a command as a signal would, without a word", () => {
+    const { status, stderr } = inShell('set -o pipefail; for n in 1 2 3 4 5 6 7 8; do "$0" "$1" ledger --help; done | head -0');
+    expect([status, stderr]).toEqual([141, ""]);
+  });
+
+  test("from a disk that is full is told so in one line", () => {
+    const { status, stderr } = inShell('"$0" "$1" --help > /dev/full');
+    expect([status, stderr]).toEqual([1, "ronghe: what is to be said cannot be written (ENOSPC)\n"]);
+  });
+});

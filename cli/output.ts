@@ -16,7 +16,7 @@ export type Cell = string | readonly string[];
 
 /** A table for people, as wide as the terminal at most. */
 export function printTable(head: readonly string[], rows: readonly (readonly Cell[])[]): void {
-  const columns = process.stdout.isTTY ? process.stdout.columns : COLUMNS_DEFAULT;
+  const columns = process.stdout.isTTY ? process.stdout.columns : columnsSaid();
   process.stdout.write(
     `${layTable(
       head.map(escaped),
@@ -24,6 +24,11 @@ export function printTable(head: readonly string[], rows: readonly (readonly Cel
       columns,
     )}\n`,
   );
+}
+
+function columnsSaid(): number {
+  const said = process.env["COLUMNS"];
+  return said !== undefined && /^[1-9]\d{0,3}$/.test(said) ? Number(said) : COLUMNS_DEFAULT;
 }
 
 /** Lines for people: within one, every control is shown, a line break too. */
@@ -36,15 +41,37 @@ export function printErrorLine(...lines: readonly string[]): void {
   process.stderr.write(`${lines.map(escaped).join("\n")}\n`);
 }
 
+/** As shells tell of a process that SIGPIPE ended. */
+const READER_GONE_STATUS = 141;
+let isServing = false;
+
+/** For processes that serve: a log loses lines where its disk is full or its reader has gone, and ends nobody. */
+export function outliveLogs(): void {
+  isServing = true;
+}
+
+function endOf(error: Error): number {
+  return "code" in error && error.code === "EPIPE" ? READER_GONE_STATUS : 1;
+}
+
+function isOutlived(error: Error): boolean {
+  return isServing && (endOf(error) === READER_GONE_STATUS || storageCauseOf(error) !== undefined);
+}
+
 /**
- * For processes that serve: a log that stands on the disk that is full loses lines, and ends nobody. Any other end of its
- * reader is still an end.
+ * A reader that has seen enough (`| head`) ends a command as SIGPIPE would, and output that finds no room ends it with
+ * status 1: no stack, and no verdict.
  */
-export function outliveFullDisk(): void {
-  for (const stream of [process.stdout, process.stderr])
-    stream.on("error", (error) => {
-      if (storageCauseOf(error) === undefined) throw error;
-    });
+export function endWithReader(): void {
+  process.stderr.on("error", (error) => {
+    if (!isOutlived(error)) process.exit(endOf(error));
+  });
+  process.stdout.on("error", (error) => {
+    if (isOutlived(error)) return;
+    if (endOf(error) === 1)
+      printErrorLine(`ronghe: what is to be said cannot be written (${"code" in error ? String(error.code) : error.name})`);
+    process.exit(endOf(error));
+  });
 }
 
 /** A picture of our own making, as a QR code is: printed as it stands. Nothing of another party's may be in it. */

@@ -4,14 +4,14 @@ import { chosenPayers, describePayers } from "../platform/payers.ts";
 import { type Part, PARTS, runPlatform } from "../platform/run.ts";
 import { startWorkerdEdge } from "../platform/workerd.ts";
 import { onStopAsked } from "../platform/stop.ts";
-import { outliveFullDisk, printErrorLine } from "../output.ts";
+import { outliveLogs, printErrorLine } from "../output.ts";
 
 /** After the first signal a platform may take so long to end in order; a second signal ends it at once. */
 const STOP_MS_MAX = 20_000;
 
 /** `ronghe serve`: runs until SIGINT or SIGTERM; ends with status 1 when a part died, so that a supervisor starts it again. */
 export async function serve(config: Config, what: string, options: { readonly runtime?: string } = {}): Promise<void> {
-  outliveFullDisk();
+  outliveLogs();
   const parts = partsOf(what, config);
   if (options.runtime === "workerd") return await serveWorkerd(config, parts);
   const platform = await runPlatform({ config, parts });
