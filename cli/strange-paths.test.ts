@@ -83,3 +83,21 @@ describe.runIf(process.getuid?.() === 0)("for another user", () => {
     expect(existsSync(out)).toBe(false);
   });
 });
+
+test("a log's key is not rotated where the policy that would name it cannot be read", async () => {
+  const policy = join(data, "ledger-policy.txt");
+  const good = readFileSync(policy, "utf8");
+  const size = async (): Promise<unknown> =>
+    (JSON.parse((await ronghe(["ledger", "fsck", "--data", data, "--json"])).stdout) as { logs: { size: string }[] }).logs.map(
+      (log) => log.size,
+    );
+  const before = await size();
+  for (const bad of ["", good.slice(0, -5), "\u0000".repeat(100)]) {
+    writeFileSync(policy, bad);
+    expect(line(await ronghe(["ledger", "rotate-key", "--by", "li", "--data", data]))).toContain(policy);
+  }
+  expect(await size()).toEqual(before);
+  writeFileSync(policy, good);
+  expect((await ronghe(["ledger", "rotate-key", "--by", "li", "--data", data])).code).toBe(0);
+  expect(readFileSync(policy, "utf8").length).toBeGreaterThan(good.length);
+});

@@ -60,7 +60,7 @@ export function systemTrouble(error: unknown): string | undefined {
     if (damageCode(cause) !== undefined) return `a database file is damaged (${code ?? ""}): \`ronghe ledger fsck\` says which of the core`;
     if (DAMAGED_ROWS.has(cause.name)) return `${cause.message}: \`ronghe ledger fsck\` says more`;
     const database = databaseTrouble(cause);
-    if (database !== undefined) return `${database} (${code ?? ""})`;
+    if (database !== undefined) return `${path === undefined ? "" : `${path}: `}${database}${code === undefined ? "" : ` (${code})`}`;
     // What `AbortSignal.timeout` ends a call with; its own cause, if any, says no more.
     if (cause.name === "TimeoutError") return "what was asked did not answer in time (TimeoutError)";
     const said = saidOf(cause);

@@ -30,6 +30,18 @@ interface Prepared {
   columns: readonly string[] | undefined;
 }
 
+/** SQLite's result code of an opening that failed, which the driver has in its words only. */
+const OPENING_CODE = /: (\d{1,5})"?\)$/;
+
+function opened(file: string): Libsql.Database {
+  try {
+    return new Libsql(file);
+  } catch (error) {
+    const [, code] = error instanceof Error ? (OPENING_CODE.exec(error.message) ?? []) : [];
+    throw code === undefined ? error : Object.assign(error as Error, { path: file, rawCode: Number(code) });
+  }
+}
+
 export class Connection {
   readonly #file: string;
   #db: Libsql.Database;
@@ -38,7 +50,7 @@ export class Connection {
 
   constructor(file: string) {
     this.#file = file;
-    this.#db = new Libsql(file);
+    this.#db = opened(file);
   }
 
   run({ sql, args }: Statement): ResultSet {
@@ -64,7 +76,7 @@ export class Connection {
   /** A new connection in place of this one: a BUSY answer leaves statements behind that keep the old one from committing. */
   reopen(): void {
     this.close();
-    this.#db = new Libsql(this.#file);
+    this.#db = opened(this.#file);
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@libsql/client";
@@ -179,4 +179,9 @@ test("every write waits for the disk, but for those that need only survive the p
   const [full, normal] = [2n, 1n];
   expect(levels).toEqual([full, normal, full, full, normal, normal, full]);
   await database.close();
+});
+
+test("a file that is a folder is a trouble with its place and SQLite's code, as other files that cannot be opened are", async () => {
+  await mkdir(file());
+  await expect(openDatabase({ kind: "bus", file: file() })).rejects.toMatchObject({ path: file(), rawCode: 14 });
 });

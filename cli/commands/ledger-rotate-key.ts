@@ -15,6 +15,7 @@ import { openKeys } from "../platform/keys.ts";
 import { readHandedText } from "../platform/handed-file.ts";
 import { layoutOf, readPlatform, writePrivate } from "../platform/layout.ts";
 import { ownFolder } from "../platform/owner.ts";
+import { readPolicyFile } from "../platform/trust.ts";
 import { logFiles } from "../platform/verify.ts";
 
 export interface RotateKeyOptions {
@@ -36,6 +37,8 @@ export async function ledgerRotateKey(config: Config, options: RotateKeyOptions)
   const all = logFiles(layout, platform);
   const chosen = options.log === undefined ? all : all.filter(({ origin }) => origin === options.log);
   if (chosen.length === 0) throw new UsageError(`no log ${options.log ?? ""}; there are ${all.map(({ origin }) => origin).join(", ")}`);
+  // Before anything is announced: a policy that cannot be read cannot be rewritten.
+  await readPolicyFile(crypto, layout.policy);
   const owned = ownFolder(layout.core.folder);
   let changes = 0;
   try {
