@@ -4,7 +4,18 @@ import { printJson } from "../cli/output.ts";
 import { progressBar } from "../cli/progress.ts";
 import { type Figure, printFigures, reaches, type Report } from "./figures.ts";
 
-const NAMES = ["crypto", "edge", "edge-runtimes", "ledger", "reconcile", "rules", "settlement", "verifier-page", "witness"] as const;
+const NAMES = [
+  "crypto",
+  "edge",
+  "edge-runtimes",
+  "fraud-restart",
+  "ledger",
+  "reconcile",
+  "rules",
+  "settlement",
+  "verifier-page",
+  "witness",
+] as const;
 /** Takes so long that it is only measured when named. */
 const LONG = ["edge-memory", "leakage"] as const;
 
