@@ -94,6 +94,17 @@ describe("a table", () => {
     ).toBe("a     b\n────  ─\n统筹  1\nx     2");
   });
 
+  const CASE = "insurance/20261130/rs0a214630fa49cc6d1b9b2caa28ad4552/capture";
+
+  test.each([200, 120, 80, 60, 40])("breaks no number that somebody copies, in %i cells", (columns) => {
+    const cases = [CASE, "短款", "统筹基金支付，账本有而支付方没有，待核对。", "H51010400001", "1,234,567.89"];
+    const laid = layTable(["编号", "类别", "说明", "机构", "金额(元)"], [cases, cases], columns);
+    for (const number of [CASE, "H51010400001", "1,234,567.89", "金额(元)"]) expect(laid).toContain(number);
+    // No line begins with what closes a phrase, and only a number alone is wider than the terminal.
+    expect(laid).not.toMatch(/(?:^|  )[，。)]/mu);
+    for (const line of laid.split("\n")) if (widthOf(line) > columns) expect(line).toContain(CASE);
+  });
+
   test("becomes a block for each record where its columns have no room", () => {
     const laid = layTable(head, [row, row], 30);
     expect(Math.max(...laid.split("\n").map(widthOf))).toBeLessThanOrEqual(30);

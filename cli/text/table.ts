@@ -1,25 +1,36 @@
-/** A table no wider than the terminal; where its columns have no room side by side, each record is a block of its own. */
-import { padded, widthOf, wrapped } from "./width.ts";
+/**
+ * A table no wider than the terminal, which breaks no number that somebody copies; where its columns have no room side by
+ * side, each record is a block of its own.
+ */
+import { padded, unbroken, widthOf, wrapped } from "./width.ts";
 
 /** A column that is narrower than this cannot be read. */
 const COLUMN_CELLS_MIN = 8;
 const GAP = "  ";
 
 export function layTable(head: readonly string[], rows: readonly (readonly string[])[], columns: number): string {
-  const natural = head.map((name, at) => Math.max(...[name, ...rows.map((row) => row[at] ?? "")].flatMap(lineWidths)));
-  const widths = fitted(natural, columns - GAP.length * (head.length - 1));
+  const columnsOf = head.map((name, at): Column => {
+    const lines = [name, ...rows.map((row) => row[at] ?? "")].flatMap((cell) => cell.split("\n"));
+    return { natural: greatest(lines.map(widthOf)), least: greatest(lines.map(unbroken)) };
+  });
+  const widths = fitted(columnsOf, columns - GAP.length * (head.length - 1));
   return widths === undefined ? blocks(head, rows, columns) : sideBySide(head, rows, widths);
 }
 
-/** Takes from the widest columns until all fit; `undefined` when that would leave one unreadable. */
-function fitted(natural: readonly number[], room: number): readonly number[] | undefined {
-  if (natural.reduce((sum, width) => sum + width, 0) <= room) return natural;
-  // The greatest width that no column may pass.
-  for (let most = Math.max(...natural); most >= COLUMN_CELLS_MIN; most -= 1) {
-    const widths = natural.map((width) => Math.min(width, most));
+interface Column {
+  /** Cells of its longest line, and of the longest piece that is not broken. */
+  readonly natural: number;
+  readonly least: number;
+}
+
+/** Takes from the widest columns until all fit; `undefined` when that would leave one unreadable, or break what is not broken. */
+function fitted(columns: readonly Column[], room: number): readonly number[] | undefined {
+  // The greatest width that no column passes which can be broken.
+  for (let most = greatest(columns.map(({ natural }) => natural)); most >= COLUMN_CELLS_MIN; most -= 1) {
+    const widths = columns.map(({ natural, least }) => Math.min(natural, Math.max(least, most)));
     if (widths.reduce((sum, width) => sum + width, 0) <= room) return widths;
   }
-  return undefined;
+  return columns.reduce((sum, { natural }) => sum + natural, 0) <= room ? columns.map(({ natural }) => natural) : undefined;
 }
 
 function sideBySide(head: readonly string[], rows: readonly (readonly string[])[], widths: readonly number[]): string {
@@ -44,6 +55,6 @@ function blocks(head: readonly string[], rows: readonly (readonly string[])[], c
   return rows.map((row) => head.map((name, at) => line([name, row[at] ?? ""], [names, values])).join("\n")).join("\n\n");
 }
 
-function lineWidths(text: string): readonly number[] {
-  return text.split("\n").map(widthOf);
+function greatest(widths: readonly number[]): number {
+  return widths.reduce((most, width) => Math.max(most, width), 0);
 }

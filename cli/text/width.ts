@@ -17,7 +17,18 @@ export function padded(text: string, cells: number): string {
   return text + " ".repeat(Math.max(0, cells - widthOf(text)));
 }
 
-/** Lines of at most `cells` cells: broken at a space where there is one, else between any two characters; nothing is cut off. */
+/**
+ * What no line breaks within: a run of ASCII without a space, which may be a number that somebody copies, or one character
+ * of a script without spaces; with what opens before it and what closes behind it.
+ */
+const UNITS = /[（「『《“(]*(?:[!-~]+|[^\s!-~])[）」』》”)，。、；：！？%]*|\s/gu;
+
+/** Cells of the widest piece of a text that no line breaks within. */
+export function unbroken(text: string): number {
+  return Math.max(0, ...(text.match(UNITS) ?? []).map(widthOf));
+}
+
+/** Lines of at most `cells` cells, but for what is not broken at all and takes more; nothing is cut off. */
 export function wrapped(text: string, cells: number): readonly string[] {
   return text.split("\n").flatMap((line) => wrapLine(line, cells));
 }
@@ -26,17 +37,15 @@ function wrapLine(line: string, cells: number): readonly string[] {
   const lines: string[] = [];
   let current = "";
   let width = 0;
-  for (const character of line) {
-    const more = cellsOf(character);
+  for (const unit of line.match(UNITS) ?? []) {
+    const more = widthOf(unit);
     if (width + more > cells && current !== "") {
-      const space = current.lastIndexOf(" ");
-      const breaks = character !== " " && space > 0;
-      lines.push(breaks ? current.slice(0, space) : current);
-      current = breaks ? current.slice(space + 1) : "";
-      width = widthOf(current);
-      if (character === " ") continue;
+      lines.push(current.trimEnd());
+      current = "";
+      width = 0;
+      if (unit.trim() === "") continue;
     }
-    current += character;
+    current += unit;
     width += more;
   }
   return [...lines, current];
