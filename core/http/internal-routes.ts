@@ -180,8 +180,11 @@ function statementReplyOf(page: Result<StatementPage, ErrorName>): InternalState
       refunded: formatYuan(refunded),
       sources: sources.map((source) => ({ ...source, settled: formatYuan(source.settled), refunded: formatYuan(source.refunded) })),
     },
-    rows: rows.map(({ originalSettlementId, ...row }) => ({
+    rows: rows.map(({ movement, outTradeNo, settlementId, originalSettlementId, ...row }) => ({
       ...row,
+      ...(movement === undefined ? {} : { movement }),
+      ...(outTradeNo === undefined ? {} : { outTradeNo }),
+      ...(settlementId === undefined ? {} : { settlementId }),
       ...(originalSettlementId === undefined ? {} : { originalSettlementId }),
       amount: formatYuan(row.amount),
       legs: row.legs.map(legOf),

@@ -53,6 +53,7 @@ export const resolveReply = v.variant("ok", [
 export type ResolveReply = v.InferOutput<typeof resolveReply>;
 
 const yuan = v.pipe(v.string(), v.regex(/^\d+\.\d{2}$/));
+const signedYuan = v.pipe(v.string(), v.regex(/^-?\d+\.\d{2}$/));
 const leg = v.strictObject({ rail: v.string(), fundSource: v.string(), amount: yuan });
 const refusal = v.strictObject({ ok: v.literal(false), error: v.string() });
 
@@ -95,17 +96,18 @@ export const statementReply = v.variant("ok", [
     closed: v.boolean(),
     totals: v.strictObject({
       settlements: count,
-      settled: yuan,
+      settled: signedYuan,
       refunds: count,
       refunded: yuan,
-      sources: v.array(v.strictObject({ rail: v.string(), fundSource: v.string(), settled: yuan, refunded: yuan })),
+      sources: v.array(v.strictObject({ rail: v.string(), fundSource: v.string(), settled: signedYuan, refunded: yuan })),
     }),
     rows: v.array(
       v.strictObject({
-        kind: v.picklist(["settlement", "refund", "kept"]),
-        outTradeNo: v.string(),
-        settlementId: v.string(),
-        originalSettlementId: v.optional(v.string()),
+        kind: v.picklist(["settlement", "refund", "kept", "supplement"]),
+        movement: v.exactOptional(v.picklist(["payment", "refund", "reversal"])),
+        outTradeNo: v.exactOptional(v.string()),
+        settlementId: v.exactOptional(v.string()),
+        originalSettlementId: v.exactOptional(v.string()),
         day: v.string(),
         atMs: v.number(),
         late: v.boolean(),

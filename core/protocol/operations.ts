@@ -181,10 +181,13 @@ export interface StatementReply {
   readonly cursor?: string;
 }
 export interface StatementRowReply {
-  /** `kept`: what a payer keeps of a refused bill. */
-  readonly kind: "settlement" | "refund" | "kept";
-  readonly outTradeNo: string;
-  readonly settlementId: string;
+  /** `kept`: what a payer keeps of a refused bill. `supplement` (补账): taken into the books by hand, or out of them again. */
+  readonly kind: "settlement" | "refund" | "kept" | "supplement";
+  /** Of a supplement: it adds to `settled`, to `refunded`, or takes away from `settled`. */
+  readonly movement?: "payment" | "refund" | "reversal";
+  /** Both absent of a supplement that belongs to no bill. */
+  readonly outTradeNo?: string;
+  readonly settlementId?: string;
   readonly originalSettlementId?: string;
   /** `YYYYMMDD`. */
   readonly day: string;

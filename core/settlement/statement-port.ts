@@ -35,8 +35,12 @@ export interface StatementPage {
   readonly next?: string | undefined;
 }
 
-/** As the month statement has them (`day/figures.ts`): kept money is in `settled`, reversed payments are in nothing. */
+/**
+ * As the month statement has them (`day/figures.ts`): kept money is in `settled`, reversed payments are in nothing, and
+ * supplements count by their movement. Below zero only where supplements take back more than the period has.
+ */
 export interface StatementFigures {
+  /** Bills that were paid; supplements are counted in neither number. */
   readonly settlements: number;
   readonly settled: Fen;
   readonly refunds: number;
@@ -45,11 +49,18 @@ export interface StatementFigures {
   readonly sources: readonly { readonly rail: RailName; readonly fundSource: string; readonly settled: Fen; readonly refunded: Fen }[];
 }
 
+/** Adds to `settled`, to `refunded`, or takes away from `settled`. */
+export type SupplementMovement = "payment" | "refund" | "reversal";
+
+/** `settled` is the settlements, what is kept, and supplements that are payments, less those that are reversals. */
 export interface StatementLine {
-  /** `kept`: what a payer keeps of a refused bill. */
-  readonly kind: "settlement" | "refund" | "kept";
-  readonly outTradeNo: string;
-  readonly settlementId: string;
+  /** `kept`: what a payer keeps of a refused bill. `supplement` (补账): taken into the books by hand, or out of them again. */
+  readonly kind: "settlement" | "refund" | "kept" | "supplement";
+  /** Of a supplement only. */
+  readonly movement?: SupplementMovement | undefined;
+  /** Both absent of a supplement that belongs to no bill. */
+  readonly outTradeNo?: string | undefined;
+  readonly settlementId?: string | undefined;
   /** The settlement that a refund gave back. */
   readonly originalSettlementId?: string | undefined;
   /** `YYYYMMDD` on which it counts. */

@@ -9,7 +9,7 @@ import type { AccountingDay, Posting } from "./books.ts";
 import type { RailName } from "./plan.ts";
 import { fenOf, instantOf } from "./rows.ts";
 
-const MOVEMENTS = ["capture", "refund", "reversal"] as const;
+export const MOVEMENTS = ["capture", "refund", "reversal"] as const;
 
 /** In the order of keys; few, whatever the day has of settlements. */
 export async function supplementPostings(
@@ -39,7 +39,7 @@ function postingOf(group: readonly Row[], of: { readonly rail: RailName; readonl
     ...of,
     settlementId: typeof first["settlement_id"] === "string" ? first["settlement_id"] : "",
     key: key === "" ? `supplement/${supplementId}` : key,
-    kind: kindOf(wordOf(first, "movement", MOVEMENTS), first["stage"] === "reversed"),
+    kind: supplementKind(wordOf(first, "movement", MOVEMENTS), first["stage"] === "reversed"),
     institution: textOf(first, "institution"),
     amount: asFen(parts.reduce((sum, part) => sum + part.amount, 0n)),
     parts,
@@ -52,7 +52,7 @@ function postingOf(group: readonly Row[], of: { readonly rail: RailName; readonl
 }
 
 /** What is taken back moves the other way. */
-function kindOf(movement: Posting["kind"], isReturn: boolean): Posting["kind"] {
+export function supplementKind(movement: Posting["kind"], isReturn: boolean): Posting["kind"] {
   if (!isReturn) return movement;
   return movement === "capture" ? "reversal" : "capture";
 }

@@ -233,11 +233,18 @@ export const STATEMENT_SOURCE_WORDS: Readonly<Record<keyof NonNullable<Statement
 };
 export const STATEMENT_ROW_WORDS: Readonly<Record<keyof StatementRowReply, Words>> = {
   kind: words(
-    "settlement 结算、refund 退费、kept 被拒的单中支付方扣款未退的金额",
-    "`settlement`, `refund`, or `kept`: what a payer keeps of a refused bill",
+    "settlement 结算、refund 退费、kept 被拒的单中支付方扣款未退的金额、supplement 补账",
+    "`settlement`, `refund`, `kept`: what a payer keeps of a refused bill, or `supplement`: taken into the books by hand, or out of them again",
   ),
-  outTradeNo: words("该笔的贵方流水号", "Its own number, of yours"),
-  settlementId: words("平台的结算编号", "Ronghe's name for it"),
+  movement: words(
+    "仅补账：payment 计入结算金额、refund 计入退费金额、reversal 从结算金额中减去",
+    "Of a supplement: `payment` adds to `settled`, `refund` to `refunded`, `reversal` takes away from `settled`",
+  ),
+  outTradeNo: words(
+    "该笔的贵方流水号；补账不属于任何一笔时缺省",
+    "Its own number, of yours; absent of a supplement that belongs to no bill",
+  ),
+  settlementId: words("平台的结算编号；同上", "Ronghe's name for it; absent likewise"),
   originalSettlementId: words("退费所退的结算", "Of a refund: the settlement it gave back"),
   day: words("计入的会计日", "Accounting day on which it counts"),
   at: words("完成时间", "When it was done"),

@@ -51,6 +51,7 @@ const DAY = text({ pattern: "^[0-9]{8}$" });
 const COUNT = text({ pattern: "^(?:0|[1-9][0-9]*)$" });
 const FLAG = text({ enum: ["0", "1"] });
 const CST14 = text({ pattern: "^[0-9]{14}$" });
+const SIGNED_YUAN = text({ pattern: "^-?(?:0|[1-9][0-9]*)\\.[0-9]{2}$" });
 const YUAN = text({ pattern: "^(?:0|[1-9][0-9]*)\\.[0-9]{2}$" });
 
 /** What S3 A.2 and the reader of envelopes (core/protocol/envelope.ts) ask of each member. */
@@ -271,25 +272,25 @@ function presettleReplySchema(say: Say): JsonObject {
 }
 
 function statementReplySchema(say: Say): JsonObject {
-  const source = whole({ rail: LEG.rail, fundSource: LEG.fundSource, settled: YUAN, refunded: YUAN }, STATEMENT_SOURCE_WORDS, say);
-  const figures = { settlements: COUNT, settled: YUAN, refunds: COUNT, refunded: YUAN };
+  const source = whole({ rail: LEG.rail, fundSource: LEG.fundSource, settled: SIGNED_YUAN, refunded: YUAN }, STATEMENT_SOURCE_WORDS, say);
+  const figures = { settlements: COUNT, settled: SIGNED_YUAN, refunds: COUNT, refunded: YUAN };
   const totals = {
     ...whole(figures, STATEMENT_TOTALS_WORDS, say),
     properties: described({ ...figures, sources: { type: "array", items: source } }, STATEMENT_TOTALS_WORDS, say),
   };
   const row = {
-    kind: text({ enum: ["settlement", "refund", "kept"] }),
-    outTradeNo: text(),
-    settlementId: text(),
+    kind: text({ enum: ["settlement", "refund", "kept", "supplement"] }),
     day: DAY,
     at: CST14,
     late: FLAG,
     amount: YUAN,
     legs: legsSchema(say),
   };
+  const movement = text({ enum: ["payment", "refund", "reversal"] });
+  const named = { movement, outTradeNo: text(), settlementId: text(), originalSettlementId: text() };
   const items = {
     ...whole(row, STATEMENT_ROW_WORDS, say),
-    properties: described({ ...row, originalSettlementId: text() }, STATEMENT_ROW_WORDS, say),
+    properties: described({ ...row, ...named }, STATEMENT_ROW_WORDS, say),
   };
   const members = {
     outTradeNo: text(),

@@ -37,9 +37,8 @@ export async function statement(ports: AppPorts, call: AdmittedCall, request: St
   });
 }
 
-function rowOf({ atMs, late, originalSettlementId, ...row }: StatementRow): StatementRowReply {
-  const original = originalSettlementId === undefined ? {} : { originalSettlementId };
-  return { ...row, ...original, at: formatCst14(atMs as EventMs), late: flag(late) };
+function rowOf({ atMs, late, ...row }: StatementRow): StatementRowReply {
+  return { ...row, at: formatCst14(atMs as EventMs), late: flag(late) };
 }
 
 function flag(value: boolean): "0" | "1" {
