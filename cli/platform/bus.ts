@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/protocol/time.ts";
+import type { StorageObserver } from "../../migrations/database.ts";
 import { openEmbeddedBus } from "../../streams/bus/embedded.ts";
 import { connectKafkaBus } from "../../streams/bus/kafka.ts";
 import type { BusLog } from "../../streams/bus/log.ts";
@@ -9,11 +10,11 @@ import { closePlatform, layoutOf } from "./layout.ts";
 import { printBusLine } from "./lines.ts";
 import { isThere } from "./files.ts";
 
-/** The bus of a running platform: the embedded log, owned by this process, or Kafka. */
-export async function openBus(config: Config, clock: Clock, clientId: string): Promise<EventBus> {
+/** The bus of a running platform: the embedded log, owned by this process and watched like its other databases, or Kafka. */
+export async function openBus(config: Config, clock: Clock, clientId: string, storage?: StorageObserver): Promise<EventBus> {
   return config.RONGHE_BUS === "kafka"
     ? await connectKafka(config, clientId, { clock, ...(config.RONGHE_LOG === "json" ? { log: printBusLine } : {}) })
-    : await openEmbeddedBus({ file: layoutOf(config.RONGHE_DATA).bus, clock });
+    : await openEmbeddedBus({ file: layoutOf(config.RONGHE_DATA).bus, clock, storage });
 }
 
 /** For work on a folder that nothing serves: what is to leave waits in its outbox until something does. */

@@ -3,6 +3,7 @@ import type { CoreOptions } from "./core-options.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { SEALING, SEALING_VERSION } from "../../core/key-handles.ts";
 import { storageMetrics } from "../../core/protocol/server/storage-metrics.ts";
+import type { StorageWatch } from "../../core/protocol/server/storage-watch.ts";
 import { Metrics } from "../../core/protocol/metrics.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import { Tracing } from "../../core/protocol/tracing.ts";
@@ -25,7 +26,6 @@ import { reportBug } from "./bugs.ts";
 import { watchCore } from "./core-metrics.ts";
 import { isErasure, openPlatformEraser, performErasure } from "./eraser.ts";
 import type { PlatformFile } from "./layout.ts";
-import { watchStorage } from "./storage.ts";
 import { readWitnessing } from "./witnessing.ts";
 import { printLine, printNotice } from "./lines.ts";
 
@@ -70,6 +70,7 @@ export interface RunningCore {
 }
 
 export interface ServingOptions extends CoreOptions {
+  readonly storage: StorageWatch;
   readonly rails: RailUrls;
   readonly tracing?: Tracing;
   /** No request lines on standard output. */
@@ -92,8 +93,8 @@ async function startOver(given: ServingOptions, onOpened: (close: () => Promise<
   const { tracing = new Tracing() } = given;
   const metrics = new Metrics();
   const watch = new SettlementTelemetry({ tracing, metrics });
-  const storage = watchStorage("core", config, clock);
-  const options = { ...given, watch, storage, witnessing: await readWitnessing(config, given.layout, crypto) };
+  const { storage } = given;
+  const options = { ...given, watch, witnessing: await readWitnessing(config, given.layout, crypto) };
   const services = await openPlatformServices(options);
   onOpened(() => services.stop());
   const rails = await openPayers({

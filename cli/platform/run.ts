@@ -109,7 +109,9 @@ async function startParts(
     const owned = ownFolder(layout[part].folder);
     stops.push(() => owned.release());
   }
-  const bus = isUplinkedEdge(config, parts) ? undefined : await openBus(config, clock, `ronghe-${[...parts].join("-")}`);
+  // A bus of this process stands beside a core, and with it: what it cannot keep makes the core unready.
+  const coreStorage = watchStorage("core", config, clock);
+  const bus = isUplinkedEdge(config, parts) ? undefined : await openBus(config, clock, `ronghe-${[...parts].join("-")}`, coreStorage);
   if (bus !== undefined) {
     stops.push(() => bus.close());
     await bus.ensureTopics(topicPlan(platform.partitions));
@@ -137,6 +139,7 @@ async function startParts(
           keys: await openKeys(config, layout, crypto, "core"),
           tracing: traces.of("core"),
           quiet: options.quiet ?? false,
+          storage: coreStorage,
           rails: rails === undefined ? await payersOfCore(config, layout) : urlsOf(rails),
         })
       : undefined;

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { openDatabase } from "../../migrations/database.ts";
+import { openDatabase, type StorageObserver } from "../../migrations/database.ts";
 import { EmbeddedGroup } from "./embedded-group.ts";
 import { EmbeddedLog } from "./embedded-log.ts";
 import { type BusLog, silentLog } from "./log.ts";
@@ -26,6 +26,8 @@ export interface EmbeddedOptions {
    */
   readonly readOnly?: boolean;
   readonly log?: BusLog;
+  /** Told whether records can be kept. */
+  readonly storage?: StorageObserver | undefined;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface EmbeddedOptions {
 export async function openEmbeddedBus(options: EmbeddedOptions): Promise<EventBus> {
   const readOnly = options.readOnly === true;
   if (readOnly && !existsSync(options.file)) throw new Error(`no bus in ${options.file}`);
-  const database = await openDatabase({ kind: "bus", file: options.file, readOnly });
+  const database = await openDatabase({ kind: "bus", file: options.file, readOnly, storage: options.storage });
   try {
     const log = await EmbeddedLog.over(database, () => options.clock.now());
     return readOnly ? new EmbeddedReader(log) : new EmbeddedBus(log, options.log ?? silentLog);
