@@ -23,6 +23,8 @@ import { type Config, UsageError } from "../config.ts";
 import { printLine } from "./lines.ts";
 import { ownFolder } from "./owner.ts";
 import { closeToOthers } from "./private-files.ts";
+import { storageCauseOf } from "../../core/protocol/server/storage-watch.ts";
+import { reportBug } from "./bugs.ts";
 import { watchStorage } from "./storage.ts";
 import { readTrustedKeys } from "./trust.ts";
 import { isThere, readIfThere } from "./files.ts";
@@ -153,7 +155,10 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
     say(
       `SPLIT VIEW ${found.id} of ${found.origin}: nothing of it is cosigned until it is answered; evidence in ${layout.splitView(found.id)}`,
     );
-    void writeEvidence(layout, found);
+    // The database has it: the next start writes the file.
+    writeEvidence(layout, found).catch((error: unknown) =>
+      say(`${layout.splitView(found.id)} cannot be written (${storageCauseOf(error) ?? "unknown"})`),
+    );
   };
   const sign = (message: Uint8Array): Promise<Uint8Array> => keys.sm2Sign(KEY_HANDLE, message);
   const witness = new Witness({ store, crypto, logs: policy.logs, key, sign, clock: systemClock, onSplitView: keep });
@@ -162,7 +167,15 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
   const { peers, proofs, gossipMs } = options;
   const gossip = startGossip({ witness, store, crypto, peers, proofs, everyMs: gossipMs, timeoutMs: PEER_TIMEOUT_MS });
   const log = config.RONGHE_LOG === "json" ? { log: printLine } : {};
-  const app = witnessApp({ witness, store, comparisons: () => gossip.comparisons(), now: () => systemClock.now(), storage, ...log });
+  const app = witnessApp({
+    witness,
+    store,
+    comparisons: () => gossip.comparisons(),
+    now: () => systemClock.now(),
+    storage,
+    onBug: reportBug("witness"),
+    ...log,
+  });
   const server = await listen((request) => app.fetch(request), { host: options.host, port: options.port });
   let looking = Promise.resolve();
   const looks = setInterval(() => (looking = looking.then(() => takeAnswers(layout, store, say)).catch(() => undefined)), LOOK_MS);

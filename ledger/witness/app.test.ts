@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ORIGIN, TestPlatform, testSigner, AT } from "../testing/platform.ts";
 import { type WitnessLine, witnessApp } from "./app.ts";
+import { REQUEST_BYTES_MAX } from "./request.ts";
 import { WitnessRig } from "./testing/rig.ts";
 
 let platform: TestPlatform;
@@ -43,4 +44,26 @@ test("a witness leaves one line for each request, repeats nothing that was typed
   expect(text).toContain(`ronghe_witness_head_age_seconds{log="${ORIGIN}"} 90`);
   expect(text).toContain("ronghe_witness_split_views_open 0");
   expect(text).toContain('ronghe_witness_requests_total{route="other",status="404"} 2');
+});
+
+test("a request that breaks off, is no UTF-8, or is too long is the sender's doing: 400, and no bug", async () => {
+  const bugs: Error[] = [];
+  const { witness, store } = rig;
+  const app = witnessApp({ witness, store, onBug: (error) => bugs.push(error) });
+  const brokenOff = new ReadableStream({
+    pull(controller) {
+      controller.enqueue(Buffer.from("old 0\n"));
+      controller.error(new Error("ECONNRESET"));
+    },
+  });
+  const bodies: readonly (readonly [BodyInit, string])[] = [
+    [brokenOff, "whole and in time"],
+    [Uint8Array.of(0x6f, 0xff, 0x0a), "no UTF-8 text"],
+    ["x".repeat(REQUEST_BYTES_MAX + 1), "too long"],
+  ];
+  for (const [body, said] of bodies) {
+    const answer = await app.request("/add-checkpoint", { method: "POST", body, duplex: "half" } as RequestInit);
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining(said)]);
+  }
+  expect(bugs).toEqual([]);
 });

@@ -1,7 +1,7 @@
 /** A witness over HTTP. Writing needs no login: what is believed is the log's own signature, and nothing else counts. */
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { type Counter, Metrics, METRICS_CONTENT_TYPE } from "../../core/protocol/metrics.ts";
+import { type BodyFault, readTextWithin } from "../../core/protocol/server/body.ts";
 import { storageMetrics } from "../../core/protocol/server/storage-metrics.ts";
 import type { StorageStanding } from "../../core/protocol/server/storage-watch.ts";
 import { tellTrouble } from "../../core/protocol/server/trouble.ts";
@@ -23,7 +23,14 @@ export interface WitnessPorts {
   readonly now?: () => number;
   /** Whether what is cosigned can be kept: a witness that forgets heads would cosign a fork. */
   readonly storage?: StorageStanding;
+  /** Told of exceptions that are bugs. */
+  readonly onBug?: (error: Error) => void;
 }
+
+const BODY_WORDS: Readonly<Record<BodyFault, string>> = {
+  bodyTooLarge: "the request is too long",
+  badRequest: "the request is no UTF-8 text, or did not come whole and in time",
+};
 
 export interface WitnessLine {
   readonly atMs: number;
@@ -46,7 +53,7 @@ export interface WitnessStatus {
   readonly comparisons: readonly Comparison[];
 }
 
-export function witnessApp({ witness, store, comparisons = () => [], log, now = () => 0, storage }: WitnessPorts): Hono {
+export function witnessApp({ witness, store, comparisons = () => [], log, now = () => 0, storage, onBug }: WitnessPorts): Hono {
   const app = new Hono();
   const { metrics, requests } = witnessMetrics({ store, now, comparisons });
   if (storage !== undefined) storageMetrics(metrics, storage);
@@ -63,9 +70,10 @@ export function witnessApp({ witness, store, comparisons = () => [], log, now = 
   app.get("/metrics", async (c) =>
     c.text(await metrics.text(), 200, { "content-type": METRICS_CONTENT_TYPE, "cache-control": "no-store" }),
   );
-  const tooLarge = bodyLimit({ maxSize: REQUEST_BYTES_MAX, onError: (c) => c.text("the request is too long\n", 400) });
-  app.post("/add-checkpoint", tooLarge, async (c) => {
-    const { status, body } = await witness.addCheckpoint(await c.req.text());
+  app.post("/add-checkpoint", async (c) => {
+    const request = await readTextWithin(c.req.raw, { bytesMax: REQUEST_BYTES_MAX });
+    if (!request.ok) return c.text(`${BODY_WORDS[request.error]}\n`, 400);
+    const { status, body } = await witness.addCheckpoint(request.value);
     return c.text(body, status, status === 409 && /^\d+\n$/.test(body) ? { "content-type": "text/x.tlog.size" } : undefined);
   });
   app.get("/checkpoint", async (c) => {
@@ -97,7 +105,7 @@ export function witnessApp({ witness, store, comparisons = () => [], log, now = 
   app.get("/status", async (c) => c.json(await statusOf(witness, store, comparisons())));
   app.notFound((c) => c.text("nothing here\n", 404));
   app.onError((error, c) => {
-    tellTrouble({ storage }, error);
+    tellTrouble({ storage, onBug }, error);
     return c.text("the witness failed\n", 500);
   });
   return app;
