@@ -224,7 +224,7 @@ describe("an edge's call", () => {
     expect(await signerFor(oldest, newest)).toBe("newest");
     valueOf(await signing.retire("bundle.sign/1", "operator/test"));
     expect(await signerFor(oldest)).toBe("newest");
-    expect(await signing.retire(second.handle, "operator/test")).toEqual({ ok: false, error: "badRequest" });
+    expect(await signing.retire(second.handle, "operator/test")).toEqual({ ok: false, error: "lastKey" });
     await province.reopen();
     app = createCoreApp({ ...province.core.ports, log: (line) => lines.push(line), onBug: (error) => bugs.push(error) });
     expect(await signerFor(oldest, newest)).toBe("newest");

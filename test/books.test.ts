@@ -224,7 +224,7 @@ describe("on a folder whose core does not run", () => {
     expect(tried.stdout).toMatch(/支付 1 \/ 1012\.34[\s\S]*B78/);
     // Nothing is in force yet.
     expect(said(await books("reconcile", "mapping", "test", file, "--rail", "bank"))).toEqual(one(3, "(header)"));
-    expect(said(await books("reconcile", "mapping", "set", file, "--rail", "bank", "--by", "li"))).toEqual(one(2, "is not JSON"));
+    expect(said(await books("reconcile", "mapping", "set", file, "--rail", "bank", "--by", "li"))).toEqual(one(2, "is not UTF-8 text"));
     const set = await books("reconcile", "mapping", "set", mapping, "--rail", "bank", "--by", "li", "--json");
     expect(set.code, set.stderr).toBe(0);
     const { hash } = json(set) as { hash: string };
@@ -266,7 +266,7 @@ describe("on a folder whose core does not run", () => {
 
   it.each([
     [["reconcile", "run", "--rail", "gold", "--day", "2026-01-05", "--by", "li"], "no payer gold"],
-    [["reconcile", "run", "--rail", "bank", "--day", "2026-01-05", "--by", "li", "--file", "/nowhere.csv"], "/nowhere.csv cannot be read"],
+    [["reconcile", "run", "--rail", "bank", "--day", "2026-01-05", "--by", "li", "--file", "/nowhere.csv"], "/nowhere.csv is not there"],
     [["settlement", "show", "rs00000000000000000000000000000000"], "no settlement rs0000"],
     [["day", "show", "2020-01-01"], "2020-01-01 is not closed"],
     [["day", "statement", "--month", printDay(TODAY).slice(0, 7), "--institution", "H0"], "no institution H0"],

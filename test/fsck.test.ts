@@ -296,7 +296,7 @@ describe("ledger search", () => {
     [["--from", "2026-02-02", "--to", "2026-02-02"], "ends before it begins"],
     [["--settlement", ""], "--settlement is empty"],
     [["--person", "li"], "64 hex digits"],
-    [["--document", "/nowhere/document"], "cannot be read"],
+    [["--document", "/nowhere/document"], "/nowhere/document is not there"],
     [["--institution", "*", "--prove", "/nowhere/range"], "one institution"],
     [["--institution", "H99", "--prove", "/nowhere/range"], "no institution of this number"],
     [["--settlement", "x", "--prove", "/nowhere/range"], "--prove takes --institution"],

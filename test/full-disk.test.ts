@@ -118,6 +118,8 @@ describe.each(RUNTIMES)("an edge on %s whose disk is full", (runtime) => {
 
     await disk.fill();
     try {
+      // An object that dies of its first write says no more than that: the next one names the cause.
+      while ((await until(`${edge.url}/ready`, 503))["storage"] === "unknown") await sleep(100);
       expect(await until(`${edge.url}/ready`, 503)).toMatchObject({
         ready: false,
         storage: expect.stringMatching(/^SQLITE_(IOERR|FULL)$/),
@@ -142,7 +144,7 @@ describe.each(RUNTIMES)("an edge on %s whose disk is full", (runtime) => {
     expect(await untilFinal(desk, bill.outTradeNo)).toMatchObject({ status: "settled" });
     expect((await json(`${edge.url}/status`)).body).toMatchObject({ findings: [], storage: [] });
     const output = edge.output().slice(from);
-    expect(storageLines(output, "edge")).toEqual([
+    expect(storageLines(output, "edge").filter(({ cause }) => cause !== "unknown")).toEqual([
       expect.objectContaining({ notice: "storage.failing", database: "edge", cause: expect.stringMatching(/^SQLITE_/) }),
       expect.objectContaining({ notice: "storage.recovered", database: "edge", failedCalls: 5 }),
     ]);

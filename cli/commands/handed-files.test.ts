@@ -58,7 +58,7 @@ async function ran(command: string, file = ""): Promise<Ended> {
   };
   const words = command.split(" ").map((word) => names[word] ?? word);
   return await new Promise((resolve) => {
-    execFile(process.execPath, [CLI, ...words, "--data", join(folder, "data")], { timeout: 20_000 }, (error, _stdout, stderr) =>
+    execFile(process.execPath, [CLI, ...words, "--data", join(folder, "data")], (error, _stdout, stderr) =>
       resolve({ code: error === null ? 0 : error.code, stderr }),
     );
   });

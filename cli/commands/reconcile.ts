@@ -273,26 +273,27 @@ function reasonOf(text: string | undefined): CaseReason {
   return reason;
 }
 
+/** What came of a run, in the order in which it is told; what did not happen is not. */
+const RESULTS: readonly (readonly [
+  words: { readonly zh: string; readonly en: string },
+  count: (counts: RunSummary["counts"]) => bigint,
+])[] = [
+  [{ zh: "总额相等", en: "totals equal" }, ({ totalsEqual }) => totalsEqual],
+  [{ zh: "相符", en: "matched" }, ({ matched, byReference, cancelled }) => matched + byReference + cancelled],
+  [{ zh: "补正", en: "healed" }, ({ healed }) => healed],
+  [{ zh: "待核对", en: "waiting" }, ({ waiting }) => waiting],
+  [{ zh: "跨日相符", en: "met later" }, ({ met }) => met],
+  [CLASS_NAMES.surplus, ({ surplus }) => surplus],
+  [CLASS_NAMES.shortage, ({ shortage }) => shortage],
+  [CLASS_NAMES.amount, ({ amount }) => amount],
+];
+
 function printRuns(runs: readonly RunSummary[], lang: "zh" | "en"): void {
   const zh = lang === "zh";
   printTable(
     zh
-      ? ["日期", "支付方", "方式", "我方/对方 (笔)", "总额相等", "相符", "补正", "待核对", "跨日相符", "长款", "短款", "金额不符", "编号"]
-      : [
-          "day",
-          "payer",
-          "method",
-          "rows ours/theirs",
-          "totals equal",
-          "matched",
-          "healed",
-          "waiting",
-          "met later",
-          "surplus",
-          "shortage",
-          "amount",
-          "run",
-        ],
+      ? ["日期", "支付方", "方式", "我方/对方 (笔)", "结果 (笔)", "编号"]
+      : ["day", "payer", "method", "rows ours/theirs", "what came of it", "run"],
     runs.map(({ id, day, rail, method, source, counts }) => [
       printDay(day),
       RAIL_NAMES[rail][lang],
@@ -300,20 +301,19 @@ function printRuns(runs: readonly RunSummary[], lang: "zh" | "en"): void {
         ? `${{ totals: "总额", details: "明细" }[method]}${source === "file" ? "·文件" : ""}`
         : `${method}${source === "file" ? ", file" : ""}`,
       `${counts.rowsOurs} / ${counts.rowsTheirs}`,
-      String(counts.totalsEqual),
-      String(counts.matched + counts.byReference + counts.cancelled),
-      ...[counts.healed, counts.waiting, counts.met, counts.surplus, counts.shortage, counts.amount].map(String),
+      RESULTS.flatMap(([words, count]) => (count(counts) === 0n ? [] : [`${words[lang]} ${count(counts)}`])),
       id.slice(0, 14),
     ]),
   );
 }
 
+/** Whoever has a case stands under its state: so many columns fit a terminal of 80 with whole numbers. */
 function printCases(cases: readonly Case[], lang: "zh" | "en"): void {
   const zh = lang === "zh";
   printTable(
     zh
-      ? ["编号", "类别", "类型", "机构", "我方金额", "对方金额", "状态", "负责人"]
-      : ["case", "class", "kind", "institution", "ours", "theirs", "state", "owner"],
+      ? ["编号", "类别", "类型", "机构", "我方(元)", "对方(元)", "状态"]
+      : ["case", "class", "kind", "institution", "ours", "theirs", "state"],
     cases.map((one) => [
       one.id,
       CLASS_NAMES[one.class][lang],
@@ -321,8 +321,7 @@ function printCases(cases: readonly Case[], lang: "zh" | "en"): void {
       one.institution,
       sideAmount(one.ours),
       sideAmount(one.theirs),
-      STATE_NAMES[one.state][lang],
-      one.owner ?? "",
+      [STATE_NAMES[one.state][lang], ...(one.owner === undefined ? [] : [one.owner])],
     ]),
   );
 }

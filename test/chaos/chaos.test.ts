@@ -45,18 +45,21 @@ describe.skipIf("skipped" in kafka)(`${ROUNDS} rounds of chaos (seed ${seed})`, 
     );
 });
 
+const CONTROL_FINDINGS = ["~1 is in the ledger, and nobody asked for it", "payments for bills that nobody was told of"] as const;
+
 describe.skipIf("skipped" in kafka)(`a core that knows no request again (seed ${seed})`, () => {
   it("is found out: bills are paid twice, under numbers that nobody asked for", async () => {
     if ("skipped" in kafka) return;
     const play = await openPlay(kafka, { CHAOS_CONTROL: "noDeduplication" });
     try {
       const troubles = SCENARIOS.filter(({ name }) => name === "kill -9 of the edge" || name === "the line from edge to broker is cut");
-      let found: readonly string[] = [];
-      for (let round = 0; round < CONTROL_ROUNDS_MAX && found.length === 0; round++)
+      const found: string[] = [];
+      // A bill that is settled again may be refused then: the ledger has it, and no payer.
+      const missed = (): readonly string[] => CONTROL_FINDINGS.filter((words) => !found.some((finding) => finding.endsWith(words)));
+      for (let round = 0; round < CONTROL_ROUNDS_MAX && missed().length > 0; round++)
         for (const [at, trouble] of troubles.entries())
-          found = [...found, ...(await play.round(trouble, `X${seed}-${at}-${round}`, seed + 10 * round + at)).findings];
-      expect(found.some((finding) => finding.endsWith("~1 is in the ledger, and nobody asked for it"))).toBe(true);
-      expect(found.some((finding) => finding.endsWith("payments for bills that nobody was told of"))).toBe(true);
+          found.push(...(await play.round(trouble, `X${seed}-${at}-${round}`, seed + 10 * round + at)).findings);
+      expect(missed()).toEqual([]);
     } finally {
       await play.close();
     }

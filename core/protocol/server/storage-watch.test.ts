@@ -91,3 +91,15 @@ test("causes are of a closed list, and a broken constraint is none", () => {
   expect(storageCauseOf(new Error("database or disk is full: SQLITE_FULL"))).toBe("SQLITE_FULL");
   expect(storageCauseOf(new Error("wrapped", { cause: full }))).toBe("SQLITE_FULL");
 });
+
+test("a cause that had no name at first is told once more when it has one", async () => {
+  const all = rig();
+  const edge = all.watch.watch({ database: "edge", try: () => Promise.reject(new Error("internal error; reference = 7f")) });
+  expect(await all.watch.look()).toMatchObject([{ cause: "unknown" }]);
+  edge.failed(full);
+  edge.failed(full);
+  expect(all.notices.map((notice) => [notice.notice, notice.cause])).toEqual([
+    ["storage.failing", "unknown"],
+    ["storage.failing", "SQLITE_FULL"],
+  ]);
+});

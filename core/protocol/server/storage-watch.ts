@@ -178,8 +178,10 @@ export class StorageEpisodes {
 
   now([first]: readonly FailingStorage[], atMs: number): void {
     if (first !== undefined && this.#began === undefined) {
-      this.#began = first;
-      this.#notice?.({ atMs, notice: "storage.failing", database: first.database, cause: first.cause });
+      this.#begin(first, atMs);
+    } else if (first !== undefined && this.#began?.cause === "unknown" && first.cause !== "unknown") {
+      // Somebody can do something about a cause only once it has a name.
+      this.#begin({ ...first, sinceMs: this.#began.sinceMs }, atMs);
     } else if (first === undefined && this.#began !== undefined) {
       const { database, cause, sinceMs } = this.#began;
       const forMs = Math.max(0, atMs - sinceMs);
@@ -187,6 +189,11 @@ export class StorageEpisodes {
       this.#began = undefined;
       this.#failedCalls = 0;
     }
+  }
+
+  #begin(failing: FailingStorage, atMs: number): void {
+    this.#began = failing;
+    this.#notice?.({ atMs, notice: "storage.failing", database: failing.database, cause: failing.cause });
   }
 
   callFailed(): void {
