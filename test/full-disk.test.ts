@@ -3,58 +3,14 @@
  * its own is full (workerd ends by the signal of such a limit). Whoever asks whether calls can be sent here is told no,
  * calls are answered -1 and change nothing, and all goes on by itself.
  */
-import { execFile } from "node:child_process";
-import { mkdir, open, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ERRORS } from "../core/protocol/errors.ts";
+import { json, limitOf, mountVolume, storageLines, until } from "./harness/disk.ts";
 import { type EdgeProcess, RUNTIMES, type Runtime, startEdge, untilReady } from "./harness/edges.ts";
-import { FREE_PORTS, temporaryFolder } from "./harness/folder.ts";
-import { ronghe, serve } from "./harness/process.ts";
+import { temporaryFolder } from "./harness/folder.ts";
 import { type Province, startProvince, untilFinal } from "./harness/province.ts";
-
-const run = promisify(execFile);
-const VOLUME_BYTES = 32 * 1024 * 1024;
-
-/** What a part writes to, as far as this test decides over it. */
-interface Disk {
-  fill(): Promise<unknown>;
-  empty(): Promise<unknown>;
-}
-
-/** No file of the process may grow. The hard limit stays, so that the soft one can be raised again. */
-function limitOf(pid: number): Disk {
-  const limit = (to: "0" | "unlimited"): Promise<unknown> => run("prlimit", ["--pid", String(pid), `--fsize=${to}:`]);
-  return { fill: () => limit("0"), empty: () => limit("unlimited") };
-}
-
-/** A small volume over a folder; `undefined` where this process may not mount one. */
-async function mountVolume(path: string): Promise<(Disk & { unmount(): Promise<void> }) | undefined> {
-  await mkdir(path, { recursive: true });
-  try {
-    await run("mount", ["-t", "tmpfs", "-o", `size=${VOLUME_BYTES}`, "none", path]);
-  } catch (error) {
-    const skipped = "no volume can be mounted here (root is needed): a Worker on a full disk is not tried";
-    if (process.env["CI"] !== undefined) throw new Error(skipped, { cause: error });
-    process.stderr.write(`${skipped}\n`);
-    return undefined;
-  }
-  const ballast = join(path, "ballast");
-  return {
-    async fill() {
-      const file = await open(ballast, "a");
-      for (let bytes = 1024 * 1024; bytes >= 1;) {
-        const { bytesWritten } = await file.write(Buffer.alloc(bytes)).catch(() => ({ bytesWritten: 0 }));
-        if (bytesWritten < bytes) bytes = Math.floor(bytes / 2);
-      }
-      await file.close();
-    },
-    empty: () => rm(ballast, { force: true }),
-    unmount: async () => void (await run("umount", ["-l", path])),
-  };
-}
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let province: Province;
@@ -80,27 +36,6 @@ afterAll(async () => {
   await province?.stop();
   await folder?.[Symbol.asyncDispose]();
 });
-
-async function json(url: string): Promise<{ readonly status: number; readonly body: Record<string, unknown> }> {
-  const answer = await fetch(url);
-  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
-}
-
-/** Asks until the answer has this status; the test's own time is the limit. */
-async function until(url: string, status: number): Promise<Record<string, unknown>> {
-  for (;;) {
-    const answer = await json(url);
-    if (answer.status === status) return answer.body;
-    await sleep(100);
-  }
-}
-
-/** Lines about storage, in order; wrangler puts words of its own around those of a Worker. */
-function storageLines(output: string, part: string): readonly Record<string, unknown>[] {
-  return [...output.matchAll(/\{"atMs"[^{}]*"notice":"storage\.[^{}]*\}/g)]
-    .map(([line]) => JSON.parse(line) as Record<string, unknown>)
-    .filter((line) => line["part"] === part);
-}
 
 describe.each(RUNTIMES)("an edge on %s whose disk is full", (runtime) => {
   it("is not ready, says why, takes nothing, and goes on by itself once there is room", async ({ skip }) => {
@@ -149,34 +84,6 @@ describe.each(RUNTIMES)("an edge on %s whose disk is full", (runtime) => {
       expect.objectContaining({ notice: "storage.recovered", database: "edge", failedCalls: 5 }),
     ]);
     expect(output).not.toContain('"bug"');
-  });
-});
-
-describe("a core beside an embedded bus whose disk is full", () => {
-  it("is not ready although its own disk has room, names the bus, and goes on by itself", async ({ skip }) => {
-    await using place = await temporaryFolder();
-    const disk = await mountVolume(join(place.path, "volume"));
-    if (disk === undefined) return skip();
-    const settings = { ...FREE_PORTS, RONGHE_DATA: join(place.path, "data"), RONGHE_FREE_SPACE_MIN_MB: "0" };
-    expect((await ronghe(["sandbox", "init"], settings)).code).toBe(0);
-    await symlink(join(place.path, "volume", "bus.db"), join(place.path, "data", "bus.db"));
-    const platform = await serve(["all"], settings);
-    try {
-      const core = /core +(http:\S+)/.exec(platform.output())?.[1] ?? "";
-      await until(`${core}/ready`, 200);
-      await disk.fill();
-      expect(await until(`${core}/ready`, 503)).toMatchObject({ checks: { storage: false } });
-      expect(await (await fetch(`${core}/metrics`)).text()).toMatch(/ronghe_storage_failing\{database="bus",cause="SQLITE_\w+"\} 1/);
-      await disk.empty();
-      await until(`${core}/ready`, 200);
-      expect(storageLines(platform.output(), "core")).toMatchObject([
-        { notice: "storage.failing", database: "bus", cause: "SQLITE_FULL" },
-        { notice: "storage.recovered", database: "bus" },
-      ]);
-    } finally {
-      await platform.stop();
-      await disk.unmount();
-    }
   });
 });
 
