@@ -3,7 +3,6 @@
  * one transaction, put in a queue, with no await between BEGIN and COMMIT.
  */
 import { statfs } from "node:fs/promises";
-import { dirname } from "node:path";
 import { Connection, type InValue, type ResultSet, type Row, type Statement } from "./connection.ts";
 import { checkSchema, migrate, type DatabaseKind } from "./migrate.ts";
 
@@ -54,7 +53,7 @@ export interface OpenOptions {
 }
 
 /** More than the largest ordinary group of writes: where this fits, calls have room again. */
-const LARGE_TRIAL_BYTES = 256 * 1024;
+export const LARGE_TRIAL_BYTES = 256 * 1024;
 /** Written and taken out in one transaction: its pages go through the log of the database, and nothing is left behind. */
 const LARGE_TRIAL: readonly Statement[] = [
   { sql: "CREATE TABLE storage_trial (bytes BLOB)", args: [] },
@@ -190,10 +189,10 @@ class LibsqlDatabase implements Database {
   }
 }
 
-/** `undefined` where the system does not say. */
-async function freeBytesAt(file: string): Promise<number | undefined> {
+/** Space left where a file or folder lies, behind a link too; `undefined` where the system does not say. */
+export async function freeBytesAt(path: string): Promise<number | undefined> {
   try {
-    const { bavail, bsize } = await statfs(dirname(file));
+    const { bavail, bsize } = await statfs(path);
     return bavail * bsize;
   } catch {
     return undefined;

@@ -70,6 +70,7 @@ export class ShardPorts {
   readonly storage: StorageStanding = {
     look: () => Promise.resolve(this.#failing),
     failing: () => this.#failing,
+    watched: () => this.#all().map(() => "edge"),
     callFailed: (cause) => {
       this.#episodes.callFailed();
       if (this.#failing.length === 0) this.#storageIs([cause]);

@@ -11,6 +11,13 @@ export function storageMetrics(metrics: Metrics, storage: StorageStanding): void
     },
     () => storage.failing().map(({ database, cause }) => ({ labels: { database, cause }, value: 1 })),
   );
+  metrics.gauge(
+    { name: "ronghe_storage_watched", help: "Databases and folders whose writing is watched, by name.", labels: ["database"] },
+    () => {
+      const watched = storage.watched();
+      return [...new Set(watched)].map((database) => ({ labels: { database }, value: watched.filter((name) => name === database).length }));
+    },
+  );
   metrics.gauge({ name: "ronghe_storage_failed_calls", help: "Calls since the start that failed for want of storage.", labels: [] }, () => [
     { labels: {}, value: storage.failedCalls() },
   ]);

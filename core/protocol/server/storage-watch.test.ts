@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { EventMs } from "../time.ts";
-import { STORAGE_LOOK_MS, storageCauseOf, type StorageNotice, StorageWatch } from "./storage-watch.ts";
+import { STORAGE_LOOK_MS, storageCauseOf, type StorageNotice, StorageWatch, watchTogether } from "./storage-watch.ts";
 import { tellTrouble } from "./trouble.ts";
 
 const full = Object.assign(new Error("database or disk is full"), { code: "SQLITE_FULL" });
@@ -102,4 +102,17 @@ test("a cause that had no name at first is told once more when it has one", asyn
     ["storage.failing", "unknown"],
     ["storage.failing", "SQLITE_FULL"],
   ]);
+});
+
+test("what several parts stand on is unready in each of them, each says so, and it is nobody's once it is closed", async () => {
+  const rigs = [rig(), rig()];
+  const shared = watchTogether(rigs.map(({ watch }) => watch)).watch({ database: "bus", try: () => Promise.reject(full) });
+  shared.failed(full);
+  for (const { watch, notices } of rigs) {
+    expect(await watch.look()).toMatchObject([{ database: "bus", cause: "SQLITE_FULL" }]);
+    expect(notices).toMatchObject([{ notice: "storage.failing", database: "bus" }]);
+    expect(watch.watched()).toEqual(["bus"]);
+  }
+  shared.close();
+  for (const { watch } of rigs) expect([watch.failing(), watch.watched()]).toEqual([[], []]);
 });

@@ -44,9 +44,9 @@ export function storageCauseOf(error: unknown): StorageCause | undefined {
   return undefined;
 }
 
-/** One database as the watch tries it. */
+/** One database, or one folder of files, as the watch tries it. */
 export interface WatchedStorage {
-  /** Its kind, for example `edge`. */
+  /** Its kind, for example `edge`; of a folder what lies there, for example `evidence`. */
   readonly database: string;
   /** Writes durably and leaves nothing behind: a page, or as much as the largest ordinary write. */
   try(size: "small" | "large"): Promise<void>;
@@ -89,6 +89,8 @@ export interface StorageStanding {
   look(): Promise<readonly FailingStorage[]>;
   /** What is known, without trying anything. */
   failing(): readonly FailingStorage[];
+  /** The names of all that is watched, each as often as there are such. */
+  watched(): readonly string[];
   /** Counts a call that failed because of its storage, which is then no bug. */
   callFailed(cause: StorageCause): void;
   /** Calls that failed for want of storage since the start. */
@@ -123,6 +125,10 @@ export class StorageWatch implements StorageStanding {
 
   failing(): readonly FailingStorage[] {
     return [...this.#members].flatMap((member) => member.failing() ?? []);
+  }
+
+  watched(): readonly string[] {
+    return [...this.#members].map(({ database }) => database);
   }
 
   async look(): Promise<readonly FailingStorage[]> {
@@ -164,6 +170,23 @@ export class StorageWatch implements StorageStanding {
     if (failing.length > 0 && [...this.#members].some((member) => member.hopeful)) this.#begin();
   }
 }
+
+/** One database that several parts of a process stand on: each has it in its own readiness, and says so in its own log. */
+export function watchTogether(watches: readonly StorageWatch[]): { watch(storage: WatchedStorage): ToldStorage } {
+  return {
+    watch(storage) {
+      const members = watches.map((watch) => watch.watch(storage));
+      return {
+        wrote: () => members.forEach((member) => member.wrote()),
+        failed: (error) => members.forEach((member) => member.failed(error)),
+        close: () => members.forEach((member) => member.close()),
+      };
+    },
+  };
+}
+
+/** What whoever writes to it tells. */
+export type ToldStorage = Pick<StorageMember, "wrote" | "failed" | "close">;
 
 /** Says when storage begins to fail and when it has ended, however much fails between. */
 export class StorageEpisodes {
@@ -223,6 +246,10 @@ export class StorageMember {
   constructor(storage: WatchedStorage, watching: Watching) {
     this.#storage = storage;
     this.#watching = watching;
+  }
+
+  get database(): string {
+    return this.#storage.database;
   }
 
   failing(): FailingStorage | undefined {
