@@ -15,6 +15,7 @@ import { foundSandbox, type Founded } from "../cli/platform/found.ts";
 import { openKeys } from "../cli/platform/keys.ts";
 import { edgeLayout, layoutOf, type Layout } from "../cli/platform/layout.ts";
 import { PARTS, type RunningPlatform, runPlatform } from "../cli/platform/run.ts";
+import { watchStorage } from "../cli/platform/storage.ts";
 import { loadCrypto } from "../core/crypto/index.ts";
 import type { Crypto } from "../core/crypto/port.ts";
 import { fromBase64, fromHex, utf8 } from "../core/protocol/bytes.ts";
@@ -83,6 +84,7 @@ async function startEdge(edgeId: string): Promise<RunningEdge> {
     crypto,
     keys: await openKeys(config, folder, crypto, "edge"),
     clock,
+    storage: watchStorage("edge", config, clock),
     bus: "core",
     coreUrl: platform.core?.url ?? "",
     coreFetch: async (request) => {

@@ -1,31 +1,150 @@
 /** What a process keeps, on disks of its own that are full: who stands on it is not ready, and says which it is and why. */
-import { symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { mountVolume, storageLines, until } from "./harness/disk.ts";
+import { systemClock } from "../core/protocol/time.ts";
+import { addDays, dayOf, printDay } from "../core/settlement/day/accounting-day.ts";
+import { json, mountVolume, storageLines, until } from "./harness/disk.ts";
 import { FREE_PORTS, temporaryFolder } from "./harness/folder.ts";
-import { ronghe, serve } from "./harness/process.ts";
+import { ronghe, serve, type Serving } from "./harness/process.ts";
 
-describe("a core beside an embedded bus whose disk is full", () => {
-  it("is not ready although its own disk has room, names the bus, and goes on by itself", async ({ skip }) => {
+const PARTS = ["core", "edge", "streams"] as const;
+
+/** Where a part answers, as the process prints it at its start. */
+function addressOf(platform: Serving, part: (typeof PARTS)[number]): string {
+  return new URL(new RegExp(`^${part} +(http:\\S+)`, "m").exec(platform.output())?.[1] ?? "").origin;
+}
+
+/** Kinds of the databases that a process holds open, in order, each as often as it has files of it. */
+async function openDatabases(pid: number): Promise<readonly string[]> {
+  const links = await readdir(`/proc/${pid}/fd`);
+  const files = await Promise.all(links.map((link) => readlink(`/proc/${pid}/fd/${link}`).catch(() => "")));
+  const names = [...new Set(files)].filter((file) => file.endsWith(".db")).map((file) => basename(file, ".db"));
+  return names.map((name) => name.replace(/^settlement-\d+$/, "shard")).toSorted();
+}
+
+/** What a part watches, by its metrics: names in order, each as often as it watches such. */
+async function watchedBy(url: string): Promise<readonly string[]> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return [...text.matchAll(/^ronghe_storage_watched\{database="(\w+)"\} (\d+)$/gm)].flatMap(([, name = "", count]) =>
+    Array.from({ length: Number(count) }, () => name),
+  );
+}
+
+/** A province in a folder; `elsewhere` lies on a volume of its own, and its databases are links to there. */
+async function provinceOn(root: string, elsewhere: readonly string[]): Promise<Readonly<Record<string, string>>> {
+  const settings = { ...FREE_PORTS, RONGHE_DATA: join(root, "data"), RONGHE_FREE_SPACE_MIN_MB: "0" };
+  expect((await ronghe(["sandbox", "init"], settings)).code).toBe(0);
+  for (const file of elsewhere) {
+    await mkdir(join(root, "data", file, ".."), { recursive: true });
+    await symlink(join(root, "volume", basename(file)), join(root, "data", file));
+  }
+  return settings;
+}
+
+/** So that there is a day to compare. */
+async function foundedEarlier(file: string, days: number): Promise<void> {
+  const founded = JSON.parse(await readFile(file, "utf8")) as { createdAtMs: number };
+  await writeFile(file, JSON.stringify({ ...founded, createdAtMs: founded.createdAtMs - days * 86_400_000 }));
+}
+
+describe("a platform on an embedded bus", () => {
+  it("watches every database that its process holds open, and the folders that it keeps files in", async () => {
+    await using place = await temporaryFolder();
+    const platform = await serve(["all"], await provinceOn(place.path, []));
+    try {
+      const [core, edge, streams] = await Promise.all(PARTS.map((part) => watchedBy(addressOf(platform, part))));
+      for (const one of [core, edge, streams]) expect(one).toContain("bus");
+      const watched = ["bus", ...[core, edge, streams].flatMap((one = []) => one.filter((name) => name !== "bus"))];
+      // The payers are invented, and parts of nothing; statements are files.
+      const open = await openDatabases(platform.child.pid ?? 0);
+      expect(watched.toSorted()).toEqual([...open.filter((name) => name !== "payers"), "statements"].toSorted());
+    } finally {
+      await platform.stop();
+    }
+  });
+
+  it("whose bus finds no room has no part that is ready, though their own disks have room; each names the bus, and goes on by itself", async ({
+    skip,
+  }) => {
     await using place = await temporaryFolder();
     const disk = await mountVolume(join(place.path, "volume"));
     if (disk === undefined) return skip();
-    const settings = { ...FREE_PORTS, RONGHE_DATA: join(place.path, "data"), RONGHE_FREE_SPACE_MIN_MB: "0" };
-    expect((await ronghe(["sandbox", "init"], settings)).code).toBe(0);
-    await symlink(join(place.path, "volume", "bus.db"), join(place.path, "data", "bus.db"));
-    const platform = await serve(["all"], settings);
+    const platform = await serve(["all"], await provinceOn(place.path, ["bus.db"]));
     try {
-      const core = /core +(http:\S+)/.exec(platform.output())?.[1] ?? "";
-      await until(`${core}/ready`, 200);
+      const urls = PARTS.map((part) => addressOf(platform, part));
+      for (const url of urls) await until(`${url}/ready`, 200);
       await disk.fill();
+      const [core = "", edge = "", streams = ""] = urls;
       expect(await until(`${core}/ready`, 503)).toMatchObject({ checks: { storage: false } });
-      expect(await (await fetch(`${core}/metrics`)).text()).toMatch(/ronghe_storage_failing\{database="bus",cause="SQLITE_\w+"\} 1/);
+      expect(await until(`${edge}/ready`, 503)).toMatchObject({ ready: false, storage: "SQLITE_FULL" });
+      expect(await until(`${streams}/ready`, 503)).toMatchObject({ ready: false, storage: [{ database: "bus", cause: "SQLITE_FULL" }] });
+      expect((await json(`${edge}/status`)).body).toMatchObject({
+        findings: expect.arrayContaining(["storageFailing"]),
+        storage: [{ database: "bus", cause: "SQLITE_FULL" }],
+      });
+      for (const url of urls) {
+        expect((await json(`${url}/health`)).body).toMatchObject({ status: "ok", storage: "SQLITE_FULL" });
+        expect(await (await fetch(`${url}/metrics`)).text()).toContain('ronghe_storage_failing{database="bus",cause="SQLITE_FULL"} 1');
+      }
       await disk.empty();
-      await until(`${core}/ready`, 200);
+      for (const url of urls) await until(`${url}/ready`, 200);
+      for (const part of PARTS)
+        expect(storageLines(platform.output(), part)).toMatchObject([
+          { notice: "storage.failing", database: "bus", cause: "SQLITE_FULL" },
+          { notice: "storage.recovered", database: "bus" },
+        ]);
+    } finally {
+      await platform.stop();
+      await disk.unmount();
+    }
+  });
+
+  it("whose payer's statement finds no room says so once, by name", async ({ skip }) => {
+    await using place = await temporaryFolder();
+    const settings = await provinceOn(place.path, []);
+    const disk = await mountVolume(join(place.path, "data", "core", "statements"));
+    if (disk === undefined) return skip();
+    await foundedEarlier(join(place.path, "data", "platform.json"), 2);
+    const platform = await serve(["all"], settings);
+    const day = printDay(addDays(dayOf(systemClock.now()), -1));
+    const compare = ["reconcile", "run", "--rail", "bank", "--day", day, "--details", "--by", "li", "--json"];
+    try {
+      await disk.fill();
+      expect((await ronghe(compare, settings)).code).not.toBe(0);
+      const url = addressOf(platform, "core");
+      await until(`${url}/ready`, 200);
       expect(storageLines(platform.output(), "core")).toMatchObject([
-        { notice: "storage.failing", database: "bus", cause: "SQLITE_FULL" },
-        { notice: "storage.recovered", database: "bus" },
+        { notice: "storage.failing", database: "statements", cause: "ENOSPC" },
+        { notice: "storage.recovered", database: "statements", failedCalls: 1 },
+      ]);
+      await disk.empty();
+      const compared = await ronghe(compare, settings);
+      expect(compared.code, compared.stderr).toBe(0);
+      expect(platform.output()).not.toContain('"bug"');
+    } finally {
+      await platform.stop();
+      await disk.unmount();
+    }
+  });
+
+  it("whose streams find no room has streams that are not ready, and a core that is", async ({ skip }) => {
+    await using place = await temporaryFolder();
+    const disk = await mountVolume(join(place.path, "volume"));
+    if (disk === undefined) return skip();
+    const platform = await serve(["all"], await provinceOn(place.path, ["streams/streams.db"]));
+    try {
+      const [core, streams] = [addressOf(platform, "core"), addressOf(platform, "streams")];
+      await until(`${streams}/ready`, 200);
+      await disk.fill();
+      expect(await until(`${streams}/ready`, 503)).toMatchObject({ storage: [{ database: "streams", cause: "SQLITE_FULL" }] });
+      expect((await json(`${streams}/health`)).body).toMatchObject({ storage: "SQLITE_FULL" });
+      await until(`${core}/ready`, 200);
+      await disk.empty();
+      await until(`${streams}/ready`, 200);
+      expect(storageLines(platform.output(), "streams")).toMatchObject([
+        { notice: "storage.failing", database: "streams", cause: "SQLITE_FULL" },
+        { notice: "storage.recovered", database: "streams" },
       ]);
     } finally {
       await platform.stop();

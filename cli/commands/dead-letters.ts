@@ -197,7 +197,7 @@ export async function deadLettersReplay(config: Config, options: ReplayChoice): 
   // The embedded bus takes one writing process: the platform's own while it serves.
   const owned = config.RONGHE_BUS === "embedded" ? ownFolder(layoutOf(config.RONGHE_DATA).core.folder) : undefined;
   try {
-    const bus = await openBus(config, systemClock, "ronghe-replay");
+    const bus = await openBus(config, systemClock, "ronghe-replay", undefined);
     try {
       return await replayOn(bus, topic, options);
     } finally {

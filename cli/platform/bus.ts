@@ -10,8 +10,8 @@ import { closePlatform, layoutOf } from "./layout.ts";
 import { printBusLine } from "./lines.ts";
 import { isThere } from "./files.ts";
 
-/** The bus of a running platform: the embedded log, owned by this process and watched like its other databases, or Kafka. */
-export async function openBus(config: Config, clock: Clock, clientId: string, storage?: StorageObserver): Promise<EventBus> {
+/** The bus of a running platform: the embedded log, owned by this process and watched by all its parts, or Kafka. */
+export async function openBus(config: Config, clock: Clock, clientId: string, storage: StorageObserver | undefined): Promise<EventBus> {
   return config.RONGHE_BUS === "kafka"
     ? await connectKafka(config, clientId, { clock, ...(config.RONGHE_LOG === "json" ? { log: printBusLine } : {}) })
     : await openEmbeddedBus({ file: layoutOf(config.RONGHE_DATA).bus, clock, storage });

@@ -3,7 +3,7 @@ import type { CoreOptions } from "./core-options.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { SEALING, SEALING_VERSION } from "../../core/key-handles.ts";
 import { storageMetrics } from "../../core/protocol/server/storage-metrics.ts";
-import type { StorageWatch } from "../../core/protocol/server/storage-watch.ts";
+import type { StorageWatch, ToldStorage } from "../../core/protocol/server/storage-watch.ts";
 import { Metrics } from "../../core/protocol/metrics.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import { Tracing } from "../../core/protocol/tracing.ts";
@@ -24,6 +24,7 @@ import { BusWatch } from "../../streams/bus/watch.ts";
 import { type RunningBooks, openAllShards, openBooks } from "./books.ts";
 import { reportBug } from "./bugs.ts";
 import { watchCore } from "./core-metrics.ts";
+import { folderStorage } from "./folder-storage.ts";
 import { isErasure, openPlatformEraser, performErasure } from "./eraser.ts";
 import type { PlatformFile } from "./layout.ts";
 import { readWitnessing } from "./witnessing.ts";
@@ -127,10 +128,11 @@ async function startOver(given: ServingOptions, onOpened: (close: () => Promise<
   const books = await openBooks(options, shards.all, rails);
   onOpened(() => books.close());
   const eraser = await openPlatformEraser(options, services, shards.all);
-  const operator = {
-    key: books.operator.key,
-    perform: async (asked: unknown) => (isErasure(asked) ? await performErasure(eraser, asked) : await books.operator.perform(asked)),
-  };
+  // What an operation works on and keeps beside the databases lies in the core's folder: statements, working files.
+  const files = storage.watch(folderStorage("statements", options.layout.core.folder));
+  onOpened(async () => files.close());
+  const perform = async (asked: unknown) => (isErasure(asked) ? await performErasure(eraser, asked) : await books.operator.perform(asked));
+  const operator = { key: books.operator.key, perform: (asked: unknown) => toldIfFull(files, perform(asked)) };
   const presettle = createPresettlement({ vault: services.vault, insurance: watched.insurance, commercial: watched.commercial });
   const busWatch = new BusWatch({ bus, log: (level, message, fields) => printNotice({ part: "core", level, message, ...fields }) });
   onOpened(() => busWatch.stop());
@@ -217,6 +219,16 @@ async function within(ms: number, work: readonly Promise<void>[]): Promise<void>
   const done = Promise.all(work).catch(() => undefined);
   await Promise.race([done, pause(ms, undefined, { signal: waiting.signal, ref: false }).catch(() => undefined)]);
   waiting.abort();
+}
+
+/** `work`, whose want of room is told to whoever watches. */
+async function toldIfFull<T>(files: ToldStorage, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    files.failed(error);
+    throw error;
+  }
 }
 
 /** How often codes that nobody can honour any more are marked expired. */

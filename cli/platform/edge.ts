@@ -1,4 +1,5 @@
 import type { Crypto, KeyStore } from "../../core/crypto/port.ts";
+import type { StorageWatch } from "../../core/protocol/server/storage-watch.ts";
 import type { Clock } from "../../core/protocol/time.ts";
 import type { Tracing } from "../../core/protocol/tracing.ts";
 import type { RunningEdge } from "../../edge/entry.node.ts";
@@ -9,7 +10,6 @@ import { readEdgeIdentity } from "./edge-identity.ts";
 import { EDGE_REPLY_KEY } from "./keys.ts";
 import type { Layout, PlatformFile } from "./layout.ts";
 import { printLine, printNotice } from "./lines.ts";
-import { watchStorage } from "./storage.ts";
 
 export interface PlatformEdgeOptions {
   readonly config: Config;
@@ -18,6 +18,7 @@ export interface PlatformEdgeOptions {
   readonly crypto: Crypto;
   readonly keys: KeyStore;
   readonly clock: Clock;
+  readonly storage: StorageWatch;
   /** `core`: it hands over to the core's `POST /ingest`. */
   readonly bus: EventBus | "core";
   readonly coreUrl: string;
@@ -54,7 +55,7 @@ export async function startPlatformEdge(options: PlatformEdgeOptions): Promise<R
       clock: options.clock,
       coreFetch: options.coreFetch ?? ((request) => fetch(request)),
       onBug: reportBug("edge"),
-      storage: watchStorage("edge", config, options.clock),
+      storage: options.storage,
       ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
       notice: (notice) => printNotice({ part: "edge", ...notice }),
       ...(config.RONGHE_LOG === "json" && options.quiet !== true ? { log: printLine } : {}),

@@ -8,7 +8,7 @@ import type { CoreServices } from "../../core/services.ts";
 import { placeholders } from "../../core/rows.ts";
 import type { OperationReply } from "../../core/settlement/reconcile/operations.ts";
 import type { Shard } from "../../core/settlement/shard.ts";
-import { openDatabase } from "../../migrations/database.ts";
+import { openDatabase, type StorageObserver } from "../../migrations/database.ts";
 import { scrubDatabase } from "../../migrations/scrub.ts";
 import { partitionOf } from "../../streams/bus/partition.ts";
 import type { Layout, PlatformFile } from "./layout.ts";
@@ -25,10 +25,11 @@ export interface EraserParts {
   readonly platform: PlatformFile;
   readonly crypto: Crypto;
   readonly keys: KeyStore;
+  readonly storage?: StorageObserver | undefined;
 }
 
 export async function eraserOptions(
-  { layout, platform, crypto, keys }: EraserParts,
+  { layout, platform, crypto, keys, storage }: EraserParts,
   { registry }: Pick<CoreServices, "registry">,
   shards: ReadonlyMap<number, Shard>,
 ): Promise<EraserOptions> {
@@ -47,7 +48,7 @@ export async function eraserOptions(
     },
     async forgetMedia(settlementIds) {
       if (settlementIds.length === 0 || !isThere(layout.core.rails)) return;
-      const db = await openDatabase({ kind: "rails", file: layout.core.rails });
+      const db = await openDatabase({ kind: "rails", file: layout.core.rails, storage });
       try {
         for (let from = 0; from < settlementIds.length; from += IDS_PER_WRITE) {
           const ids = settlementIds.slice(from, from + IDS_PER_WRITE);

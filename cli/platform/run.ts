@@ -2,6 +2,7 @@
 import { rm } from "node:fs/promises";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
+import { watchTogether } from "../../core/protocol/server/storage-watch.ts";
 import { type Clock, systemClock } from "../../core/protocol/time.ts";
 import { PROVINCE_PROFILES } from "../../core/settlement/split/profile.ts";
 import { startSandboxRails, type SandboxRails } from "../../core/settlement/rails/sandbox/start.ts";
@@ -109,9 +110,16 @@ async function startParts(
     const owned = ownFolder(layout[part].folder);
     stops.push(() => owned.release());
   }
-  // A bus of this process stands beside a core, and with it: what it cannot keep makes the core unready.
-  const coreStorage = watchStorage("core", config, clock);
-  const bus = isUplinkedEdge(config, parts) ? undefined : await openBus(config, clock, `ronghe-${[...parts].join("-")}`, coreStorage);
+  const storage = {
+    core: watchStorage("core", config, clock),
+    edge: watchStorage("edge", config, clock),
+    streams: watchStorage("streams", config, clock),
+  };
+  const standing = WATCHED_PARTS.filter((part) => parts.has(part)).map((part) => storage[part]);
+  // A bus of this process is storage of all its parts: none of them is ready while it keeps nothing.
+  const bus = isUplinkedEdge(config, parts)
+    ? undefined
+    : await openBus(config, clock, `ronghe-${[...parts].join("-")}`, watchTogether(standing));
   if (bus !== undefined) {
     stops.push(() => bus.close());
     await bus.ensureTopics(topicPlan(platform.partitions));
@@ -139,21 +147,19 @@ async function startParts(
           keys: await openKeys(config, layout, crypto, "core"),
           tracing: traces.of("core"),
           quiet: options.quiet ?? false,
-          storage: coreStorage,
+          storage: storage.core,
           rails: rails === undefined ? await payersOfCore(config, layout) : urlsOf(rails),
         })
       : undefined;
   if (core !== undefined) stops.push(() => core.stop());
-  const streams =
-    bus !== undefined && parts.has("streams")
-      ? await startStreams({ ...common, bus, storage: watchStorage("streams", config, clock) })
-      : undefined;
+  const streams = bus !== undefined && parts.has("streams") ? await startStreams({ ...common, bus, storage: storage.streams }) : undefined;
   if (streams !== undefined) stops.push(() => streams.stop());
   const edge = parts.has("edge")
     ? await startPlatformEdge({
         ...common,
         bus: bus ?? "core",
         keys: await openKeys(config, layout, crypto, "edge"),
+        storage: storage.edge,
         coreUrl: core?.url ?? (await coreUrlOf(config, layout)),
         ...(core === undefined ? {} : { coreFetch: core.fetch }),
         ...(options.edgeRefreshMs === undefined ? {} : { refreshMs: options.edgeRefreshMs }),
@@ -200,6 +206,9 @@ async function startParts(
     stop,
   };
 }
+
+/** Those that say of themselves whether they can keep what they take. */
+const WATCHED_PARTS = ["core", "edge", "streams"] as const satisfies readonly Part[];
 
 /** An edge by itself that reaches no broker, or is told to leave it alone. */
 function isUplinkedEdge(config: Config, parts: ReadonlySet<Part>): boolean {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { loadCrypto } from "../../core/crypto/index.ts";
+import { StorageWatch } from "../../core/protocol/server/storage-watch.ts";
 import type { EventMs } from "../../core/protocol/time.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import { openEmbeddedBus } from "../../streams/bus/embedded.ts";
@@ -39,7 +40,7 @@ function scan(id: string): WrittenEvent<typeof SCANS> {
 }
 async function start(over: EventBus): Promise<string> {
   const config = { RONGHE_HOST: "127.0.0.1", RONGHE_STREAMS_PORT: 0 };
-  streams = await startStreams({ config, layout: layoutOf(folder), bus: over, crypto, clock });
+  streams = await startStreams({ config, layout: layoutOf(folder), bus: over, crypto, clock, storage: new StorageWatch({ clock }) });
   return streams.url;
 }
 

@@ -1,5 +1,7 @@
-/** `GET /health`, `/ready` and `/metrics` of the streams: how the two services stand, and what they could not read. */
+/** `GET /health`, `/ready` and `/metrics` of the streams: how the two services stand, and what they could not read, and whether what they find can be kept. */
 import { Hono } from "hono";
+import { storageMetrics } from "../../core/protocol/server/storage-metrics.ts";
+import type { StorageStanding } from "../../core/protocol/server/storage-watch.ts";
 import { Metrics, METRICS_CONTENT_TYPE } from "../../core/protocol/metrics.ts";
 import type { Database } from "../../migrations/database.ts";
 import type { EventBus } from "../../streams/bus/port.ts";
@@ -10,20 +12,24 @@ export interface WatchedStreams {
   readonly db: Pick<Database, "read">;
   readonly bus: Pick<EventBus, "read" | "endOffsets">;
   readonly health: () => readonly ServiceHealth[];
+  readonly storage: StorageStanding;
 }
 
 export function streamsApp(streams: WatchedStreams): Hono {
-  const { db, health } = streams;
+  const { db, health, storage } = streams;
   const metrics = new Metrics();
   watchStreams(metrics, streams);
+  storageMetrics(metrics, storage);
   const app = new Hono();
-  app.get("/health", (c) => c.json({ status: "ok", services: health() }));
+  app.get("/health", (c) => c.json({ status: "ok", storage: storage.failing()[0]?.cause ?? "ok", services: health() }));
   app.get("/ready", async (c) => {
     const gaps = await gapsOf(db)
       .then(({ length }) => length)
       .catch(() => undefined);
-    const ready = gaps !== undefined && health().every(({ state }) => state === "running");
-    return c.json({ ready, services: health(), ...(gaps === undefined ? { database: "unreadable" } : { gaps }) }, ready ? 200 : 503);
+    const failing = await storage.look();
+    const ready = gaps !== undefined && failing.length === 0 && health().every(({ state }) => state === "running");
+    const found = gaps === undefined ? { database: "unreadable" } : { gaps };
+    return c.json({ ready, services: health(), storage: failing, ...found }, ready ? 200 : 503);
   });
   app.get("/metrics", async (c) =>
     c.text(await metrics.text(), 200, { "content-type": METRICS_CONTENT_TYPE, "cache-control": "no-store" }),

@@ -40,10 +40,10 @@ export async function startStreams(options: {
   readonly bus: EventBus;
   readonly crypto: Crypto;
   readonly clock: Clock;
-  readonly storage?: StorageWatch | undefined;
+  readonly storage: StorageWatch;
 }): Promise<RunningStreams> {
-  const { bus, config, crypto, clock, layout } = options;
-  const db = await openDatabase({ kind: "streams", file: layout.streams.database, storage: options.storage });
+  const { bus, config, crypto, clock, layout, storage } = options;
+  const db = await openDatabase({ kind: "streams", file: layout.streams.database, storage });
   const health = (): readonly ServiceHealth[] => [fraud.health(), supervision.health()];
   const logOf =
     (service: string): BusLog =>
@@ -65,7 +65,7 @@ export async function startStreams(options: {
     start: () => startSupervision({ ...common, log: logOf("supervision") }),
   });
   // First the address: where it is taken nothing else has begun.
-  const app = streamsApp({ db, bus, health });
+  const app = streamsApp({ db, bus, health, storage });
   const at = { host: config.RONGHE_HOST, port: config.RONGHE_STREAMS_PORT };
   const server = await listen((request) => app.fetch(request), at).catch(async (error: unknown) => {
     await db.close();
