@@ -1,12 +1,17 @@
 /** What a process keeps, on disks of its own that are full: who stands on it is not ready, and says which it is and why. */
-import { mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../core/protocol/time.ts";
 import { addDays, dayOf, printDay } from "../core/settlement/day/accounting-day.ts";
-import { json, mountVolume, storageLines, until } from "./harness/disk.ts";
+import { AT, crypto, ORIGIN, TestPlatform, testSigner } from "../ledger/testing/platform.ts";
+import { parseWitnessKey } from "../ledger/verifier/note.ts";
+import { printPolicy } from "../ledger/verifier/policy.ts";
+import { submitCheckpoint } from "../ledger/witness/client.ts";
+import { type Disk, json, limitOf, mountVolume, storageLines, until } from "./harness/disk.ts";
 import { FREE_PORTS, temporaryFolder } from "./harness/folder.ts";
-import { ronghe, serve, type Serving } from "./harness/process.ts";
+import { launch, ronghe, serve, type Serving } from "./harness/process.ts";
 
 const PARTS = ["core", "edge", "streams"] as const;
 
@@ -149,6 +154,127 @@ describe("a platform on an embedded bus", () => {
     } finally {
       await platform.stop();
       await disk.unmount();
+    }
+  });
+});
+
+interface WitnessProcess extends Serving {
+  readonly url: string;
+  /** Asks it to cosign the head of a log, from a size that it may have. */
+  ask(log: TestPlatform, oldSize: bigint): ReturnType<typeof submitCheckpoint>;
+}
+
+async function initWitness(data: string): Promise<void> {
+  expect((await ronghe(["witness", "init", "--data", data, "--name", "witness.example/w"], {})).code).toBe(0);
+  await writeFile(join(data, "logs-policy.txt"), printPolicy([{ ...testSigner().trusted, origins: [ORIGIN] }]));
+}
+
+async function serveWitness(data: string): Promise<WitnessProcess> {
+  const serving = launch(["witness", "serve", "--data", data, "--port", "0"], { RONGHE_FREE_SPACE_MIN_MB: "0" });
+  while (!serving.output().includes("stop with Ctrl-C")) {
+    if (serving.child.exitCode !== null) throw new Error(serving.output());
+    await sleep(50);
+  }
+  const [, , printed = "", url = ""] = /^witness witness\..*$/m.exec(serving.output())?.[0].split(" ") ?? [];
+  const key = parseWitnessKey(crypto.sm3, printed);
+  if (!key.ok) throw new Error(key.error.detail);
+  const asked = { name: "w", key: key.value, url };
+  return {
+    ...serving,
+    url,
+    async ask({ log }, oldSize) {
+      const { note, size } = await log.checkpoint(AT);
+      const proof = oldSize === 0n || oldSize >= size ? [] : await log.consistency(oldSize, size);
+      return await submitCheckpoint(crypto, asked, { oldSize, proof, note }, { timeoutMs: 20_000 });
+    },
+  };
+}
+
+/** Fills a disk under a witness, and looks at what it says of itself, until it has room again. */
+async function whileFull(witness: WitnessProcess, disk: Disk, work: (failing: unknown) => Promise<void>): Promise<void> {
+  await until(`${witness.url}/ready`, 200);
+  await disk.fill();
+  try {
+    const { storage } = await until(`${witness.url}/ready`, 503);
+    expect((await json(`${witness.url}/status`)).body).toMatchObject({ storage: expect.arrayContaining([expect.anything()]) });
+    expect((await json(`${witness.url}/health`)).body).toMatchObject({ status: "ok", storage: expect.stringMatching(/^(SQLITE|E)/) });
+    await work(storage);
+  } finally {
+    await disk.empty();
+  }
+  await until(`${witness.url}/ready`, 200);
+  expect((await json(`${witness.url}/status`)).body).toMatchObject({ storage: [] });
+  expect(witness.output()).not.toContain('"bug"');
+}
+
+describe("a witness", () => {
+  it("whose disk is full is not ready, says why, cosigns nothing, and goes on by itself from the head that it had", async () => {
+    await using place = await temporaryFolder();
+    const log = await TestPlatform.create();
+    await initWitness(place.path);
+    const witness = await serveWitness(place.path);
+    try {
+      expect(await watchedBy(witness.url)).toEqual([...(await openDatabases(witness.child.pid ?? 0)), "evidence"]);
+      await log.append(3);
+      expect(await witness.ask(log, 0n)).toMatchObject({ kind: "cosigned" });
+      await log.append(2);
+      await whileFull(witness, limitOf(witness.child.pid ?? 0), async (failing) => {
+        expect(failing).toMatchObject([
+          { database: "witness", cause: expect.stringMatching(/^SQLITE_(IOERR|FULL)$/) },
+          { database: "evidence", cause: "EFBIG" },
+        ]);
+        expect(await witness.ask(log, 3n)).toEqual({ kind: "refused", reason: "500 the witness failed" });
+        expect((await json(`${witness.url}/status`)).body).toMatchObject({ logs: [{ size: "3" }] });
+      });
+      expect(await witness.ask(log, 3n)).toMatchObject({ kind: "cosigned" });
+      expect(storageLines(witness.output(), "witness")).toMatchObject([
+        { notice: "storage.failing", database: "witness", cause: expect.stringMatching(/^SQLITE_/) },
+        { notice: "storage.recovered", failedCalls: 1 },
+      ]);
+    } finally {
+      await witness.stop();
+      await log.close();
+    }
+  });
+
+  it("that has room for its database and none for evidence is not ready, keeps a split view, and writes its file once there is room", async ({
+    skip,
+  }) => {
+    await using place = await temporaryFolder();
+    const data = join(place.path, "witness");
+    const disk = await mountVolume(data);
+    if (disk === undefined) return skip();
+    const [honest, lying] = [await TestPlatform.create(), await TestPlatform.create()];
+    await initWitness(data);
+    await copyFile(join(data, "witness.db"), join(place.path, "witness.db"));
+    await rm(join(data, "witness.db"));
+    await symlink(join(place.path, "witness.db"), join(data, "witness.db"));
+    const witness = await serveWitness(data);
+    try {
+      await honest.append(3);
+      await lying.append(3, { actor: "edge/another-truth" });
+      expect(await witness.ask(honest, 0n)).toMatchObject({ kind: "cosigned" });
+      const file = join(data, "split-view-1.txt");
+      await whileFull(witness, disk, async (failing) => {
+        expect(failing).toMatchObject([{ database: "evidence", cause: "ENOSPC" }]);
+        expect(await witness.ask(lying, 0n)).toMatchObject({ kind: "refused" });
+        while (!witness.output().includes(`${file} cannot be written (ENOSPC)`)) await sleep(50);
+        expect((await json(`${witness.url}/split-views`)).body).toMatchObject({ splitViews: [{ id: 1, kind: "sameSize" }] });
+      });
+      let evidence: string | undefined;
+      while (evidence === undefined) {
+        await sleep(100);
+        evidence = await readFile(file, "utf8").catch(() => undefined);
+      }
+      for (const { log } of [honest, lying]) expect(evidence).toContain((await log.checkpoint(AT)).note.trimEnd());
+      expect(storageLines(witness.output(), "witness")).toMatchObject([
+        { notice: "storage.failing", database: "evidence", cause: "ENOSPC" },
+        { notice: "storage.recovered", database: "evidence" },
+      ]);
+    } finally {
+      await witness.stop();
+      await disk.unmount();
+      await Promise.all([honest.close(), lying.close()]);
     }
   });
 });

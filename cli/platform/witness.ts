@@ -21,9 +21,10 @@ import { openDatabase } from "../../migrations/database.ts";
 import { makeFolder } from "../../migrations/make-folder.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printLine } from "./lines.ts";
+import { folderStorage } from "./folder-storage.ts";
 import { ownFolder } from "./owner.ts";
 import { closeToOthers } from "./private-files.ts";
-import { storageCauseOf } from "../../core/protocol/server/storage-watch.ts";
+import { type StorageWatch, storageCauseOf, type ToldStorage } from "../../core/protocol/server/storage-watch.ts";
 import { reportBug } from "./bugs.ts";
 import { watchStorage } from "./storage.ts";
 import { readTrustedKeys } from "./trust.ts";
@@ -59,7 +60,7 @@ export function witnessLayout(root: string): WitnessLayout {
   };
 }
 
-const WITNESS_FILE = /^(?:witness\.(?:json|db)|keys\.json|kek|logs-policy\.txt|split-view-|acknowledge-|owner\.pid)/;
+const WITNESS_FILE = /^(?:witness\.(?:json|db)|keys\.json|kek|logs-policy\.txt|split-view-|acknowledge-|owner\.pid|storage-trial)/;
 
 /** The key; and what it saw of others' logs. Evidence of a split view is handed over by its owner. */
 function closeWitness(root: string): void {
@@ -151,19 +152,17 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
   const storage = watchStorage("witness", config, systemClock);
   const db = await openDatabase({ kind: "witness", file: layout.database, storage });
   const store = openWitnessStore(db);
+  const evidence = new EvidenceFiles(layout, storage, say);
   const keep = (found: SplitView): void => {
     say(
       `SPLIT VIEW ${found.id} of ${found.origin}: nothing of it is cosigned until it is answered; evidence in ${layout.splitView(found.id)}`,
     );
-    // The database has it: the next start writes the file.
-    writeEvidence(layout, found).catch((error: unknown) =>
-      say(`${layout.splitView(found.id)} cannot be written (${storageCauseOf(error) ?? "unknown"})`),
-    );
+    void evidence.write(found);
   };
   const sign = (message: Uint8Array): Promise<Uint8Array> => keys.sm2Sign(KEY_HANDLE, message);
   const witness = new Witness({ store, crypto, logs: policy.logs, key, sign, clock: systemClock, onSplitView: keep });
   // Should the process have ended between finding and writing.
-  for (const found of await store.splitViews()) await writeEvidence(layout, found);
+  for (const found of await store.splitViews()) await evidence.write(found);
   const { peers, proofs, gossipMs } = options;
   const gossip = startGossip({ witness, store, crypto, peers, proofs, everyMs: gossipMs, timeoutMs: PEER_TIMEOUT_MS });
   const log = config.RONGHE_LOG === "json" ? { log: printLine } : {};
@@ -178,7 +177,11 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
   });
   const server = await listen((request) => app.fetch(request), { host: options.host, port: options.port });
   let looking = Promise.resolve();
-  const looks = setInterval(() => (looking = looking.then(() => takeAnswers(layout, store, say)).catch(() => undefined)), LOOK_MS);
+  const look = async (): Promise<void> => {
+    await evidence.writeAgain();
+    await takeAnswers(layout, store, say);
+  };
+  const looks = setInterval(() => (looking = looking.then(look).catch(() => undefined)), LOOK_MS);
   return {
     url: server.url,
     key,
@@ -193,11 +196,38 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
   };
 }
 
-async function writeEvidence(layout: WitnessLayout, found: SplitView): Promise<void> {
-  const file = layout.splitView(found.id);
-  if (isThere(file)) return;
-  await writeFile(`${file}.new`, printSplitView(found));
-  await rename(`${file}.new`, file);
+/** Split views as files that an operator hands on. The database has them too: one that finds no room is written once there is some. */
+class EvidenceFiles {
+  readonly #layout: WitnessLayout;
+  readonly #say: (line: string) => void;
+  readonly #storage: ToldStorage;
+  readonly #unwritten = new Map<number, SplitView>();
+
+  constructor(layout: WitnessLayout, watch: StorageWatch, say: (line: string) => void) {
+    this.#layout = layout;
+    this.#say = say;
+    this.#storage = watch.watch(folderStorage("evidence", layout.root));
+  }
+
+  async write(found: SplitView): Promise<void> {
+    const file = this.#layout.splitView(found.id);
+    try {
+      if (!isThere(file)) {
+        await writeFile(`${file}.new`, printSplitView(found), { flush: true });
+        await rename(`${file}.new`, file);
+      }
+      this.#unwritten.delete(found.id);
+    } catch (error) {
+      // Said once: from then on the watch says it.
+      if (!this.#unwritten.has(found.id)) this.#say(`${file} cannot be written (${storageCauseOf(error) ?? "unknown"})`);
+      this.#unwritten.set(found.id, found);
+      this.#storage.failed(error);
+    }
+  }
+
+  async writeAgain(): Promise<void> {
+    for (const found of this.#unwritten.values()) await this.write(found);
+  }
 }
 
 const answerFile = v.strictObject({ id: v.number(), by: v.pipe(v.string(), v.minLength(1)), reason: v.pipe(v.string(), v.minLength(1)) });

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { type Counter, Metrics, METRICS_CONTENT_TYPE } from "../../core/protocol/metrics.ts";
 import { type BodyFault, readTextWithin } from "../../core/protocol/server/body.ts";
 import { storageMetrics } from "../../core/protocol/server/storage-metrics.ts";
-import type { StorageStanding } from "../../core/protocol/server/storage-watch.ts";
+import type { FailingStorage, StorageStanding } from "../../core/protocol/server/storage-watch.ts";
 import { tellTrouble } from "../../core/protocol/server/trouble.ts";
 import { printVerifierKey } from "../verifier/note.ts";
 import { REQUEST_BYTES_MAX } from "./request.ts";
@@ -50,6 +50,8 @@ export interface WitnessStatus {
   readonly key: string;
   readonly logs: readonly { readonly origin: string; readonly size: string; readonly cosignedAt: string; readonly frozen: boolean }[];
   readonly openSplitViews: readonly number[];
+  /** What cannot be written to, and why; empty while all can. */
+  readonly storage: readonly FailingStorage[];
   readonly comparisons: readonly Comparison[];
 }
 
@@ -102,7 +104,9 @@ export function witnessApp({ witness, store, comparisons = () => [], log, now = 
     const failing = (await storage?.look()) ?? [];
     return c.json({ status: failing.length === 0 ? "ok" : "unavailable", storage: failing }, failing.length === 0 ? 200 : 503);
   });
-  app.get("/status", async (c) => c.json(await statusOf(witness, store, comparisons())));
+  app.get("/status", async (c) =>
+    c.json({ ...(await statusOf(witness, store, comparisons())), storage: (await storage?.look()) ?? [] } satisfies WitnessStatus),
+  );
   app.notFound((c) => c.text("nothing here\n", 404));
   app.onError((error, c) => {
     tellTrouble({ storage, onBug }, error);
@@ -141,7 +145,11 @@ function witnessMetrics({ store, now, comparisons }: Required<Pick<WitnessPorts,
 
 const BAD_STATES = ["contradicted", "unreachable", "unproven"] as const;
 
-async function statusOf(witness: Witness, store: WitnessStore, comparisons: readonly Comparison[]): Promise<WitnessStatus> {
+async function statusOf(
+  witness: Witness,
+  store: WitnessStore,
+  comparisons: readonly Comparison[],
+): Promise<Omit<WitnessStatus, "storage">> {
   const open = (await store.splitViews()).filter((found) => found.acknowledged === undefined);
   const logs = (await store.heads()).map(({ origin, size, timeS }) => ({
     origin,
