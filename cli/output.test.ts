@@ -111,6 +111,11 @@ describe("a table", () => {
     expect(laid).toContain("规则          异地时空冲突");
     expect(laid.split("\n\n")).toHaveLength(2);
   });
+
+  test("that became blocks ends before the next one begins", () => {
+    const [first, second] = [layTable(head, [row, row], 30), layTable(head, [row], 30)];
+    expect(`${first}\n${second}`.split("\n\n")).toHaveLength(3);
+  });
 });
 
 describe("whoever reads", () => {

@@ -2,6 +2,7 @@
 import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { widthOf } from "../cli/text/width.ts";
 import { systemClock } from "../core/protocol/time.ts";
 import type { AccountingDay } from "../core/settlement/books.ts";
 import { addDays, dayOf, printDay } from "../core/settlement/day/accounting-day.ts";
@@ -262,6 +263,36 @@ describe("on a folder whose core does not run", () => {
     const few = json(await books("reconcile", "list", "--json")) as { runs: { rail: string; day: string }[] };
     expect(new Set(few.runs.map(({ rail, day }) => `${rail} ${day}`)).size).toBe(few.runs.length);
     expect(few.runs.length).toBeLessThan(all.runs.length);
+  });
+
+  it.each([
+    ["60", 60],
+    ["80", 80],
+    ["120", 120],
+    // Nobody says how wide: there is no terminal.
+    ["", 80],
+  ])("no number in the list is broken, and no line too wide, where COLUMNS is %j", async (said, columns) => {
+    const wide = { ...settings, COLUMNS: said };
+    const found = json(await ronghe(["reconcile", "list", "--all", "--json"], wide)) as {
+      cases: { id: string; institution: string }[];
+      waiting: { key: string; reference: string; institution: string }[];
+      runs: { id: string }[];
+    };
+    const numbers = [
+      ...found.cases.flatMap(({ id, institution: of }) => [id, of]),
+      ...found.waiting.flatMap(({ key, reference, institution: of }) => [key === "" ? reference : key, of]),
+      ...found.runs.map(({ id }) => id.slice(0, 14)),
+    ];
+    expect(found.cases.length).toBeGreaterThan(1);
+    for (const lang of ["zh", "en"]) {
+      const lines = (await ronghe(["reconcile", "list", "--all", "--lang", lang], wide)).stdout.split("\n");
+      const words = new Set(lines.flatMap((line) => line.split(/[ …]+/)));
+      for (const number of numbers) expect(words).toContain(number);
+      expect(lines.filter((line) => widthOf(line) > columns)).toEqual([]);
+      // Side by side where there is room for the numbers, for which English words leave none at 80: a case and what is wrong.
+      const named = lines.find((line) => line.includes(found.cases[0]?.id ?? "")) ?? "";
+      expect(/短款|shortage/.test(named)).toBe(lang === "zh" ? columns >= 80 : columns >= 120);
+    }
   });
 
   it.each([

@@ -302,7 +302,8 @@ function printRuns(runs: readonly RunSummary[], lang: "zh" | "en"): void {
         : `${method}${source === "file" ? ", file" : ""}`,
       `${counts.rowsOurs} / ${counts.rowsTheirs}`,
       RESULTS.flatMap(([words, count]) => (count(counts) === 0n ? [] : [`${words[lang]} ${count(counts)}`])),
-      id.slice(0, 14),
+      // The beginning tells runs apart, and no command takes one: the whole stands in `--json`.
+      `${id.slice(0, 14)}…`,
     ]),
   );
 }

@@ -1,6 +1,7 @@
 /**
- * A table no wider than the terminal, which breaks no number that somebody copies; where its columns have no room side by
- * side, each record is a block of its own.
+ * A table no wider than the terminal, which breaks no number that somebody copies: such are ASCII without a space, in every
+ * column of every command (`width.ts`), so no column has to be marked. Where columns have no room side by side, each record
+ * is a block of its own.
  */
 import { padded, unbroken, widthOf, wrapped } from "./width.ts";
 
@@ -49,10 +50,12 @@ function line(cells: readonly string[], widths: readonly number[]): string {
   ).join("\n");
 }
 
+/** With an empty line behind them: what is printed next is no part of the last record. */
 function blocks(head: readonly string[], rows: readonly (readonly string[])[], columns: number): string {
   const names = Math.min(Math.max(...head.map(widthOf)), Math.max(1, Math.trunc(columns / 2) - GAP.length));
   const values = Math.max(2, columns - names - GAP.length);
-  return rows.map((row) => head.map((name, at) => line([name, row[at] ?? ""], [names, values])).join("\n")).join("\n\n");
+  const records = rows.map((row) => head.map((name, at) => line([name, row[at] ?? ""], [names, values])).join("\n"));
+  return `${records.join("\n\n")}\n`;
 }
 
 function greatest(widths: readonly number[]): number {
