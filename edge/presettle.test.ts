@@ -181,7 +181,7 @@ describe("rh.statement", () => {
       period: "20261121",
       closed: "0",
       totals: {
-        settlements: "2",
+        settlements: "1",
         settled: "2.00",
         refunds: "0",
         refunded: "0.00",
@@ -204,6 +204,18 @@ describe("rh.statement", () => {
     expect(p.core.periods.at(-1)).toEqual({ institution: hospital.settings.orgId, period: "20261121", limit: 7 });
     const last = valueOf(await p.client(hospital).statement({ outTradeNo: number(), period: "20261121", cursor: first.cursor ?? "" }));
     expect(last).not.toHaveProperty("cursor");
+    // Of no bill: it has no number.
+    expect(last.rows).toEqual([
+      {
+        kind: "supplement",
+        movement: "payment",
+        day: "20261121",
+        at: "20261121093000",
+        late: "0",
+        amount: "1.00",
+        legs: [{ rail: "bank", fundSource: "psn_cash_pay", amount: "1.00" }],
+      },
+    ]);
     expect(p.core.periods.at(-1)).toMatchObject({ cursor: "1", limit: 50 });
   });
 

@@ -1,7 +1,9 @@
 /** Pre-settlement and statements as an edge asks for them: real vault, real payers over HTTP, the core's own routes. */
+import * as v from "valibot";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { FeeLineText } from "../protocol/fee-lines.ts";
 import { toBase64, utf8 } from "../protocol/bytes.ts";
+import { statementReply } from "../protocol/internal.ts";
 import { signInternalRequest } from "../protocol/internal-auth.ts";
 import { asFen } from "../protocol/money.ts";
 import type { EventMs } from "../protocol/time.ts";
@@ -272,6 +274,30 @@ describe("a statement", () => {
       rows: [{ kind: "settlement", ...line, amount: "1.00", legs: [{ rail: "bank", fundSource: "psn_cash_pay", amount: "1.00" }] }],
       next: "c1",
     });
+  });
+
+  test("has what was booked by hand, of no bill, and a period that gave back more than it has", async () => {
+    const legs = [{ rail: "bank" as const, fundSource: "psn_cash_pay", amount: asFen(100n) }];
+    const line = {
+      kind: "supplement",
+      movement: "reversal",
+      day: "20260512",
+      atMs: 1 as EventMs,
+      late: true,
+      amount: asFen(100n),
+    } as const;
+    const sources = [{ rail: "bank" as const, fundSource: "psn_cash_pay", settled: asFen(-100n), refunded: asFen(0n) }];
+    page = {
+      closed: true,
+      totals: { settlements: 0, settled: asFen(-100n), refunds: 0, refunded: asFen(0n), sources },
+      rows: [{ ...line, legs }],
+    };
+    // As an edge reads it.
+    const reply = v.parse(statementReply, await post("/internal/v1/statement", { institution: HOSPITAL, period: "202605", limit: 7 }));
+    expect(reply).toMatchObject({ totals: { settled: "-1.00", sources: [{ settled: "-1.00" }] } });
+    expect(reply).toHaveProperty("rows", [
+      { ...line, amount: "1.00", legs: [{ rail: "bank", fundSource: "psn_cash_pay", amount: "1.00" }] },
+    ]);
   });
 
   test.each([

@@ -186,27 +186,19 @@ export class SteerableCore implements Core {
     );
   }
 
-  /** One settlement, and one page more when there was no cursor. */
+  /** One settlement, and behind its cursor a payment that was booked by hand and belongs to no bill. */
   statement(request: InternalStatementRequest): ReturnType<Core["statement"]> {
     this.periods.push(request);
     if (this.answer !== "resolve") return Promise.resolve(refused(this.answer));
     const legs = [{ rail: "bank", fundSource: "psn_cash_pay", amount: "1.00" }];
-    const rows = [
-      {
-        kind: "settlement" as const,
-        outTradeNo: "A1",
-        settlementId: "rs1",
-        day: "20261121",
-        atMs: START_MS,
-        late: false,
-        amount: "1.00",
-        legs,
-      },
-    ];
+    const moved = { day: "20261121", atMs: START_MS, late: false, amount: "1.00", legs };
+    const isFirst = request.cursor === undefined;
+    const row = isFirst
+      ? { kind: "settlement" as const, outTradeNo: "A1", settlementId: "rs1", ...moved }
+      : { kind: "supplement" as const, movement: "payment" as const, ...moved };
     const sources = [{ rail: "bank", fundSource: "psn_cash_pay", settled: "2.00", refunded: "0.00" }];
-    const totals = { settlements: 2, settled: "2.00", refunds: 0, refunded: "0.00", sources };
-    const next = request.cursor === undefined ? { next: "1" } : {};
-    return Promise.resolve(ok({ ok: true as const, closed: false, totals, rows, ...next }));
+    const totals = { settlements: 1, settled: "2.00", refunds: 0, refunded: "0.00", sources };
+    return Promise.resolve(ok({ ok: true as const, closed: false, totals, rows: [row], ...(isFirst ? { next: "1" } : {}) }));
   }
 
   reachable(): Promise<boolean> {

@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { asFen } from "../../protocol/money.ts";
+import type { AccountingDay, Supplement } from "../books.ts";
 import { type AccountsDay, openAccountsDay } from "../reconcile/testing/accounts-day.ts";
 import { INSTITUTION } from "../testing/room.ts";
+import { HOSPITAL, openScene, type Scene } from "../testing/scene.ts";
 import type { InstitutionStatements, StatementLine, StatementQuery } from "../statement-port.ts";
 import { addDays } from "./accounting-day.ts";
 import { createInstitutionStatements } from "./institution-statements.ts";
+import { monthStatement } from "./month.ts";
 
 let desk: AccountsDay;
 let statements: InstitutionStatements;
@@ -92,5 +96,126 @@ describe("an institution's statement", () => {
     expect((await desk.office.closeDay({ day: desk.day, by: "li" })).ok).toBe(true);
     expect((await read())?.closed).toBe(true);
     expect((await read({ period: addDays(desk.day, 1) }))?.closed).toBe(false);
+  });
+});
+
+const OTHER = "H51070300002";
+const DAY = "20260512" as AccountingDay;
+
+const order = (supplementId: string, more: Partial<Supplement>): Supplement => ({
+  supplementId,
+  caseId: supplementId,
+  rail: "insurance",
+  movement: "capture",
+  key: "",
+  railReference: supplementId,
+  payerDay: DAY,
+  statementHash: "ab".repeat(32),
+  institution: HOSPITAL,
+  settlementId: undefined,
+  parts: [
+    { fundSource: "hifp_pay", amount: asFen(60n) },
+    { fundSource: "acct_pay", amount: asFen(5n) },
+  ],
+  reason: "ourError",
+  requestedBy: "li",
+  approvedBy: "wang",
+  ...more,
+});
+
+describe("what was booked by hand", () => {
+  let scene: Scene;
+  let own: InstitutionStatements;
+  beforeAll(async () => {
+    scene = await openScene();
+    own = createInstitutionStatements({ shardOf: () => scene.world, clock: { now: () => scene.world.now } });
+    await scene.bill();
+    const back = await scene.refund({ refundAmount: "10.00" });
+    await book("c1/1", { movement: "capture" });
+    await book("c2/1", { movement: "refund", settlementId: back.id });
+    await book("c3/1", { movement: "reversal" });
+    await book("c4/1", { movement: "refund", institution: OTHER });
+    await takeBack("c1/1");
+    await scene.world.nextDay(true);
+    await takeBack("c2/1");
+    await book("c5/1", { movement: "capture" });
+    // Into another month: from the thirteenth of May to the first of June.
+    for (let night = 0; night < 19; night++) await scene.world.nextDay(true);
+    await takeBack("c5/1");
+  });
+  afterAll(async () => await scene.close());
+
+  async function book(id: string, more: Partial<Supplement>): Promise<void> {
+    expect(await scene.world.shard.books.supplement(order(id, more), scene.world.now)).toBeTypeOf("object");
+  }
+  async function takeBack(id: string): Promise<void> {
+    expect(await scene.world.shard.books.takeBack(order(id, {}), scene.world.now)).toBeTypeOf("object");
+  }
+  const page = async (period: string, more: Partial<StatementQuery> = {}) =>
+    await own.read({ institution: HOSPITAL, period, limit: 100, ...more });
+  const supplements = async (period: string): Promise<readonly StatementLine[]> =>
+    ((await page(period))?.rows ?? []).filter(({ kind }) => kind === "supplement");
+
+  test("stands behind the bills of its day in the order of its entries, both ways, with the bill it belongs to", async () => {
+    const rows = await supplements("202605");
+    expect(rows.map(({ movement, outTradeNo, day, late, amount }) => [movement, outTradeNo, day, late, amount])).toEqual([
+      ["payment", undefined, DAY, false, 65n],
+      ["refund", "back", DAY, false, 65n],
+      ["reversal", undefined, DAY, false, 65n],
+      ["reversal", undefined, DAY, false, 65n],
+      ["payment", "back", "20260513", false, 65n],
+      ["payment", undefined, "20260513", true, 65n],
+    ]);
+    for (const { legs } of rows)
+      expect(legs).toEqual([
+        { rail: "insurance", fundSource: "hifp_pay", amount: 60n },
+        { rail: "insurance", fundSource: "acct_pay", amount: 5n },
+      ]);
+    expect(rows.find(({ outTradeNo }) => outTradeNo === "back")?.settlementId).toBe((await scene.find("back")).id);
+    expect((await page("202605"))?.rows.slice(0, 2).map(({ outTradeNo }) => outTradeNo)).toEqual(expect.arrayContaining(["bill", "back"]));
+  });
+
+  test("is in the totals as in the month statement, and counted as no settlement and no refund", async () => {
+    for (const month of ["202605", "202606"]) {
+      const { total, sources } = await monthStatement([scene.world.shard.books], { month, whose: { institution: HOSPITAL } });
+      const totals = (await page(month))?.totals;
+      expect(totals).toMatchObject({ settled: total.captured, refunded: total.refunded });
+      const moved = sources.filter(({ captured, refunded }) => captured !== 0n || refunded !== 0n);
+      expect(totals?.sources).toEqual(
+        moved.map(({ rail, fundSource, captured, refunded }) => ({ rail, fundSource, settled: captured, refunded })),
+      );
+    }
+    expect((await page("202605"))?.totals).toMatchObject({ settlements: 1, refunds: 1 });
+  });
+
+  test("leaves less than nothing settled in a month that only took something back", async () => {
+    expect((await page("202606"))?.totals).toEqual({
+      settlements: 0,
+      settled: -65n,
+      refunds: 0,
+      refunded: 0n,
+      sources: [
+        { rail: "insurance", fundSource: "acct_pay", settled: -5n, refunded: 0n },
+        { rail: "insurance", fundSource: "hifp_pay", settled: -60n, refunded: 0n },
+      ],
+    });
+    expect((await supplements("202606")).map(({ movement, day }) => [movement, day])).toEqual([["reversal", "20260601"]]);
+  });
+
+  test("is in one row each, whatever the size of a page, and its cursors are good for their institution and period only", async () => {
+    const whole = (await page("202605"))?.rows;
+    for (const limit of [1, 2, 3, 7]) {
+      const rows: StatementLine[] = [];
+      for (let after: string | undefined; ;) {
+        const one = await page("202605", { limit, ...(after === undefined ? {} : { after }) });
+        rows.push(...(one?.rows ?? []));
+        after = one?.next;
+        if (after === undefined) break;
+        expect(after).toMatch(/^[0-9A-Za-z._-]{1,128}$/);
+        for (const period of [DAY, "202606"]) expect(await page(period, { after })).toBeUndefined();
+        expect(await page("202605", { after, institution: OTHER })).toBeUndefined();
+      }
+      expect(rows).toEqual(whole);
+    }
   });
 });
