@@ -1,5 +1,5 @@
 declare const fen: unique symbol;
-/** An amount in fen (1/100 yuan), exact. Negative values occur only as differences, never on the wire. */
+/** An amount in fen (1/100 yuan), exact. Negative values occur only as differences; on the wire only as `settled` of a statement. */
 export type Fen = bigint & { readonly [fen]: true };
 
 export function asFen(value: bigint): Fen {

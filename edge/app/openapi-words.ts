@@ -82,8 +82,8 @@ export const OPERATION_WORDS: Readonly<Record<OperationName, OperationWords>> = 
   "rh.statement": {
     summary: words("对账单：本机构一日或一月的结算与退费", "The institution's own money of a day or month"),
     description: words(
-      "只含本机构自己的结算与退费，按账期的会计日，取自平台账簿；分页，合计是整个账期的。`closed` 为 1 表示账期已日切，不再变化。",
-      "The institution's own settlements and refunds by accounting day, from the platform's books, a page at a time; the totals are of the whole period. With `closed` 1 every day of it is sealed and nothing changes any more.",
+      "只含本机构自己的结算、退费与补账，按账期的会计日，取自平台账簿；分页，合计是整个账期的，可由各行加总得出：`settled` 为 settlement、kept 两类行加上补账的 payment，减去 reversal；`refunded` 为 refund 行加上补账的 refund。`closed` 为 1 表示账期已日切，不再变化。",
+      "The institution's own settlements, refunds and supplements by accounting day, from the platform's books, a page at a time. The totals are of the whole period and what its rows add up to: `settled` is the rows of kind `settlement` and `kept` and the supplements that are a `payment`, less those that are a `reversal`; `refunded` is the rows of kind `refund` and the supplements that are a `refund`. With `closed` 1 every day of it is sealed and nothing changes any more.",
     ),
   },
 };
@@ -212,29 +212,29 @@ export const STATEMENT_REPLY_WORDS: Readonly<Record<keyof StatementReply, Words>
   period: words("账期", "The period"),
   closed: words("1：账期各日均已日切；0：仍可能增加", "1: every day is sealed; 0: rows may still come"),
   totals: words("整个账期的合计", "Totals of the whole period"),
-  rows: words("本页的结算与退费，没有则缺省", "Settlements and refunds of this page; absent when there is none"),
+  rows: words("本页的结算、退费与补账，没有则缺省", "Settlements, refunds and supplements of this page; absent when there is none"),
   cursor: words("下一页的游标；末页没有", "For the next page; absent on the last"),
 };
 export const STATEMENT_TOTALS_WORDS: Readonly<Record<keyof StatementReply["totals"], Words>> = {
-  settlements: words("结算笔数，含 `kept`", "Number of settlements, `kept` ones too"),
+  settlements: words("结算笔数，含 `kept`，不含补账", "Number of settlements, `kept` ones too, supplements not"),
   settled: words(
-    "结算金额，含 `kept`；扣款后当即冲正的不计",
-    "Settled, `kept` money too; what was taken and reversed at once is in nothing",
+    "结算金额，含 `kept` 与补账；扣款后当即冲正的不计；账期内冲回多于结算时为负",
+    "Settled, `kept` money and supplements too; what was taken and reversed at once is in nothing. Below zero when more was taken back than paid",
   ),
-  refunds: words("退费笔数", "Number of refunds"),
-  refunded: words("退费金额", "Given back"),
+  refunds: words("退费笔数，不含补账", "Number of refunds, supplements not"),
+  refunded: words("退费金额，含补账", "Given back, supplements too"),
   sources: words("按支付方与资金来源，没有则缺省", "By payer and fund source; absent when there is none"),
 };
 export const STATEMENT_SOURCE_WORDS: Readonly<Record<keyof NonNullable<StatementReply["totals"]["sources"]>[number], Words>> = {
   rail: words("支付方：医保、商保、银行", "Payer"),
   fundSource: words("基金或资金来源", "Fund or source"),
-  settled: words("结算金额", "Settled"),
+  settled: words("结算金额，可为负", "Settled; may be below zero"),
   refunded: words("退费金额", "Given back"),
 };
 export const STATEMENT_ROW_WORDS: Readonly<Record<keyof StatementRowReply, Words>> = {
   kind: words(
     "settlement 结算、refund 退费、kept 被拒的单中支付方扣款未退的金额、supplement 补账",
-    "`settlement`, `refund`, `kept`: what a payer keeps of a refused bill, or `supplement`: taken into the books by hand, or out of them again",
+    "`settlement`; `refund`; `kept`: what a payer keeps of a refused bill; `supplement`: taken into the books by hand, or out of them again",
   ),
   movement: words(
     "仅补账：payment 计入结算金额、refund 计入退费金额、reversal 从结算金额中减去",
@@ -248,7 +248,10 @@ export const STATEMENT_ROW_WORDS: Readonly<Record<keyof StatementRowReply, Words
   originalSettlementId: words("退费所退的结算", "Of a refund: the settlement it gave back"),
   day: words("计入的会计日", "Accounting day on which it counts"),
   at: words("完成时间", "When it was done"),
-  late: words("1：本日已日切，计入后一日", "1: its own day was sealed, it counts on a later one"),
+  late: words(
+    "1：本日已日切，计入后一日；补账的本日是支付方记账之日",
+    "1: its own day was sealed, it counts on a later one; of a supplement, the payer's day",
+  ),
   amount: words("金额，元", "Yuan"),
   legs: words("各支付方的份额", "What each payer gave, or got back"),
 };
