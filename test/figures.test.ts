@@ -196,7 +196,7 @@ test("statement and month have the same gross figures where movements were booke
       for (const month of new Set(days.map((day) => day.slice(0, 6)))) {
         const { rows, totals } = await allRows(statements, institution, month);
         for (const { kind, movement, settlementId } of rows)
-          met.add([kind, movement, kind === "supplement" && settlementId ? "of a bill" : ""].join(" "));
+          met.add([kind, movement, kind === "supplement" && settlementId !== undefined ? "of a bill" : ""].join(" "));
         if (!addUp(rows, totals)) findings.push(`the rows of ${institution} are not its totals`);
         const { sources } = await monthStatement([world.shard.books], { month, whose: { institution } });
         const own = totals.sources.map(({ rail, fundSource, settled, refunded }) => [rail, fundSource, settled, refunded].join(" "));

@@ -187,7 +187,7 @@ function namesOf(row: Row): Pick<StatementLine, "kind" | "movement" | "outTradeN
     return {
       kind: "supplement",
       movement: kind === "capture" ? "payment" : kind,
-      ...(settlementId && outTradeNo ? { outTradeNo, settlementId } : {}),
+      ...(settlementId === undefined || outTradeNo === undefined ? {} : { outTradeNo, settlementId }),
     };
   }
   const original = textOrNull(row, "parent_id");
