@@ -5,10 +5,10 @@
  */
 import { equalBytes, toHex } from "./verifier/bytes.ts";
 import { type LeafView, TAG } from "./verifier/leaf.ts";
-import { CompactRange, type TreeHasher } from "./verifier/tree.ts";
+import type { CompactRange } from "./verifier/tree.ts";
 import type { Defect } from "./verifier/verdict.ts";
 
-/** Entries behind the newest checkpoint that are kept; a log that shows none for so long is not gone on with. */
+/** Entries under no checkpoint that are kept where nobody says otherwise; a log that shows none for so long is not gone on with. */
 const UNCOVERED_MAX = 500_000;
 
 /** The newest entry under a checkpoint. */
@@ -44,8 +44,14 @@ interface Node<T> extends Branched<T>, LastCovered {
   parent: Node<T> | undefined;
   /** Up to and with this entry, where it was needed once. */
   range?: CompactRange;
-  /** The root that was not that of its branch. */
-  tried?: Uint8Array;
+}
+
+export interface BranchesOptions {
+  /** Covered entries to go on from, and the last of them, if there are any. */
+  readonly base: CompactRange;
+  readonly last?: LastCovered | undefined;
+  /** Entries under no checkpoint that are kept. */
+  readonly uncoveredMax?: number;
 }
 
 export class Branches<T> {
@@ -54,11 +60,15 @@ export class Branches<T> {
   /** Candidates by index, and by hash. */
   readonly #levels = new Map<number, Node<T>[]>();
   readonly #byHash = new Map<string, Node<T>>();
+  readonly #uncoveredMax: number;
   #longest: number;
+  /** Of the level under a root, so many have another one: they are not tried again. */
+  #tried: { readonly size: number; readonly root: Uint8Array; readonly count: number } | undefined;
 
-  constructor(hasher: TreeHasher, base: CompactRange = new CompactRange(hasher), last?: LastCovered) {
+  constructor({ base, last, uncoveredMax = UNCOVERED_MAX }: BranchesOptions) {
     this.#base = base;
     this.#last = last;
+    this.#uncoveredMax = uncoveredMax;
     this.#longest = base.size;
   }
 
@@ -95,8 +105,8 @@ export class Branches<T> {
       return refused("leafChain", "the entry does not name the hash of the entry before it", view.index);
     if (before !== undefined && view.postedMs < before.postedMs)
       return refused("leafTime", "the entry is older than the entry before it", view.index);
-    if (this.#byHash.size === UNCOVERED_MAX)
-      return refused("uncovered", `no checkpoint came for ${UNCOVERED_MAX} entries`, BigInt(this.#base.size));
+    if (this.#byHash.size === this.#uncoveredMax)
+      return refused("uncovered", `no checkpoint came for ${this.#uncoveredMax} entries`, BigInt(this.#base.size));
     const node: Node<T> = { index, hash, payload, postedMs: view.postedMs, parent };
     this.#byHash.set(name, node);
     const level = this.#levels.get(index);
@@ -109,13 +119,14 @@ export class Branches<T> {
   /** Goes on from `size` entries with this root; `undefined` while no branch has it. */
   cover(size: number, root: Uint8Array): Settled<T> | undefined {
     if (size === this.#base.size) return equalBytes(this.#base.root(), root) ? { covered: [], dropped: [] } : undefined;
-    for (const tip of this.#levels.get(size - 1) ?? []) {
-      if (tip.tried !== undefined && equalBytes(tip.tried, root)) continue;
+    const level = this.#levels.get(size - 1) ?? [];
+    const before = this.#tried?.size === size && equalBytes(this.#tried.root, root) ? this.#tried.count : 0;
+    for (const tip of level.slice(before)) {
       const range = this.#rangeOf(tip.parent).clone();
       range.append(tip.hash);
       if (equalBytes(range.root(), root)) return this.#settle(tip, range);
-      tip.tried = root;
     }
+    this.#tried = { size, root, count: level.length };
     return undefined;
   }
 
@@ -147,6 +158,7 @@ export class Branches<T> {
     for (const next of this.#levels.get(tip.index + 1) ?? []) next.parent = undefined;
     this.#base = range;
     this.#last = { hash: tip.hash, postedMs: tip.postedMs };
+    this.#tried = undefined;
     return { covered, dropped };
   }
 

@@ -3,7 +3,6 @@
  * with status 1 and one line that names it. What it knows goes into a state file, so that it goes on where it stopped.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import * as v from "valibot";
 import { loadCrypto } from "../../core/crypto/index.ts";
 import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex, utf8Text } from "../../core/protocol/bytes.ts";
@@ -13,21 +12,20 @@ import { type Policy, verifyLogSignature } from "../../ledger/verifier/note.ts";
 import { type FollowDefect, type FollowedState, LogFollower } from "../../ledger/witness/follower.ts";
 import { ProvenanceTracker } from "../../ledger/witness/provenance.ts";
 import type { DeliveredRecord, EventBus } from "../../streams/bus/port.ts";
-import { type Config, UsageError } from "../config.ts";
+import type { Config } from "../config.ts";
 import { printErrorLine, printJson } from "../output.ts";
+import { type FollowFile, readFollowFile, type Span, spansOf } from "./follow-file.ts";
 import { type Found, LeftOut, type Place } from "./left-out.ts";
 import { openBusForReading } from "../platform/bus.ts";
 import { layoutOf } from "../platform/layout.ts";
 import { onStopAsked } from "../platform/stop.ts";
 import { readTrustedKeys } from "../platform/trust.ts";
-import { isThere, writeOut } from "../platform/files.ts";
-import { readHandedText } from "../platform/handed-file.ts";
+import { writeOut } from "../platform/files.ts";
 
 const ENTRIES = "ledger.entry.appended.v1";
 const CHECKPOINTS = "ledger.checkpoint.published.v1";
 const READ_MAX = 500;
 const LOOK_AGAIN_MS = 200;
-const STATE_BYTES_MAX = 256 * 1024 * 1024;
 /** What makes an entry none of the log's; a signed checkpoint never depends on it. */
 const UNSIGNED: ReadonlySet<string> = new Set<FollowDefect["name"]>(["leafOrigin", "leafChain", "leafTime", "streamConflict"]);
 
@@ -48,7 +46,10 @@ export async function ledgerFollow(config: Config, options: LedgerFollowOptions)
   const crypto = await loadCrypto();
   const trust = await readTrustedKeys(crypto, options.policy ?? layoutOf(config.RONGHE_DATA).policy);
   const bus = await openBusForReading(config);
-  const following = new Following({ bus, crypto, trust, options }, await readState(options));
+  const following = new Following(
+    { bus, crypto, trust, options },
+    options.state === undefined || options.from === "beginning" ? undefined : await readFollowFile(options.state),
+  );
   let stopped = false;
   onStopAsked(() => (stopped = true));
   try {
@@ -90,7 +91,7 @@ class Following {
   #requestsMissing = 0;
   #written = "";
 
-  constructor({ bus, crypto, trust, options }: FollowingOptions, state: StateFile | undefined) {
+  constructor({ bus, crypto, trust, options }: FollowingOptions, state: FollowFile | undefined) {
     this.#bus = bus;
     this.#crypto = crypto;
     this.#trust = trust;
@@ -128,7 +129,7 @@ class Following {
     return undefined;
   }
 
-  state(): StateFile {
+  state(): FollowFile {
     const logs = Object.fromEntries([...this.#logs].map(([origin, log]) => [origin, log.state()]));
     const next = Object.fromEntries([...this.#next].map(([place, at]) => [place, at.toString()]));
     const places = [...this.#logs.values()].flatMap((log) => Array.from(log.candidates(), ({ at }) => at));
@@ -358,61 +359,6 @@ function told({ origin, defect, at }: Found) {
 function arrived(view: LeafView, at: Place): Arrived {
   const { origin, kind, provenance } = leafOf(view);
   return { at, origin, kind, provenance };
-}
-
-/** Records of the entries topic from one offset up to another, which is not among them. */
-interface Span {
-  readonly partition: number;
-  readonly from: bigint;
-  readonly to: bigint;
-}
-
-function spansOf(places: readonly Place[]): readonly Span[] {
-  const spans: { partition: number; from: bigint; to: bigint }[] = [];
-  const sorted = places.toSorted((a, b) => a.partition - b.partition || (a.offset < b.offset ? -1 : 1));
-  for (const { partition, offset } of sorted) {
-    const last = spans.at(-1);
-    if (last?.partition === partition && last.to === offset) last.to += 1n;
-    else spans.push({ partition, from: offset, to: offset + 1n });
-  }
-  return spans;
-}
-
-const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
-const decimal = v.pipe(v.string(), v.regex(/^\d{1,19}$/));
-const stateFile = v.strictObject({
-  format: v.literal("ronghe-follow/2"),
-  /** Next offset by `<topic>/<partition>`. */
-  next: v.record(v.string(), decimal),
-  /** Entries under no checkpoint yet. */
-  behind: v.array(v.strictObject({ partition: v.pipe(v.number(), v.safeInteger(), v.minValue(0)), from: decimal, to: decimal })),
-  logs: v.record(
-    v.string(),
-    v.strictObject({
-      base: v.strictObject({ size: v.number(), peaks: v.array(hex) }),
-      last: v.exactOptional(v.strictObject({ hash: hex, postedMs: decimal })),
-      checkpoint: v.exactOptional(v.strictObject({ size: decimal, root: hex })),
-      accepted: decimal,
-      roots: v.array(v.tuple([decimal, hex])),
-      recent: v.array(v.tuple([v.number(), hex])),
-      waiting: v.array(v.strictObject({ size: decimal, root: hex, hasQuorum: v.boolean() })),
-      counts: v.strictObject({ entries: v.number(), duplicates: v.number(), checkpoints: v.number(), unwitnessed: v.number() }),
-    }),
-  ),
-});
-interface StateFile {
-  readonly format: "ronghe-follow/2";
-  readonly next: Readonly<Record<string, string>>;
-  readonly behind: readonly { readonly partition: number; readonly from: string; readonly to: string }[];
-  readonly logs: Readonly<Record<string, FollowedState>>;
-}
-
-async function readState({ state, from }: LedgerFollowOptions): Promise<StateFile | undefined> {
-  if (state === undefined || from === "beginning" || !isThere(state)) return undefined;
-  const text = await readHandedText(state, STATE_BYTES_MAX);
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), stateFile), text);
-  if (!parsed.success) throw new UsageError(`${state} is not a state of \`ledger follow\`; --from beginning starts anew`);
-  return parsed.output;
 }
 
 async function writeState({ state }: LedgerFollowOptions, following: Following): Promise<void> {

@@ -130,7 +130,7 @@ async function rebuild(given: Rebuilding, trust: Awaited<ReturnType<typeof readT
     });
     bar.stop();
     if (!log.ok && log.error.name === "uncovered")
-      return `${origin} cannot be made again (${log.error.name}): ${log.error.detail}; or --leave-unsigned, if they are nobody's whom you know`;
+      return `${origin} cannot be made again (${log.error.name}): ${log.error.detail}; or --leave-unsigned, where nobody holds a newer one`;
     if (!log.ok) return `${origin} cannot be made again (${log.error.name}): ${log.error.detail}`;
     const [impossible] = findings.kept;
     if (impossible !== undefined) return `${origin} contradicts itself at entry ${impossible.index}: ${impossible.detail}`;

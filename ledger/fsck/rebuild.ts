@@ -9,7 +9,7 @@ import { type Leaf, leafOf, scanLeaf, TAG } from "../verifier/leaf.ts";
 import { LogVerifier } from "../verifier/log.ts";
 import { type Trust, type VerifiedCheckpoint, type VerifierCrypto, verifyLogSignature } from "../verifier/note.ts";
 import { TileCollector } from "../verifier/tile-collector.ts";
-import { treeHasher } from "../verifier/tree.ts";
+import { CompactRange, treeHasher } from "../verifier/tree.ts";
 import { type Checked, type Defect, failed, passed } from "../verifier/verdict.ts";
 
 export interface RebuildOptions {
@@ -41,6 +41,9 @@ export interface RebuiltLog {
 const TOGETHER = 256;
 /** Entries kept to say why a checkpoint is not met. */
 const REFUSED_MAX = 10_000;
+/** Entries between two checkpoints, or under a single one; their bytes are held until it is met. */
+const UNCOVERED_MAX = 2_000_000;
+const NOTHING = new Uint8Array();
 
 /** The first reason why it cannot be had again. */
 export async function rebuildLog(options: RebuildOptions): Promise<Checked<RebuiltLog>> {
@@ -48,7 +51,8 @@ export async function rebuildLog(options: RebuildOptions): Promise<Checked<Rebui
   if (!known.ok) return known;
   const newest = known.value.at(-1);
   if (newest === undefined) return failed("headMissing", `no checkpoint of ${options.origin} that a trusted key signed is known`);
-  const branches = new Branches<Uint8Array>(treeHasher(options.crypto.sm3));
+  const hasher = treeHasher(options.crypto.sm3);
+  const branches = new Branches<Uint8Array>({ base: new CompactRange(hasher), uncoveredMax: UNCOVERED_MAX });
   const refused = new Refused();
   const writer = new LogWriter(options, newest.size);
   const due = known.value.values();
@@ -56,8 +60,10 @@ export async function rebuildLog(options: RebuildOptions): Promise<Checked<Rebui
   for await (const bytes of options.entries) {
     const scanned = scanLeaf(bytes);
     if (!scanned.ok || scanned.value.text(TAG.origin) !== options.origin) continue;
-    const added = branches.add(scanned.value, writer.leafHash(bytes), bytes);
-    if (added.kind === "refused" && added.defect.name === "uncovered") return { ok: false, error: added.defect };
+    // Of what no checkpoint can cover any more only the number is wanted.
+    const kept = scanned.value.index < newest.size ? bytes : NOTHING;
+    const added = branches.add(scanned.value, hasher.leaf(bytes), kept);
+    if (added.kind === "refused" && added.defect.name === "uncovered" && next.done !== true) return { ok: false, error: added.defect };
     if (added.kind === "refused") refused.add(added.defect);
     if (added.kind === "ahead") refused.early(scanned.value.index);
     if (added.kind !== "taken") continue;
@@ -123,10 +129,6 @@ class LogWriter {
     this.#newest = newest;
     this.#verifier = new LogVerifier({ crypto: options.crypto, trusted: options.trust, origin: options.origin });
     this.#emptyRoot = this.#verifier.root();
-  }
-
-  leafHash(bytes: Uint8Array): Uint8Array {
-    return this.#verifier.leafHashes([bytes])[0] as Uint8Array;
   }
 
   /** Up to a checkpoint. */

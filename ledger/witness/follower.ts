@@ -99,7 +99,7 @@ export class LogFollower<T> {
     this.#hasher = treeHasher(options.crypto.sm3);
     const base = new CompactRange(this.#hasher, state?.base.size ?? 0, (state?.base.peaks ?? []).map(hashOf));
     const last = state?.last === undefined ? undefined : { hash: hashOf(state.last.hash), postedMs: BigInt(state.last.postedMs) };
-    this.#branches = new Branches(this.#hasher, base, last);
+    this.#branches = new Branches({ base, last });
     if (state === undefined) return;
     if (state.checkpoint !== undefined) this.#checkpoint = { size: BigInt(state.checkpoint.size), root: hashOf(state.checkpoint.root) };
     this.#accepted = BigInt(state.accepted);
