@@ -10,7 +10,7 @@ import { closePlatform, layoutOf } from "./layout.ts";
 import { printBusLine } from "./lines.ts";
 import { isThere } from "./files.ts";
 
-/** The bus of a running platform: the embedded log, owned by this process and watched by all its parts, or Kafka. */
+/** The bus of a running platform: the embedded log, owned by this process and watched by those of its parts that stand on it, or Kafka. */
 export async function openBus(config: Config, clock: Clock, clientId: string, storage: StorageObserver | undefined): Promise<EventBus> {
   return config.RONGHE_BUS === "kafka"
     ? await connectKafka(config, clientId, { clock, ...(config.RONGHE_LOG === "json" ? { log: printBusLine } : {}) })

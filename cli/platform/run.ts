@@ -115,8 +115,8 @@ async function startParts(
     edge: watchStorage("edge", config, clock),
     streams: watchStorage("streams", config, clock),
   };
-  const standing = WATCHED_PARTS.filter((part) => parts.has(part)).map((part) => storage[part]);
-  // A bus of this process is storage of all its parts: none of them is ready while it keeps nothing.
+  // A bus of this process is storage of those that write to it; an edge has its outbox, and takes calls while any bus is away.
+  const standing = ON_THE_BUS.filter((part) => parts.has(part)).map((part) => storage[part]);
   const bus = isUplinkedEdge(config, parts)
     ? undefined
     : await openBus(config, clock, `ronghe-${[...parts].join("-")}`, watchTogether(standing));
@@ -207,8 +207,8 @@ async function startParts(
   };
 }
 
-/** Those that say of themselves whether they can keep what they take. */
-const WATCHED_PARTS = ["core", "edge", "streams"] as const satisfies readonly Part[];
+/** Those that keep nothing more while a bus keeps nothing. */
+const ON_THE_BUS = ["core", "streams"] as const satisfies readonly Part[];
 
 /** An edge by itself that reaches no broker, or is told to leave it alone. */
 function isUplinkedEdge(config: Config, parts: ReadonlySet<Part>): boolean {
