@@ -15,7 +15,7 @@ import { trial } from "../core/settlement/model/trial.ts";
 import { STATEMENT_PAGE_MAX, type StatementFigures, type StatementLine } from "../core/settlement/statement-port.ts";
 import type { World } from "../core/settlement/testing/world.ts";
 import { decodeEvent } from "../streams/contracts/codec.ts";
-import { compareWithLedger, supervisionReport } from "../streams/supervision/report.ts";
+import { compareWithLedger, supervisionReport, supplementsFen } from "../streams/supervision/report.ts";
 import { isSupervised, Tally } from "../streams/supervision/tally.ts";
 import { type Database, insertRows, openDatabase } from "../migrations/database.ts";
 
@@ -192,13 +192,15 @@ test("statement and month have the same gross figures where movements were booke
     const days = (await world.read("SELECT DISTINCT day FROM transfer WHERE stage<>'pending' ORDER BY day")).map((row) =>
       String(row["day"]),
     );
+    let net = 0n;
     for (const institution of institutions)
       for (const month of new Set(days.map((day) => day.slice(0, 6)))) {
         const { rows, totals } = await allRows(statements, institution, month);
         for (const { kind, movement, settlementId } of rows)
           met.add([kind, movement, kind === "supplement" && settlementId !== undefined ? "of a bill" : ""].join(" "));
         if (!addUp(rows, totals)) findings.push(`the rows of ${institution} are not its totals`);
-        const { sources } = await monthStatement([world.shard.books], { month, whose: { institution } });
+        const { sources, total } = await monthStatement([world.shard.books], { month, whose: { institution } });
+        net += total.net;
         const own = totals.sources.map(({ rail, fundSource, settled, refunded }) => [rail, fundSource, settled, refunded].join(" "));
         const theirs = sources.filter((one) => one.captured !== 0n || one.refunded !== 0n);
         expect(own).toEqual(theirs.map(({ rail, fundSource, captured, refunded }) => [rail, fundSource, captured, refunded].join(" ")));
@@ -214,6 +216,13 @@ test("statement and month have the same gross figures where movements were booke
         for (const day of days.filter((one) => one.startsWith(month))) byDay.push(...(await allRows(statements, institution, day, 1)).rows);
         expect(byDay).toEqual(rows);
       }
+    // A supervisor is told of what is in neither of the figures that are compared.
+    const leaves = await world.leaves();
+    const byHand = supplementsFen(leaves) ?? 0n;
+    expect(net).toBe(compareWithLedger([], leaves).totalFen.ledger + byHand);
+    expect(byHand).not.toBe(0n);
+    const ofDay = (day: string): bigint => supplementsFen(leaves, `${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}`) ?? 0n;
+    expect(days.reduce((sum, day) => sum + ofDay(day), 0n)).toBe(byHand);
     return findings;
   };
   for (const seed of SEEDS.slice(0, 2))

@@ -7,7 +7,9 @@ import {
   type LedgerComparison,
   MONEY_ENTRIES,
   type SupervisionRow,
+  SUPPLEMENT_ENTRIES,
   supervisionReport,
+  supplementsFen,
 } from "../../streams/supervision/report.ts";
 import { type Config, UsageError } from "../config.ts";
 import { type Gap, gapsOf, type ServiceHealth, servicesOf } from "../../streams/gap.ts";
@@ -63,11 +65,18 @@ export async function supervise(config: Config, options: SuperviseOptions): Prom
   }
   const entries = options.day === undefined ? leaves : leaves.filter((leaf) => cstDay(Number(leaf.postedMs) as EventMs) === options.day);
   const comparison = compareWithLedger(rows, entries);
+  const supplements = supplementsFen(leaves, options.day);
   const gapped = findings.gaps.some((gap) => touches(gap, options.day));
-  if (options.json === true) printJson({ rows, comparison, ...findings });
+  if (options.json === true) printJson({ rows, comparison, supplementsFen: supplements ?? 0n, ...findings });
   else {
     printRows(rows, options.lang);
     printComparison(comparison, options.lang);
+    if (supplements !== undefined)
+      printText(
+        options.lang === "zh"
+          ? `另有补账净额 ${yuan(supplements)} 元：账簿、机构对账单和月结单都有，以上监管与账本数字不含`
+          : `beside it ${yuan(supplements)} yuan net were booked by hand (supplements): books and statements have them, the figures above have not`,
+      );
     printFindings(findings, options.lang);
     if (comparison.agrees && gapped)
       printText(
@@ -146,7 +155,7 @@ function printFindings({ gaps, services }: Findings, lang: Lang): void {
     if (state === "failed") printText(zh ? `${service} 未运行: ${reason}` : `${service} does not run: ${reason}`);
 }
 
-/** The entries of every shard that move money, decoded from their exact bytes; `undefined` where no shard's file is. */
+/** The entries of every shard that move money, by hand too, decoded from their exact bytes; `undefined` where no shard's file is. */
 async function settlementLeaves(config: Config): Promise<readonly Leaf[] | undefined> {
   const layout = layoutOf(config.RONGHE_DATA);
   const shards = logFiles(layout, readPlatform(layout)).filter(({ origin, file }) => !origin.endsWith("/registry") && isThere(file));
@@ -158,7 +167,7 @@ async function settlementLeaves(config: Config): Promise<readonly Leaf[] | undef
       const rows = await db.read(
         "SELECT idx, bytes FROM leaf WHERE idx >= ? AND kind IN (SELECT value FROM json_each(?)) ORDER BY idx LIMIT ?",
         from,
-        JSON.stringify(MONEY_ENTRIES),
+        JSON.stringify([...MONEY_ENTRIES, ...SUPPLEMENT_ENTRIES]),
         PAGE,
       );
       for (const row of rows) {

@@ -69,6 +69,7 @@ type Draft = { -readonly [Name in keyof SupervisionRow]: SupervisionRow[Name] } 
 export interface LedgerEntry {
   readonly kind: string;
   readonly institution?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
   readonly postedMs: bigint;
   readonly facts?: readonly { readonly name: string; readonly value: string }[] | undefined;
 }
@@ -158,6 +159,29 @@ export function compareWithLedger(rows: readonly SupervisionRow[], entries: Iter
       ledger: compared.reduce((sum, { ledgerFen }) => sum + ledgerFen, 0n),
     },
   };
+}
+
+/** Kinds of entries of movements that people took into the books (补账), or out of them again: no event tells supervision of those. */
+export const SUPPLEMENT_ENTRIES: readonly string[] = ["supplement.booked", "supplement.takenBack"];
+
+/**
+ * What supplements moved to institutions, net, of one business day or of all: books and statements have it, the figures
+ * above and the entries that they are compared with have not. `undefined` where there are none. Entries in the order of
+ * their logs, of every day: what is taken back names what was booked.
+ */
+export function supplementsFen(entries: Iterable<LedgerEntry>, day?: string): bigint | undefined {
+  const booked = new Map<string, bigint>();
+  let net: bigint | undefined;
+  for (const { kind, institution, idempotencyKey, postedMs, facts = [] } of entries) {
+    if (!SUPPLEMENT_ENTRIES.includes(kind)) continue;
+    const name = JSON.stringify([institution, idempotencyKey]);
+    const fen = facts.reduce((sum, fact) => sum + (FUND_FACT.test(fact.name) && DECIMAL.test(fact.value) ? BigInt(fact.value) : 0n), 0n);
+    const toInstitution = facts.some((fact) => fact.name === "movement" && fact.value === "capture");
+    const moved = kind === "supplement.booked" ? (toInstitution ? fen : -fen) : -(booked.get(name) ?? 0n);
+    booked.set(name, moved);
+    if (day === undefined || cstDay(Number(postedMs) as EventMs) === day) net = (net ?? 0n) + moved;
+  }
+  return net;
 }
 
 function nameOf({ day, institution, rail, fundSource }: FundComparison): string {
