@@ -112,6 +112,10 @@ describe("a table", () => {
     expect(laid.split("\n\n")).toHaveLength(2);
   });
 
+  test("takes a field of any length", () => {
+    expect(layTable(["a"], [["统".repeat(200_000)], ["x".repeat(200_000)]], 80)).toContain("统统");
+  });
+
   test("that became blocks ends before the next one begins", () => {
     const [first, second] = [layTable(head, [row, row], 30), layTable(head, [row], 30)];
     expect(`${first}\n${second}`.split("\n\n")).toHaveLength(3);

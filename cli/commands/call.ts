@@ -136,12 +136,12 @@ function requestOf(
   }
 }
 
-const FEES_BYTES_MAX = 1024 * 1024;
-
 /** The options that were given. */
 function given(options: Readonly<Record<string, string | undefined>>): Fields {
   return Object.fromEntries(Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
+
+const FEES_BYTES_MAX = 1024 * 1024;
 
 /** Only that it is JSON: the edge judges the lines. */
 async function feeLinesIn(file: string): Promise<readonly FeeLineText[]> {

@@ -26,7 +26,9 @@ const COMMANDS: readonly string[] = [
   "ledger follow --once --wait 0 --state FILE",
   "reconcile run --rail bank --day 2026-11-01 --by li --file FILE",
   "reconcile mapping set FILE --rail bank --by li",
+  "reconcile mapping test FILE --rail bank",
   "reconcile mapping test FILE --rail bank --mapping MAPPING",
+  "reconcile mapping test GOOD --rail bank --mapping FILE",
 ];
 
 beforeAll(async () => {

@@ -22,8 +22,6 @@ export interface LedgerExportOptions {
   readonly json?: boolean;
 }
 
-/** The page that goes along when it is built; `--page` names another. */
-
 /** `ronghe ledger export`: all logs as plain files (`ledger/FORMAT.md` section 11). Reading only; also beside a running platform. */
 export async function ledgerExport(config: Config, options: LedgerExportOptions): Promise<number> {
   const layout = layoutOf(config.RONGHE_DATA);
@@ -68,6 +66,7 @@ export async function ledgerExport(config: Config, options: LedgerExportOptions)
   }
 }
 
+/** The page that goes along: the one of this version, where it is built, or another. */
 async function pageOf(file: string | undefined): Promise<Uint8Array | undefined> {
   if (file === undefined) return isThere(VERIFIER_PAGE) ? await readVerifierPage() : undefined;
   return await readHandedBytes(file, bytesMaxOf(PAGE_FILE));

@@ -75,14 +75,15 @@ export async function mappingTest(
 ): Promise<number> {
   const rail = railOf(options.rail);
   const { lang } = options;
+  const statement = await handedFile(file);
   const mapping =
     options.mapping === undefined
-      ? await reading(config, (store) => mappingFor(store.db, rail, file))
+      ? await reading(config, (store) => mappingFor(store.db, rail, statement))
       : readable(await jsonIn(options.mapping), rail, lang);
   if (mapping === undefined) return 3;
   const rows: StatementLine[] = [];
   try {
-    const read = await readCsv({ file: await handedFile(file), mapping, encoding: options.encoding }, (row) => {
+    const read = await readCsv({ file: statement, mapping, encoding: options.encoding }, (row) => {
       if (rows.length < ROWS_SHOWN) rows.push(row);
     });
     if (options.json === true) printJson({ ...read, first: rows });

@@ -6,7 +6,7 @@ import { printSplitView } from "../../ledger/witness/app.ts";
 import { openWitnessStore } from "../../ledger/witness/store.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import type { Config } from "../config.ts";
-import { printText, printErrorLine, printJson } from "../output.ts";
+import { outliveLogs, printText, printErrorLine, printJson } from "../output.ts";
 import { readTrustedKeys } from "../platform/trust.ts";
 import { onStopAsked } from "../platform/stop.ts";
 import { initWitness, leaveAnswer, readWitnessKey, readWitnessName, runWitness, witnessLayout, witnessLine } from "../platform/witness.ts";
@@ -75,6 +75,7 @@ export interface WitnessServeOptions {
 }
 
 export async function witnessServe(config: Config, root: string, options: WitnessServeOptions): Promise<void> {
+  outliveLogs();
   const running = await runWitness({
     config,
     crypto: await loadCrypto(),

@@ -25,7 +25,7 @@ const UNITS = /[（「『《“(]*(?:[!-~]+|[^\s!-~])[）」』》”)，。、�
 
 /** Cells of the widest piece of a text that no line breaks within. */
 export function unbroken(text: string): number {
-  return Math.max(0, ...(text.match(UNITS) ?? []).map(widthOf));
+  return (text.match(UNITS) ?? []).reduce((widest, unit) => Math.max(widest, widthOf(unit)), 0);
 }
 
 /** Lines of at most `cells` cells, but for what is not broken at all and takes more; nothing is cut off. */

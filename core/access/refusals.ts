@@ -9,7 +9,7 @@ export const ACCESS_REFUSALS = {
   keyRetired: "that key was retired, and never counts again",
   keyUnknown: "no such key counts",
   lastKey: "it is the last key that counts: add another one first",
-  tooManyKeys: "so many keys are in force that another one would not help: retire one first",
+  tooManyKeys: "as many keys are in force as may be: retire one first",
 } as const;
 
 export type AccessRefusal = ErrorName | keyof typeof ACCESS_REFUSALS;

@@ -16,6 +16,12 @@ const FETCH_WAIT_MS = 50;
 const READ_COMMITTED = 1;
 const TRIES_MAX = 6;
 const SERVED_TRIES_MAX = 20;
+const NOT_SERVED_YET: ReadonlySet<string> = new Set([
+  "UNKNOWN_TOPIC_OR_PARTITION",
+  "LEADER_NOT_AVAILABLE",
+  "NOT_LEADER_FOR_PARTITION",
+  "REPLICA_NOT_AVAILABLE",
+]);
 
 export class KafkaLog {
   readonly #options: KafkaOptions;
@@ -65,7 +71,9 @@ export class KafkaLog {
         await this.ends(topic);
         return;
       } catch (error) {
-        if (tries === SERVED_TRIES_MAX) throw error;
+        const type = protocolErrorOf(error);
+        // What no waiting changes, a right that is missing for example, is said at once.
+        if (tries === SERVED_TRIES_MAX || (type !== undefined && !NOT_SERVED_YET.has(type))) throw error;
         this.forget(topic);
       }
   }
