@@ -12,6 +12,7 @@ const PATTERNS: Readonly<Record<string, Words>> = {
   "^(?:[0-9]|[12][0-9]|30)$": words("整数 0–30", "a whole number, 0–30"),
   "^(?:[0-9A-Fa-f]{32})+$": words("十六进制，长度为 32 的倍数", "hex, a multiple of 32 characters"),
   "^(?:0|[1-9][0-9]*)\\.[0-9]{2}$": words("如 128.50", "like 128.50"),
+  "^-?(?:0|[1-9][0-9]*)\\.[0-9]{2}$": words("如 128.50，可为负", "like 128.50, or below zero"),
   "^\\d{2,4}$": words("2–4 位数字", "2–4 digits"),
   "^[0-9A-Za-z][0-9A-Za-z._-]{0,49}$": words(
     "至多 50 个字母、数字、. _ -，首位为字母或数字",

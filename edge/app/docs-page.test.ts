@@ -223,3 +223,7 @@ function unclosed(page: string): readonly string[] {
   }
   return open;
 }
+
+test.each(LANGUAGES)("a field's form is said in words, and no expression is left for a reader to decipher: %s", (language) => {
+  expect(pages[language].match(/<code>\^[^<]*\$<\/code>/g) ?? []).toEqual([]);
+});

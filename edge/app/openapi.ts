@@ -278,19 +278,13 @@ function statementReplySchema(say: Say): JsonObject {
     ...whole(figures, STATEMENT_TOTALS_WORDS, say),
     properties: described({ ...figures, sources: { type: "array", items: source } }, STATEMENT_TOTALS_WORDS, say),
   };
-  const row = {
-    kind: text({ enum: ["settlement", "refund", "kept", "supplement"] }),
-    day: DAY,
-    at: CST14,
-    late: FLAG,
-    amount: YUAN,
-    legs: legsSchema(say),
-  };
+  const kind = text({ enum: ["settlement", "refund", "kept", "supplement"] });
+  const counted = { day: DAY, at: CST14, late: FLAG, amount: YUAN, legs: legsSchema(say) };
   const movement = text({ enum: ["payment", "refund", "reversal"] });
   const named = { movement, outTradeNo: text(), settlementId: text(), originalSettlementId: text() };
   const items = {
-    ...whole(row, STATEMENT_ROW_WORDS, say),
-    properties: described({ ...row, ...named }, STATEMENT_ROW_WORDS, say),
+    ...whole({ kind, ...counted }, STATEMENT_ROW_WORDS, say),
+    properties: described({ kind, ...named, ...counted }, STATEMENT_ROW_WORDS, say),
   };
   const members = {
     outTradeNo: text(),
