@@ -175,7 +175,7 @@ describe("a log on the embedded bus", () => {
     const { data } = await withBus(repeated);
     const ended = await follow(data);
     expect(ended.code, ended.stderr).toBe(0);
-    expect(ended.report).toMatchObject({ logs: [{ entries: 12, duplicates: 7 }] });
+    expect(ended.report).toMatchObject({ logs: [{ entries: 12, duplicates: 4, checkpoints: 3, reissued: 3 }] });
   });
 });
 

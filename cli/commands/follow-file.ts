@@ -44,7 +44,13 @@ const stateFile = v.strictObject({
       roots: v.array(v.tuple([decimal, hex])),
       recent: v.array(v.tuple([v.number(), hex])),
       waiting: v.array(v.strictObject({ size: decimal, root: hex, hasQuorum: v.boolean() })),
-      counts: v.strictObject({ entries: v.number(), duplicates: v.number(), checkpoints: v.number(), unwitnessed: v.number() }),
+      counts: v.strictObject({
+        entries: v.number(),
+        duplicates: v.number(),
+        checkpoints: v.number(),
+        reissued: v.number(),
+        unwitnessed: v.number(),
+      }),
     }),
   ),
 });

@@ -159,7 +159,7 @@ class Following {
     else {
       for (const log of logs)
         console.log(
-          `${log.origin}  size ${log.size}  ${log.checkpoints} checkpoints, ${log.uncovered} entries uncovered, ${log.duplicates} repeats`,
+          `${log.origin}  size ${log.size}  ${log.checkpoints} checkpoints, ${log.reissued} again, ${log.uncovered} entries uncovered, ${log.duplicates} repeats`,
         );
       console.log(
         `requests: ${provenance.requests} with entries, ${provenance.gaps} without (repeats), ${provenance.reordered} out of order`,

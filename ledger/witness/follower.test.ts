@@ -251,6 +251,7 @@ describe("a follower ends with the first defect", () => {
     expect(lenient.finish()).toMatchObject({ name: "uncovered" });
     // The same head once more, with its witness.
     expect(lenient.addCheckpoint(note + bank.line(note)).kind).toBe("duplicate");
+    expect(lenient.counts).toMatchObject({ duplicates: 0, checkpoints: 1, reissued: 1 });
     expect(lenient.finish()).toBeUndefined();
   });
 

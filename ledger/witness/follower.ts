@@ -64,8 +64,11 @@ export interface FollowedState {
 export interface FollowCounts {
   /** Covered ones. */
   entries: number;
+  /** Entries that came again. */
   duplicates: number;
   checkpoints: number;
+  /** Checkpoints of a size that had one: the same head, mostly with the lines of witnesses who came later. */
+  reissued: number;
   /** Checkpoints that were published without the quorum, where that is let pass. */
   unwitnessed: number;
 }
@@ -82,7 +85,7 @@ type SeenCheckpoint = Pick<VerifiedCheckpoint, "size" | "root" | "hasQuorum">;
 
 /** `T`: what its reader wants to know of an entry once it is covered. */
 export class LogFollower<T> {
-  readonly counts: FollowCounts = { entries: 0, duplicates: 0, checkpoints: 0, unwitnessed: 0 };
+  readonly counts: FollowCounts = { entries: 0, duplicates: 0, checkpoints: 0, reissued: 0, unwitnessed: 0 };
   readonly #options: LogFollowerOptions;
   readonly #hasher: TreeHasher;
   readonly #branches: Branches<T>;
@@ -207,8 +210,7 @@ export class LogFollower<T> {
   #sameSize(checkpoint: VerifiedCheckpoint, root: Uint8Array): Followed<T> {
     if (!equalBytes(checkpoint.root, root))
       return this.#defect("streamConflict", `two roots were published for size ${checkpoint.size}: two histories`, checkpoint.size);
-    this.counts.duplicates += 1;
-    // The same head once more, with witnesses who came later.
+    this.counts.reissued += 1;
     if (checkpoint.hasQuorum && checkpoint.size === this.#checkpoint?.size) this.#accepted = checkpoint.size;
     this.#waiting = this.#waiting.map((one) => (one.size === checkpoint.size && checkpoint.hasQuorum ? { ...one, hasQuorum: true } : one));
     return { kind: "duplicate" };
