@@ -2,17 +2,19 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { FollowFile } from "../cli/commands/follow-file.ts";
 import { startLedgerPublisher } from "../core/ledger-publisher.ts";
 import { systemClock } from "../core/protocol/time.ts";
 import { AT, crypto, ORIGIN, TestPlatform, testSigner } from "../ledger/testing/platform.ts";
 import { printPolicy } from "../ledger/verifier/policy.ts";
+import { openDatabase } from "../migrations/database.ts";
 import { openEmbeddedBus } from "../streams/bus/embedded.ts";
 import { connectKafkaBus } from "../streams/bus/kafka.ts";
 import type { BusRecord, DeliveredRecord, EventBus } from "../streams/bus/port.ts";
 import { startKafka } from "../streams/bus/testing/kafka.ts";
 import { topicPlan } from "../streams/contracts/codec.ts";
 import { temporaryFolder } from "./harness/folder.ts";
-import { type Ended, ronghe } from "./harness/process.ts";
+import { type Ended, launch, ronghe } from "./harness/process.ts";
 
 // Each test starts whole processes: a busy machine takes its time.
 
@@ -36,21 +38,11 @@ beforeAll(async () => {
   platform = await TestPlatform.create();
   const bus = await openEmbeddedBus({ file: join(folder.path, "sound.db"), clock: systemClock });
   await bus.ensureTopics(topicPlan(1));
-  const publisher = await startLedgerPublisher({
-    crypto,
-    db: platform.db,
-    log: platform.log,
-    bus,
-    partition: 0,
-    clock: systemClock,
-    gatherMs: 1,
-  });
   for (let n = 0; n < 3; n++) {
     await platform.append(4);
     await platform.log.checkpoint(AT);
-    await publisher.drained();
+    await published(bus);
   }
-  await publisher.stop();
   const read = async (topic: string): Promise<readonly BusRecord[]> => (await bus.read(topic, 0, 0n, 1_000)).map(plain);
   sound = { entries: await read(ENTRIES), checkpoints: await read(CHECKPOINTS) };
   expect([sound.entries.length, sound.checkpoints.length]).toEqual([12, 3]);
@@ -60,6 +52,14 @@ afterAll(async () => {
   await platform.close();
   await folder[Symbol.asyncDispose]();
 });
+
+/** What the log has and did not publish yet. */
+async function published(bus: EventBus): Promise<void> {
+  const { db, log } = platform;
+  const publisher = await startLedgerPublisher({ crypto, db, log, bus, partition: 0, clock: systemClock, gatherMs: 1 });
+  await publisher.drained();
+  await publisher.stop();
+}
 
 function plain({ topic, key, value, headers, partition }: DeliveredRecord): BusRecord {
   return { topic, key, value, headers, partition };
@@ -93,6 +93,13 @@ async function withBus(records: readonly BusRecord[]): Promise<{ readonly data: 
   };
   await add(records);
   return { data, add };
+}
+
+/** Every partition of a bus counts anew. */
+async function emptied(data: string): Promise<void> {
+  const file = await openDatabase({ kind: "bus", file: join(data, "bus.db") });
+  await file.write([{ sql: "DELETE FROM record", args: [] }]);
+  await file.close();
 }
 
 async function publishAll(bus: EventBus, records: readonly BusRecord[]): Promise<void> {
@@ -138,6 +145,36 @@ describe("a log on the embedded bus", () => {
     expect((await follow(bus.data, "--state", state, "--from", "beginning")).code).toBe(0);
   });
 
+  it("a state that is almost right is refused in one line, and left as it is", async () => {
+    const state = join(folder.path, "almost.json");
+    const { data } = await withBus([...sound.entries, ...sound.checkpoints.slice(0, 2)]);
+    expect((await follow(data, "--state", state, "--wait", "0")).report).toMatchObject({ defect: { name: "uncovered" } });
+    const kept = JSON.parse(await readFile(state, "utf8")) as FollowFile;
+    const { [ORIGIN]: log } = kept.logs;
+    if (log === undefined) throw new Error("the log was followed");
+    const almost: readonly (readonly [string, object])[] = [
+      ["a size with a fraction", { base: { ...log.base, size: 1.5 } }],
+      ["a size below nothing", { base: { ...log.base, size: -1 } }],
+      ["a peak too few", { base: { ...log.base, peaks: log.base.peaks.slice(1) } }],
+      ["no newest entry", { last: undefined }],
+      ["more under the quorum than came", { accepted: "99999" }],
+      ["a size that is no number", { accepted: "8 " }],
+      ["a checkpoint waited for that is over less", { waiting: [{ size: "3", root: "00".repeat(32), hasQuorum: true }] }],
+      ["a count below nothing", { counts: { ...log.counts, reissued: -3 } }],
+      ["a member that nobody knows", { checkpoint: {} }],
+    ];
+    for (const [what, change] of almost) {
+      const text = JSON.stringify({ ...kept, logs: { [ORIGIN]: { ...log, ...change } } });
+      await writeFile(state, text);
+      const refused = await follow(data, "--state", state);
+      expect([refused.code, refused.stderr], what).toEqual([
+        2,
+        `ronghe: ${state} is not a state of \`ledger follow\`; --from beginning starts anew\n`,
+      ]);
+      expect(await readFile(state, "utf8")).toBe(text);
+    }
+  });
+
   const table: readonly (readonly [string, string, () => readonly BusRecord[], string?])[] = [
     ["an entry left out", "streamGap", () => [...sound.entries.toSpliced(5, 1), ...sound.checkpoints]],
     ["two entries swapped", "streamReordered", () => [...swapped(), ...sound.checkpoints]],
@@ -176,6 +213,78 @@ describe("a log on the embedded bus", () => {
     const ended = await follow(data);
     expect(ended.code, ended.stderr).toBe(0);
     expect(ended.report).toMatchObject({ logs: [{ entries: 12, duplicates: 4, checkpoints: 3, reissued: 3 }] });
+  });
+});
+
+/** A state of the whole log, and a bus that was put back with other records. */
+async function putBack(records: readonly BusRecord[]) {
+  const bus = await withBus([...sound.entries, ...sound.checkpoints]);
+  const state = ["--state", join(folder.path, `anew-${counter}.json`), "--wait", "0"];
+  expect((await follow(bus.data, ...state)).report).toMatchObject({ ok: true, anew: [], logs: [{ size: 12 }] });
+  await emptied(bus.data);
+  await bus.add(records);
+  return { ...bus, state };
+}
+
+describe("a topic that counts its offsets anew", () => {
+  const anew = { topic: ENTRIES, partition: 0, offset: "12" };
+  const both = [{ topic: CHECKPOINTS, partition: 0, offset: "3" }, anew];
+
+  it("is cut until the newest entry that was read of it comes again: the next run says so, and the one after it", async () => {
+    const { data, add, state } = await putBack([...sound.entries.slice(0, 8), ...sound.checkpoints]);
+    const cut = await follow(data, ...state);
+    expect(cut.code).toBe(1);
+    expect(cut.report).toMatchObject({ ok: false, defect: { name: "truncated", origin: ORIGIN }, anew: [anew] });
+    expect(cut.stderr).toContain(`${ENTRIES}/0 counts its offsets anew`);
+    expect((await follow(data, ...state)).report).toMatchObject({ ok: false, defect: { name: "truncated" }, anew: [] });
+    await add(sound.entries.slice(8));
+    const whole = await follow(data, ...state);
+    expect(whole.code, whole.stderr).toBe(0);
+    expect(whole.report).toMatchObject({ ok: true, anew: [], logs: [{ size: 12, entries: 12, uncovered: 0 }] });
+  });
+
+  it("is noticed although it is longer by now, by the record that was read last", async () => {
+    const { data, state } = await putBack([request(1), request(2)].map((record) => ({ ...record, topic: ENTRIES })).concat(sound.entries));
+    const ended = await follow(data, ...state);
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.report).toMatchObject({ ok: true, anew: both, logs: [{ size: 12, duplicates: 12 }], leftOut: { records: 2 } });
+  });
+
+  it("goes on from what was read when only what comes now is there", async () => {
+    const { data, state } = await putBack([]);
+    expect((await follow(data, ...state)).report).toMatchObject({ ok: false, defect: { name: "truncated" } });
+    await platform.append(1);
+    await platform.log.checkpoint(AT);
+    const bus = await openEmbeddedBus({ file: join(data, "bus.db"), clock: systemClock });
+    await published(bus);
+    await bus.close();
+    const ended = await follow(data, ...state);
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.report).toMatchObject({ ok: true, logs: [{ size: 13, entries: 13, uncovered: 0 }] });
+  });
+
+  it("while it is followed is read from its first record, entries that wait for a checkpoint too", async () => {
+    const bus = await withBus([...sound.entries, ...sound.checkpoints.slice(0, 2)]);
+    const state = join(folder.path, "under-our-eyes.json");
+    const following = launch(["ledger", "follow", "--data", bus.data, "--policy", policy, "--state", state, "--json"], {});
+    const reads = async (wanted: object) =>
+      await expect.poll(async () => JSON.parse(await readFile(state, "utf8").catch(() => "{}")) as unknown).toMatchObject(wanted);
+    try {
+      await reads({ behind: [{ partition: 0, from: "8", to: "12" }] });
+      await emptied(bus.data);
+      await bus.add(sound.entries.slice(4));
+      await reads({ behind: [{ partition: 0, from: "4", to: "8" }] });
+      await bus.add(sound.checkpoints);
+      await reads({ behind: [] });
+    } finally {
+      expect(await following.stop()).toBe(0);
+    }
+    const report =
+      following
+        .output()
+        .split("\n")
+        .find((line) => line.startsWith("{")) ?? "";
+    expect(JSON.parse(report)).toMatchObject({ ok: true, logs: [{ size: 12, duplicates: 4, reissued: 2, uncovered: 0 }] });
   });
 });
 

@@ -15,6 +15,7 @@ import type { DeliveredRecord, EventBus } from "../../streams/bus/port.ts";
 import type { Config } from "../config.ts";
 import { printErrorLine, printJson } from "../output.ts";
 import { type FollowFile, readFollowFile, type Span, spansOf } from "./follow-file.ts";
+import { Standing } from "./follow-standing.ts";
 import { type Found, LeftOut, type Place } from "./left-out.ts";
 import { openBusForReading } from "../platform/bus.ts";
 import { layoutOf } from "../platform/layout.ts";
@@ -83,9 +84,9 @@ class Following {
   readonly #trust: Policy;
   readonly #options: LedgerFollowOptions;
   readonly #logs = new Map<string, LogFollower<Arrived>>();
-  readonly #next = new Map<string, bigint>();
+  readonly #standing: Standing;
   /** Entries under no checkpoint when the state was written: they are read once more. */
-  readonly #behind: readonly Span[];
+  #behind: readonly Span[] = [];
   readonly #provenance = new ProvenanceTracker();
   readonly #leftOut = new LeftOut();
   #requestsMissing = 0;
@@ -96,15 +97,19 @@ class Following {
     this.#crypto = crypto;
     this.#trust = trust;
     this.#options = options;
-    for (const [origin, log] of Object.entries(state?.logs ?? {})) this.#logs.set(origin, this.#follower(origin, log));
-    for (const [place, offset] of Object.entries(state?.next ?? {})) this.#next.set(place, BigInt(offset));
-    this.#behind = (state?.behind ?? []).map(({ partition, from, to }) => ({ partition, from: BigInt(from), to: BigInt(to) }));
+    this.#standing = new Standing(state);
+    if (state !== undefined) this.#resume(state);
+  }
+
+  #resume({ logs, behind }: Pick<FollowFile, "logs" | "behind">): void {
+    for (const [origin, log] of Object.entries(logs)) this.#logs.set(origin, this.#follower(origin, log));
+    this.#behind = behind.map(({ partition, from, to }) => ({ partition, from: BigInt(from), to: BigInt(to) }));
   }
 
   /** Until stopped, caught up (`--once`), or something is wrong. */
   async run(stopped: () => boolean): Promise<Found | undefined> {
     let coverUntilMs: number | undefined;
-    const before = await this.#readBehind();
+    const before = await this.#begin();
     if (before !== undefined) return before;
     while (!stopped()) {
       // Checkpoints first: entries published before them are then there when they are read.
@@ -131,10 +136,9 @@ class Following {
 
   state(): FollowFile {
     const logs = Object.fromEntries([...this.#logs].map(([origin, log]) => [origin, log.state()]));
-    const next = Object.fromEntries([...this.#next].map(([place, at]) => [place, at.toString()]));
     const places = [...this.#logs.values()].flatMap((log) => Array.from(log.candidates(), ({ at }) => at));
     const behind = spansOf(places).map(({ partition, from, to }) => ({ partition, from: from.toString(), to: to.toString() }));
-    return { format: "ronghe-follow/2", next, behind, logs };
+    return { format: "ronghe-follow/2", ...this.#standing.written(), behind, logs };
   }
 
   /** Whether the state differs from what was written last. */
@@ -155,16 +159,27 @@ class Following {
     const { count, shown } = this.#leftOut;
     const leftOut = { records: count, first: shown.map(told) };
     if (this.#options.json === true)
-      printJson({ ok: found === undefined, logs, provenance, leftOut, ...(defect === undefined ? {} : { defect }) });
+      printJson({
+        ok: found === undefined,
+        logs,
+        provenance,
+        leftOut,
+        anew: this.#standing.anew,
+        ...(defect === undefined ? {} : { defect }),
+      });
     else {
       for (const log of logs)
         console.log(
-          `${log.origin}  size ${log.size}  ${log.checkpoints} checkpoints, ${log.reissued} again, ${log.uncovered} entries uncovered, ${log.duplicates} repeats`,
+          `${log.origin}  size ${log.size}  ${log.checkpoints} checkpoints, ${log.reissued} reissued, ${log.uncovered} entries uncovered, ${log.duplicates} repeats`,
         );
       console.log(
         `requests: ${provenance.requests} with entries, ${provenance.gaps} without (repeats), ${provenance.reordered} out of order`,
       );
     }
+    for (const { topic, partition, offset } of this.#standing.anew)
+      printErrorLine(
+        `ronghe: ${topic}/${partition} counts its offsets anew: what stood before ${offset} is not there as it was read; it is read from its first record`,
+      );
     for (const { name, origin, detail, ...more } of leftOut.first)
       printErrorLine(
         `ronghe: left out ${name} in ${origin}${"at" in more ? ` at ${more.at.topic}/${more.at.partition}/${more.at.offset}` : ""}: ${detail}`,
@@ -180,12 +195,16 @@ class Following {
     for (const topic of [CHECKPOINTS, ENTRIES]) {
       const ends = await this.#bus.endOffsets(topic);
       for (const [partition, end] of ends.entries()) {
-        const place = `${topic}/${partition}`;
-        for (let from = this.#next.get(place) ?? 0n; from < end; from = this.#next.get(place) ?? end) {
+        // It counts anew, under our eyes.
+        if (end < this.#standing.next(topic, partition)) {
+          this.#resume(this.state());
+          return [await this.#begin(), 1];
+        }
+        for (let from = this.#standing.next(topic, partition); from < end; from = this.#standing.next(topic, partition)) {
           const records = await this.#bus.read(topic, partition, from, READ_MAX);
           if (records.length === 0) break;
           count += records.length;
-          const found = await this.#take(topic, partition, records);
+          const found = await this.#take(records);
           if (found !== undefined) return [found, count];
         }
       }
@@ -193,23 +212,30 @@ class Following {
     return [undefined, count];
   }
 
-  async #take(topic: string, partition: number, records: readonly DeliveredRecord[]): Promise<Found | undefined> {
+  async #take(records: readonly DeliveredRecord[]): Promise<Found | undefined> {
     for (const record of records) {
-      const place = `${topic}/${partition}`;
-      const wanted = this.#next.get(place);
-      if (wanted !== undefined && record.offset < wanted) {
+      const at = this.#place(record);
+      const wanted = this.#standing.next(record.topic, record.partition);
+      if (record.offset < wanted) {
         const detail = `offset ${record.offset} came where ${wanted} was wanted`;
-        return { origin: record.key, at: this.#place(record), defect: { name: "streamReordered", detail } };
+        return { origin: record.key, at, defect: { name: "streamReordered", detail } };
       }
       // A hole in the offsets may be somebody's transaction marker, or records that retention took: the chain tells which.
-      const found = await (topic === ENTRIES ? this.#entry(record) : this.#checkpoint(record));
+      const found = await (record.topic === ENTRIES ? this.#entry(record, at) : this.#checkpoint(record, at));
       if (found !== undefined) return found;
-      this.#next.set(place, record.offset + 1n);
+      this.#standing.took(at);
     }
     return undefined;
   }
 
-  /** From a written state: what stood behind its checkpoints, in the order of the topic. */
+  /** From a state: of a partition that counts anew, nothing stands any more where it stood. */
+  async #begin(): Promise<Found | undefined> {
+    const anew = await this.#standing.look(this.#bus, ENTRIES, (value) => toHex(this.#crypto.sm3(value)));
+    this.#behind = this.#behind.filter(({ partition }) => !anew.has(partition));
+    return await this.#readBehind();
+  }
+
+  /** What stood behind the checkpoints, in the order of the topic. */
   async #readBehind(): Promise<Found | undefined> {
     for (const { partition, from, to } of this.#behind)
       for (let next = from; next < to;) {
@@ -217,7 +243,7 @@ class Following {
         const last = records.at(-1);
         if (last === undefined) break;
         for (const record of records) {
-          const found = record.offset < to ? await this.#entry(record) : undefined;
+          const found = record.offset < to ? await this.#entry(record, this.#place(record)) : undefined;
           if (found !== undefined) return found;
         }
         next = last.offset + 1n;
@@ -225,26 +251,27 @@ class Following {
     return undefined;
   }
 
-  async #entry(record: DeliveredRecord): Promise<Found | undefined> {
-    const at = this.#place(record);
+  async #entry(record: DeliveredRecord, at: Place): Promise<Found | undefined> {
     const scanned = scanLeaf(record.value);
-    const { ce_ledgerlog: log, ce_ledgerseq: seq } = record.headers;
+    const { ce_ledgerlog: named, ce_ledgerseq: seq } = record.headers;
     const claimed = seq !== undefined && /^\d{1,19}$/.test(seq) ? { index: BigInt(seq) } : {};
     if (!scanned.ok) return this.#leaveOut({ origin: record.key, at, defect: { ...claimed, ...scanned.error } });
     const origin = scanned.value.text(TAG.origin) ?? "";
     const { index } = scanned.value;
     const bad = (name: FollowDefect["name"], detail: string): Found => ({ origin, at, defect: { name, detail, index } });
-    if (record.key !== origin || log !== origin || seq !== index.toString())
+    if (record.key !== origin || named !== origin || seq !== index.toString())
       return this.#leaveOut(
-        bad("streamHeader", `the record says ${log ?? "nothing"}/${seq ?? "nothing"}, its entry says ${origin}/${index}`),
+        bad("streamHeader", `the record says ${named ?? "nothing"}/${seq ?? "nothing"}, its entry says ${origin}/${index}`),
       );
     if (!this.#mayBe(origin)) return this.#leaveOut(bad("leafOrigin", "the policy names no key for such a log"));
-    const followed = this.#log(origin).addEntry(record.value, arrived(scanned.value, at));
+    const log = this.#log(origin);
+    const followed = log.addEntry(record.value, arrived(scanned.value, at));
     if (followed.kind === "ahead")
       return this.#leaveOut(bad("streamGap", `entry ${index} came where ${followed.wanted} was wanted`), "early");
     // Only what a signed checkpoint says against is a defect of the log: entries are on the topic before anybody has signed them.
     if (followed.kind === "defect" && UNSIGNED.has(followed.defect.name)) return this.#leaveOut({ origin, at, defect: followed.defect });
     if (followed.kind === "defect") return { origin, at, defect: followed.defect };
+    if (index === BigInt(log.size - 1)) this.#standing.saw(origin, at);
     return "settled" in followed ? await this.#settled(followed.settled) : undefined;
   }
 
@@ -297,8 +324,7 @@ class Following {
     return isSame ? undefined : bad(`the record at ${place} is not the one that the entry came from`);
   }
 
-  async #checkpoint(record: DeliveredRecord): Promise<Found | undefined> {
-    const at = this.#place(record);
+  async #checkpoint(record: DeliveredRecord, at: Place): Promise<Found | undefined> {
     const note = utf8Text(record.value);
     const origin = note?.split("\n", 1)[0] ?? record.key;
     const leave = (defect: FollowDefect): undefined => this.#leaveOut({ origin: record.key, at, defect });
@@ -327,6 +353,11 @@ class Following {
     for (const [origin, log] of this.#logs) {
       const defect = log.finish();
       if (defect !== undefined) return { origin, defect };
+    }
+    const [missing] = this.#standing.missing();
+    if (missing !== undefined) {
+      const detail = `the topic counts anew and ends before entry ${this.#log(missing).size - 1}, which stood there`;
+      return { origin: missing, defect: { name: "truncated", detail } };
     }
     // A log that the auditor trusts a key for and of which nothing came at all.
     const silent = this.#trust.logs.flatMap((key) => key.origins ?? []).find((origin) => !this.#logs.has(origin));

@@ -171,7 +171,8 @@ export class CompactRange {
   }
 }
 
-function bitCount(size: number): number {
+/** How many perfect subtrees a tree of `size` leaves is made of. */
+export function bitCount(size: number): number {
   let bits = 0;
   for (let rest = size; rest > 0; rest = Math.floor(rest / 2)) bits += rest % 2;
   return bits;

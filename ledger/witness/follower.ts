@@ -49,7 +49,6 @@ export interface FollowedState {
   /** Up to the newest checkpoint. */
   readonly base: { readonly size: number; readonly peaks: readonly string[] };
   readonly last?: { readonly hash: string; readonly postedMs: string };
-  readonly checkpoint?: { readonly size: string; readonly root: string };
   /** Size of the newest checkpoint with the quorum. */
   readonly accepted: string;
   /** Newest checkpoints that came, oldest first: size and root. */
@@ -91,7 +90,6 @@ export class LogFollower<T> {
   readonly #branches: Branches<T>;
   readonly #recent = new Map<number, Uint8Array>();
   readonly #roots = new Map<bigint, Uint8Array>();
-  #checkpoint: { readonly size: bigint; readonly root: Uint8Array } | undefined;
   /** Size of the newest checkpoint with the quorum. */
   #accepted = 0n;
   /** Checkpoints whose entries have not come. */
@@ -104,7 +102,6 @@ export class LogFollower<T> {
     const last = state?.last === undefined ? undefined : { hash: hashOf(state.last.hash), postedMs: BigInt(state.last.postedMs) };
     this.#branches = new Branches({ base, last });
     if (state === undefined) return;
-    if (state.checkpoint !== undefined) this.#checkpoint = { size: BigInt(state.checkpoint.size), root: hashOf(state.checkpoint.root) };
     this.#accepted = BigInt(state.accepted);
     for (const [size, root] of state.roots) this.#roots.set(BigInt(size), hashOf(root));
     for (const [index, hash] of state.recent) this.#recent.set(index, hashOf(hash));
@@ -122,6 +119,11 @@ export class LogFollower<T> {
     return this.size - Number(this.#accepted);
   }
 
+  /** Size of the newest checkpoint whose entries are all here. */
+  get #covered(): bigint {
+    return BigInt(this.#branches.base.size);
+  }
+
   /** Entries that wait for a checkpoint: whoever goes on from {@link LogFollower.state} gives them once more. */
   candidates(): Iterable<T> {
     return this.#branches.candidates();
@@ -132,9 +134,6 @@ export class LogFollower<T> {
     return {
       base: { size: base.size, peaks: base.peaks.map(toHex) },
       ...(last === undefined ? {} : { last: { hash: toHex(last.hash), postedMs: last.postedMs.toString() } }),
-      ...(this.#checkpoint === undefined
-        ? {}
-        : { checkpoint: { size: this.#checkpoint.size.toString(), root: toHex(this.#checkpoint.root) } }),
       accepted: this.#accepted.toString(),
       roots: [...this.#roots].slice(-WRITTEN_MAX).map(([size, root]) => [size.toString(), toHex(root)] as const),
       recent: [...this.#recent].slice(-WRITTEN_MAX).map(([index, hash]) => [index, toHex(hash)] as const),
@@ -176,11 +175,11 @@ export class LogFollower<T> {
     const checkpoint = verified.value;
     if (checkpoint.origin !== origin)
       return this.#defect("checkpointOrigin", `a checkpoint of ${checkpoint.origin} came as one of ${origin}`);
-    const newest = this.#waiting.at(-1) ?? this.#checkpoint;
     const known = this.#roots.get(checkpoint.size);
     if (known !== undefined) return this.#sameSize(checkpoint, known);
-    if (newest !== undefined && checkpoint.size < newest.size)
-      return this.#defect("streamReordered", `a checkpoint of size ${checkpoint.size} came behind one of size ${newest.size}`);
+    const newest = this.#waiting.at(-1)?.size ?? this.#covered;
+    if (checkpoint.size < newest)
+      return this.#defect("streamReordered", `a checkpoint of size ${checkpoint.size} came behind one of size ${newest}`);
     const { size, root, hasQuorum } = checkpoint;
     this.#waiting.push({ size, root, hasQuorum });
     this.#rememberRoot(checkpoint);
@@ -211,7 +210,8 @@ export class LogFollower<T> {
     if (!equalBytes(checkpoint.root, root))
       return this.#defect("streamConflict", `two roots were published for size ${checkpoint.size}: two histories`, checkpoint.size);
     this.counts.reissued += 1;
-    if (checkpoint.hasQuorum && checkpoint.size === this.#checkpoint?.size) this.#accepted = checkpoint.size;
+    // Witnesses who came later may complete the quorum.
+    if (checkpoint.hasQuorum && checkpoint.size === this.#covered) this.#accepted = checkpoint.size;
     this.#waiting = this.#waiting.map((one) => (one.size === checkpoint.size && checkpoint.hasQuorum ? { ...one, hasQuorum: true } : one));
     return { kind: "duplicate" };
   }
@@ -228,7 +228,6 @@ export class LogFollower<T> {
         covered.push(one);
       }
       for (const one of settled.dropped) dropped.push(one);
-      this.#checkpoint = { size: next.size, root: next.root };
       this.counts.entries += settled.covered.length;
       this.counts.checkpoints += 1;
       if (next.hasQuorum) this.#accepted = next.size;
