@@ -3,7 +3,7 @@ import type { Crypto } from "../../core/crypto/port.ts";
 import { toHex } from "../../core/protocol/bytes.ts";
 import { edgeSecretAad } from "../../edge/identity.ts";
 import type { Config } from "../config.ts";
-import { EDGE_DATA_KEY, EDGE_REPLY_KEY, ensureEdgeKeys, makeSandboxKek, openKeys } from "./keys.ts";
+import { EDGE_DATA_KEY, EDGE_REPLY_KEY, ensureEdgeKeys, makeSandboxKek, foundKeys, keyPlace } from "./keys.ts";
 import { edgeLayout, type Layout, makeFolders, type PlatformFile, writePrivate } from "./layout.ts";
 
 /** Edges of a sandbox by name: `edge-1` lives in the platform's own folder, the others in folders to be carried away. */
@@ -27,7 +27,7 @@ export async function makeEdgeFolder(options: {
     await makeFolders(layout, ["edge"]);
     if (config.RONGHE_KEY_PASSPHRASE === undefined) await makeSandboxKek(crypto, layout);
   }
-  const keys = await openKeys(config, layout, crypto, "edge");
+  const keys = await foundKeys(config, keyPlace(layout, "edge"), crypto);
   await ensureEdgeKeys(keys);
   await writePrivate(layout.edge.secret, await keys.seal(EDGE_DATA_KEY, options.authKey, edgeSecretAad(edgeId)));
   return toHex(await keys.publicKey(EDGE_REPLY_KEY));

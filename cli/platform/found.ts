@@ -20,7 +20,7 @@ import { seededRandom } from "../sandbox/random.ts";
 import { parkedBus } from "./bus.ts";
 import { clientFile, type ClientProfile } from "./clients.ts";
 import { openPlatformServices, openPlatformShard, shardKeyHandle, shardOrigin } from "./core.ts";
-import { makeSandboxKek, openKeys } from "./keys.ts";
+import { makeSandboxKek, foundKeys, keyPlace } from "./keys.ts";
 import { completeEdgeFolders, edgeIds, makeEdgeFolder } from "./edge-folder.ts";
 import { FIRST_EDGE, type Layout, makeFolders, type PlatformFile, writePrivate } from "./layout.ts";
 
@@ -62,7 +62,7 @@ export async function foundSandbox(options: FoundOptions): Promise<Founded> {
   await makeFolders(layout);
   await makeFolder(layout.clients);
   if (config.RONGHE_KEY_PASSPHRASE === undefined) await makeSandboxKek(crypto, layout);
-  const keys = await openKeys(config, layout, crypto, "core");
+  const keys = await foundKeys(config, keyPlace(layout, "core"), crypto);
   const edges = edgeIds(options.edges ?? 1);
   const replyKeys: string[] = [];
   // While a platform is founded nothing leaves it: its first events wait in the outbox until it serves.

@@ -6,9 +6,8 @@ import { readFileSync } from "node:fs";
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import { openKeyStore } from "../../core/crypto/keystore.ts";
 import type { Crypto, KeyStore } from "../../core/crypto/port.ts";
-import { fromHex, toHex } from "../../core/protocol/bytes.ts";
+import { toHex } from "../../core/protocol/bytes.ts";
 import { systemClock } from "../../core/protocol/time.ts";
 import { listen } from "../../edge/node/listen.ts";
 import { isName } from "../../ledger/verifier/bytes.ts";
@@ -20,6 +19,7 @@ import { Witness } from "../../ledger/witness/witness.ts";
 import { openDatabase } from "../../migrations/database.ts";
 import { makeFolder } from "../../migrations/make-folder.ts";
 import { type Config, UsageError } from "../config.ts";
+import { foundKeys, openKeysAt } from "./keys.ts";
 import { printLine } from "./lines.ts";
 import { folderStorage } from "./folder-storage.ts";
 import { ownFolder } from "./owner.ts";
@@ -28,7 +28,7 @@ import { type StorageWatch, storageCauseOf, type ToldStorage } from "../../core/
 import { reportBug } from "./bugs.ts";
 import { watchStorage } from "./storage.ts";
 import { readTrustedKeys } from "./trust.ts";
-import { isThere, readIfThere } from "./files.ts";
+import { isThere } from "./files.ts";
 
 const KEY_HANDLE = "witness.cosign/1";
 /** How often the folder is looked through for answers of the operator. */
@@ -76,21 +76,13 @@ export async function initWitness(config: Config, crypto: Crypto, root: string, 
   if (isThere(layout.settings)) throw new UsageError(`${root} already holds a witness`);
   await makeFolder(root);
   if (config.RONGHE_KEY_PASSPHRASE === undefined) await writeFile(layout.kek, `${toHex(crypto.random(32))}\n`, { mode: 0o600, flag: "wx" });
-  const keys = await openWitnessKeys(config, crypto, layout);
+  const keys = await foundKeys(config, layout, crypto);
   await keys.ensure(KEY_HANDLE, "sm2");
   const db = await openDatabase({ kind: "witness", file: layout.database });
   await db.close();
   await writeFile(layout.settings, `${JSON.stringify({ name, createdAtMs: systemClock.now() })}\n`, { mode: 0o600 });
   closeWitness(root);
   return await keyOf(crypto, keys, name);
-}
-
-async function openWitnessKeys(config: Config, crypto: Crypto, layout: WitnessLayout): Promise<KeyStore> {
-  const passphrase = config.RONGHE_KEY_PASSPHRASE;
-  const kek = passphrase === undefined ? fromHex(((await readIfThere(layout.kek)) ?? "").trim()) : undefined;
-  const unlock = passphrase === undefined ? (kek === undefined || kek.length === 0 ? undefined : { kek }) : { passphrase };
-  if (unlock === undefined) throw new UsageError(`the key in ${layout.root} is locked: set RONGHE_KEY_PASSPHRASE`);
-  return await openKeyStore({ file: layout.keys, unlock, crypto, clock: systemClock });
 }
 
 async function keyOf(crypto: Crypto, keys: KeyStore, name: string): Promise<WitnessKey> {
@@ -110,7 +102,7 @@ export function readWitnessName(layout: WitnessLayout): string {
 export async function readWitnessKey(config: Config, crypto: Crypto, root: string): Promise<WitnessKey> {
   const layout = witnessLayout(root);
   const name = readWitnessName(layout);
-  return await keyOf(crypto, await openWitnessKeys(config, crypto, layout), name);
+  return await keyOf(crypto, await openKeysAt(config, layout, crypto), name);
 }
 
 /** The line of a policy. */
@@ -146,7 +138,7 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
   const policyFile = options.policy ?? layout.logs;
   if (!isThere(policyFile)) throw new UsageError(`no logs to witness: put their policy into ${layout.logs}, or give --policy FILE`);
   const policy: Policy = await readTrustedKeys(crypto, policyFile);
-  const keys = await openWitnessKeys(config, crypto, layout);
+  const keys = await openKeysAt(config, layout, crypto);
   const key = await keyOf(crypto, keys, name);
   const owned = ownFolder(root);
   const storage = watchStorage("witness", config, systemClock);
