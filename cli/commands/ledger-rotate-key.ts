@@ -13,7 +13,7 @@ import { type Config, UsageError } from "../config.ts";
 import { shardKeyHandle } from "../platform/core.ts";
 import { openKeys } from "../platform/keys.ts";
 import { readHandedText } from "../platform/handed-file.ts";
-import { layoutOf, readPlatform, writePrivate } from "../platform/layout.ts";
+import { expectLogFile, layoutOf, readPlatform, writePrivate } from "../platform/layout.ts";
 import { ownFolder } from "../platform/owner.ts";
 import { readPolicyFile } from "../platform/trust.ts";
 import { logFiles } from "../platform/verify.ts";
@@ -37,6 +37,7 @@ export async function ledgerRotateKey(config: Config, options: RotateKeyOptions)
   const all = logFiles(layout, platform);
   const chosen = options.log === undefined ? all : all.filter(({ origin }) => origin === options.log);
   if (chosen.length === 0) throw new UsageError(`no log ${options.log ?? ""}; there are ${all.map(({ origin }) => origin).join(", ")}`);
+  for (const { file } of chosen) expectLogFile(layout, file);
   // Before anything is announced: a policy that cannot be read cannot be rewritten.
   await readPolicyFile(crypto, layout.policy);
   const owned = ownFolder(layout.core.folder);

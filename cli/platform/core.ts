@@ -26,7 +26,7 @@ import { reportBug } from "./bugs.ts";
 import { watchCore } from "./core-metrics.ts";
 import { folderStorage } from "./folder-storage.ts";
 import { isErasure, openPlatformEraser, performErasure } from "./eraser.ts";
-import type { PlatformFile } from "./layout.ts";
+import { expectLogFile, type PlatformFile } from "./layout.ts";
 import { readWitnessing } from "./witnessing.ts";
 import { printLine, printNotice } from "./lines.ts";
 
@@ -38,14 +38,15 @@ export interface RailUrls {
 
 /** Registry, access, identity, vault: enough to set a platform up, without serving anybody. */
 export async function openPlatformServices(options: CoreOptions): Promise<CoreServices> {
-  const { config, platform, crypto, keys, clock, bus } = options;
+  const { config, layout, platform, crypto, keys, clock, bus } = options;
+  expectLogFile(layout, layout.core.database);
   return await openCoreServices({
     crypto,
     keys,
     clock,
     bus,
     storage: options.storage,
-    file: options.layout.core.database,
+    file: layout.core.database,
     platform: platform.platform,
     witnessing: options.witnessing,
     publishEveryMs: config.RONGHE_CHECKPOINT_INTERVAL_MS,
@@ -244,8 +245,10 @@ export function shardOrigin(platform: PlatformFile, partition: number): string {
 }
 
 export async function openPlatformShard(options: CoreOptions, partition: number): Promise<Shard> {
-  const { config, crypto, keys, clock, bus } = options;
-  const db = await openDatabase({ kind: "shard", file: options.layout.core.shard(partition), storage: options.storage });
+  const { config, layout, crypto, keys, clock, bus } = options;
+  const file = layout.core.shard(partition);
+  expectLogFile(layout, file);
+  const db = await openDatabase({ kind: "shard", file, storage: options.storage });
   const origin = shardOrigin(options.platform, partition);
   const log = await openKeyedLog({ db, origin, crypto, keys, firstHandle: shardKeyHandle(partition) });
   if (log.size === 0n) await openingEntry(db, log, clock);

@@ -119,6 +119,17 @@ export function readPlatform(layout: Layout): PlatformFile {
   return parsed.output;
 }
 
+/**
+ * For a database with a log in it, before it is opened to write: a founding makes them all, and one that is gone since is not
+ * made anew. Its log would begin again beside what was signed, and its bills would be paid a second time.
+ */
+export function expectLogFile(layout: Layout, file: string): void {
+  if (!platformExists(layout) || isThere(file)) return;
+  const again =
+    file === layout.core.database ? "put it back from a copy" : "make it again with `ronghe ledger rebuild`, or put it back from a copy";
+  throw new UsageError(`${file} is not there: ${again}`);
+}
+
 /** Keys, accounts and what people did are for nobody else on this machine to read. What is no platform stays as it is. */
 export function closePlatform(layout: Layout): void {
   if (!isThere(layout.platform) && !isThere(layout.founding)) return;

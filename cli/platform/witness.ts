@@ -140,6 +140,8 @@ export async function runWitness(options: RunWitnessOptions): Promise<RunningWit
   const policy: Policy = await readTrustedKeys(crypto, policyFile);
   const keys = await openKeysAt(config, layout, crypto);
   const key = await keyOf(crypto, keys, name);
+  // What it cosigned stands there: one that forgot it would stand by a second history.
+  if (!isThere(layout.database)) throw new UsageError(`${layout.database} is not there: put it back from a copy, or make a new witness`);
   const owned = ownFolder(root);
   const storage = watchStorage("witness", config, systemClock);
   const db = await openDatabase({ kind: "witness", file: layout.database, storage });
