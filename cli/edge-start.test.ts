@@ -30,7 +30,7 @@ const serveIn = (layout: Layout, more: readonly string[] = [], port = "0") =>
 
 const spoiled: [string, (layout: Layout) => Promise<void>, string][] = [
   ["a key store that is none", ({ edge }) => writeFile(edge.keys, "{"), "keys.json: not JSON"],
-  ["no key store", ({ edge }) => rm(edge.keys), "is not the folder of an edge"],
+  ["no key store", ({ edge }) => rm(edge.keys), "keys.json is not there: put it back from a copy"],
   ["another key to its keys", ({ kek }) => writeFile(kek, "5f".repeat(32)), "keys.json: wrong passphrase or KEK for this key store"],
   ["a name that is none", ({ platform }) => writeFile(platform, "{"), "is not a platform file of this version"],
   ["no secret shared with the core", ({ edge }) => rm(edge.secret), "is not the folder of an edge"],

@@ -59,6 +59,7 @@ export function systemTrouble(error: unknown): string | undefined {
     const { code, path, address, port, hostname, broker } = cause as NodeJS.ErrnoException & Readonly<Record<string, unknown>>;
     if (damageCode(cause) !== undefined) return `a database file is damaged (${code ?? ""}): \`ronghe ledger fsck\` says which of the core`;
     if (DAMAGED_ROWS.has(cause.name)) return `${cause.message}: \`ronghe ledger fsck\` says more`;
+    if (cause.name === "NoTopicError") return cause.message;
     const database = databaseTrouble(cause);
     if (database !== undefined) return `${path === undefined ? "" : `${path}: `}${database}${code === undefined ? "" : ` (${code})`}`;
     // What `AbortSignal.timeout` ends a call with; its own cause, if any, says no more.

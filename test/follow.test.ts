@@ -1,6 +1,7 @@
 /** `ronghe ledger follow` over both buses: a sound log is followed to its end, and the first defect ends it by its name. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Kafka, logLevel } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FollowFile } from "../cli/commands/follow-file.ts";
 import { startLedgerPublisher } from "../core/ledger-publisher.ts";
@@ -380,6 +381,13 @@ describe("records of a stranger on a log's topics", () => {
   });
 });
 
+async function deleted(brokers: readonly string[], topic: string): Promise<void> {
+  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [topic] });
+  await admin.disconnect();
+}
+
 describe("a log on Kafka", async () => {
   const kafka = await startKafka();
   // Topics have fixed names: a broker that others use as well holds their logs, too.
@@ -393,7 +401,7 @@ describe("a log on Kafka", async () => {
     const settings = { RONGHE_BUS: "kafka", RONGHE_KAFKA_BROKERS: kafka.brokers.join(",") };
     const bus = await connectKafkaBus({ brokers: kafka.brokers, clientId: "follow-test" });
     const state = join(folder.path, "kafka-state.json");
-    const command = ["ledger", "follow", "--policy", policy, "--once", "--json", "--state", state];
+    const command = ["ledger", "follow", "--policy", policy, "--once", "--wait", "0", "--json", "--state", state];
     try {
       await bus.ensureTopics(topicPlan(1));
       await publishAll(bus, [...sound.entries, ...sound.checkpoints]);
@@ -405,6 +413,16 @@ describe("a log on Kafka", async () => {
       const bad = await ronghe(command, settings);
       expect(bad.code, bad.stderr).toBe(0);
       expect(bad.stderr).toContain(`left out streamConflict in ${ORIGIN} at ${ENTRIES}/0/`);
+      // Deleted, it is away; made again, it counts its offsets anew.
+      await deleted(kafka.brokers, ENTRIES);
+      const away = await ronghe(command, settings);
+      expect([away.code, away.stderr]).toEqual([1, `ronghe: the bus has no topic ${ENTRIES}\n`]);
+      await bus.ensureTopics(topicPlan(1));
+      await publishAll(bus, sound.entries.slice(0, 8));
+      const cut = await ronghe(command, settings);
+      expect(cut.code, cut.stderr).toBe(1);
+      expect(cut.stderr).toContain(`${ENTRIES}/0 counts its offsets anew`);
+      expect(cut.stderr).toContain(`DEFECT truncated in ${ORIGIN}`);
     } finally {
       await bus.close();
     }

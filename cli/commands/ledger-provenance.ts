@@ -8,7 +8,7 @@ import { searchEntries } from "../../ledger/store/search.ts";
 import { decodeLeaf, type Leaf } from "../../ledger/verifier/leaf.ts";
 import { treeHasher } from "../../ledger/verifier/tree.ts";
 import type { Database } from "../../migrations/database.ts";
-import type { DeliveredRecord, EventBus } from "../../streams/bus/port.ts";
+import { type DeliveredRecord, type EventBus, NoTopicError } from "../../streams/bus/port.ts";
 import { type Config, UsageError } from "../config.ts";
 import { printJson, printTable } from "../output.ts";
 import { openBusForReading } from "../platform/bus.ts";
@@ -92,7 +92,7 @@ function placeOf(text: string): Omit<Place, "recordHash"> {
 
 async function checkTopic(bus: EventBus, topic: string): Promise<void> {
   await bus.endOffsets(topic).catch((error: unknown) => {
-    if (error instanceof Error && error.message === `no topic ${topic}`) throw new UsageError(`the bus has no topic ${topic}`);
+    if (error instanceof NoTopicError) throw new UsageError(error.message);
     throw error;
   });
 }

@@ -18,7 +18,6 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const parts: readonly (readonly [whose: string, place: readonly string[], command: readonly string[]])[] = [
   ["the core's", ["platform", "core"], ["serve", "all"]],
-  ["an edge's", ["platform", "edge"], ["serve", "all"]],
   ["an edge's", ["platform", "edge"], ["serve", "edge", "--runtime", "workerd"]],
   ["a witness's", ["witness"], ["witness", "serve"]],
 ];

@@ -6,7 +6,7 @@ import { type Database, insertRows, type InValue, type Row, type Statement } fro
 import { GroupCommit } from "../../migrations/queue.ts";
 import { errorClass } from "./log.ts";
 import { partitionOf } from "./partition.ts";
-import type { BusRecord, DeliveredRecord, PublishVerdict, TopicSpec } from "./port.ts";
+import { type BusRecord, type DeliveredRecord, NoTopicError, type PublishVerdict, type TopicSpec } from "./port.ts";
 import { partitionRefusal, sizeRefusal } from "./record-limits.ts";
 
 /** Callers merged into one commit at most. */
@@ -191,7 +191,7 @@ export class EmbeddedLog {
 
   #topic(name: string): Topic {
     const topic = this.#topics.get(name);
-    if (topic === undefined) throw new Error(`no topic ${name}`);
+    if (topic === undefined) throw new NoTopicError(name);
     return topic;
   }
 }

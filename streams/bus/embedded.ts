@@ -3,16 +3,17 @@ import { openDatabase, type StorageObserver } from "../../migrations/database.ts
 import { EmbeddedGroup } from "./embedded-group.ts";
 import { EmbeddedLog } from "./embedded-log.ts";
 import { type BusLog, silentLog } from "./log.ts";
-import type {
-  BusConsumer,
-  BusHealth,
-  BusRecord,
-  DeliveredRecord,
-  EventBus,
-  PublishVerdict,
-  SliceHandler,
-  Subscription,
-  TopicSpec,
+import {
+  type BusConsumer,
+  type BusHealth,
+  type BusRecord,
+  type DeliveredRecord,
+  type EventBus,
+  type PublishVerdict,
+  type SliceHandler,
+  type Subscription,
+  type TopicSpec,
+  NoTopicError,
 } from "./port.ts";
 
 export interface EmbeddedOptions {
@@ -138,6 +139,6 @@ function refuseWrite(): Promise<never> {
 
 function endsOf(log: EmbeddedLog, topic: string): readonly bigint[] {
   const ends = log.ends(topic);
-  if (ends === undefined) throw new Error(`no topic ${topic}`);
+  if (ends === undefined) throw new NoTopicError(topic);
   return ends;
 }

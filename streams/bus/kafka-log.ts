@@ -8,7 +8,7 @@ import type { FetchedRecord } from "kafkajs/src/protocol/requests/fetch/v11/resp
 import type { Logger } from "kafkajs";
 import "./kafka-batches.ts";
 import { CONNECTION_TIMEOUT_MS, type KafkaOptions, protocolErrorOf, REQUEST_TIMEOUT_MS, RETRY } from "./kafka-client.ts";
-import type { DeliveredRecord } from "./port.ts";
+import { type DeliveredRecord, NoTopicError } from "./port.ts";
 
 const FETCH_BYTES_MAX = 4 * 1024 * 1024;
 /** Long enough for a follower's news to arrive, short enough that nobody waits: the end is known beforehand. */
@@ -147,7 +147,7 @@ export class KafkaLog {
 
   async #known(topic: string): Promise<number> {
     const partitions = await this.partitions(topic);
-    if (partitions === undefined) throw new Error(`no topic ${topic}`);
+    if (partitions === undefined) throw new NoTopicError(topic);
     return partitions;
   }
 

@@ -25,6 +25,15 @@ export interface EventBus {
   close(): Promise<void>;
 }
 
+/** What {@link EventBus.read} and {@link EventBus.endOffsets} reject with for a topic that was never made, or is deleted. */
+export class NoTopicError extends Error {
+  override readonly name = "NoTopicError";
+
+  constructor(topic: string) {
+    super(`the bus has no topic ${topic}`);
+  }
+}
+
 export interface BusHealth {
   /** How far the bus's clock is ahead of ours, ms, negative when it is behind; never more than is certain. */
   readonly skewMs?: number;
